@@ -1,0 +1,2 @@
+//! The `siamese` binary.
+fn main() {}
