@@ -1,0 +1,127 @@
+//! What can go wrong between a file of images and a batch of pairs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A failure of this crate. Each message names the path (or address) and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The operating system refused to read or write a file.
+    #[error("{action} {}", path.display())]
+    Io {
+        /// What was being done, as in "reading".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+
+    /// A path holds none of the forms in which a data set may be given.
+    #[error("{} is not {expected}: found {found}", path.display())]
+    NotADataSet {
+        /// The path that was given.
+        path: PathBuf,
+        /// The accepted forms, in words.
+        expected: &'static str,
+        /// What is there instead.
+        found: String,
+    },
+
+    /// A file is of the right kind but cannot be read to its end.
+    #[error("{} is damaged: {reason}; remove it and fetch it again", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What did not fit.
+        reason: String,
+    },
+
+    /// The hub could not be reached at all: no network, no such host, no answer in time.
+    #[error(
+        "cannot reach {url}: {reason}; check the network (HF_ENDPOINT, HTTPS_PROXY), \
+         or give the data with --data PATH"
+    )]
+    Unreachable {
+        /// The address asked for.
+        url: String,
+        /// The last failure.
+        reason: String,
+    },
+
+    /// The hub answered, and its answer was no.
+    #[error("{url}: {reason}; {advice}")]
+    Refused {
+        /// The address asked for.
+        url: String,
+        /// The status or what else was wrong with the answer.
+        reason: String,
+        /// What the user can do.
+        advice: &'static str,
+    },
+
+    /// A download broke off more often than it was worth repeating. What arrived is kept.
+    #[error(
+        "downloading {url} broke off at {received} of {size} bytes: {reason}; \
+         run the same command again to go on from there"
+    )]
+    BrokenDownload {
+        /// The address asked for.
+        url: String,
+        /// Bytes on disk.
+        received: u64,
+        /// Bytes expected.
+        size: u64,
+        /// The last failure.
+        reason: String,
+    },
+
+    /// Offline mode, and the file is not in the cache.
+    #[error(
+        "{file} is not in {} and HF_HUB_OFFLINE forbids to fetch it; \
+         unset HF_HUB_OFFLINE, or give the data with --data PATH",
+        cache.display()
+    )]
+    Offline {
+        /// The file's path in the repository.
+        file: String,
+        /// The hub cache looked in.
+        cache: PathBuf,
+    },
+
+    /// The bundled sample was not found.
+    #[error(
+        "the bundled sample {name} was not found in {looked}; set SIAMESE_DATASETS to the \
+         repository's `datasets` folder, or give the data with --data PATH"
+    )]
+    NoSample {
+        /// The data set.
+        name: String,
+        /// The places looked in.
+        looked: String,
+    },
+
+    /// Images, labels or settings that do not fit together.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl DataError {
+    /// Adapts an [`io::Error`] met while doing `action` to `path`, for `map_err`.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {
+        Self::Damaged {
+            path: path.to_path_buf(),
+            reason: reason.to_string(),
+        }
+    }
+}

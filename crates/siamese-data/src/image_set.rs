@@ -1,0 +1,209 @@
+//! Decoded labelled images of one size.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::DataError;
+
+/// The bytes behind an [`ImageSet`], shared by its subsets.
+type Pixels = Arc<dyn Deref<Target = [u8]> + Send + Sync>;
+
+/// Decoded labelled images of one size, pixels `u8` in the order (N, H, W, C).
+///
+/// Image `i` belongs to class `classes[labels[i]]`. The pixels are never changed: a
+/// [`subset`](Self::subset) or a clone shares them.
+///
+/// ```
+/// use siamese_data::ImageSet;
+///
+/// // Two images, 1 high, 2 wide, RGB.
+/// let pixels = vec![255, 0, 0, 0, 255, 0, /* */ 0, 0, 255, 9, 9, 9];
+/// let classes = vec!["warm".to_string(), "cold".to_string()];
+/// let set = ImageSet::new(1, 2, 3, pixels, vec![0, 1], classes)?;
+/// assert_eq!(set.image(1), [0, 0, 255, 9, 9, 9]);
+/// assert_eq!(set.subset(&[1]).labels, [1]);
+/// # Ok::<(), siamese_data::DataError>(())
+/// ```
+#[derive(Clone)]
+pub struct ImageSet {
+    /// Rows of each image.
+    pub height: usize,
+    /// Columns of each image.
+    pub width: usize,
+    /// Values of each pixel: 3 for RGB, 1 for grey.
+    pub channels: usize,
+    /// The class of each image, an index into `classes`.
+    pub labels: Vec<u32>,
+    /// The superclass of each image, an index into `superclasses`, where the set has them.
+    pub coarse_labels: Option<Vec<u32>>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The names of the superclasses; empty where the set has none.
+    pub superclasses: Vec<String>,
+    pixels: Pixels,
+    /// Where in `pixels` each image lies, in images; `None` is the identity.
+    positions: Option<Vec<u32>>,
+}
+
+impl ImageSet {
+    /// A set from its pixels, (N, H, W, C) one after the other, and the class of each image.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Invalid`] if the lengths do not fit or a label names no class.
+    pub fn new(
+        height: usize,
+        width: usize,
+        channels: usize,
+        pixels: Vec<u8>,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        Self::from_shared((height, width, channels), Arc::new(pixels), labels, classes)
+    }
+
+    /// As [`ImageSet::new`], over bytes that live elsewhere (a part of a larger file).
+    pub(crate) fn from_shared(
+        (height, width, channels): (usize, usize, usize),
+        pixels: Pixels,
+        labels: Vec<u32>,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let size = height * width * channels;
+        if size == 0 || pixels.len() != labels.len() * size {
+            return Err(DataError::Invalid(format!(
+                "{} labels need {} bytes of pixels at {height}x{width}x{channels}, got {}",
+                labels.len(),
+                labels.len() * size,
+                pixels.len()
+            )));
+        }
+        check_labels("label", &labels, classes.len())?;
+        Ok(Self {
+            height,
+            width,
+            channels,
+            labels,
+            coarse_labels: None,
+            classes,
+            superclasses: Vec::new(),
+            pixels,
+            positions: None,
+        })
+    }
+
+    /// Adds the superclass of each image.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Invalid`] if the lengths do not fit or a label names no superclass.
+    pub fn with_superclasses(
+        mut self,
+        coarse_labels: Vec<u32>,
+        superclasses: Vec<String>,
+    ) -> Result<Self, DataError> {
+        if coarse_labels.len() != self.len() {
+            return Err(DataError::Invalid(format!(
+                "{} superclass labels for {} images",
+                coarse_labels.len(),
+                self.len()
+            )));
+        }
+        check_labels("superclass label", &coarse_labels, superclasses.len())?;
+        self.coarse_labels = Some(coarse_labels);
+        self.superclasses = superclasses;
+        Ok(self)
+    }
+
+    /// The number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Bytes per image: height × width × channels.
+    pub fn image_len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// The pixels of image `i`, (H, W, C).
+    ///
+    /// # Panics
+    ///
+    /// If there is no image `i`, as indexing a slice does.
+    pub fn image(&self, i: usize) -> &[u8] {
+        let position = match &self.positions {
+            Some(positions) => positions[i] as usize,
+            None => i,
+        };
+        let size = self.image_len();
+        &self.pixels[position * size..][..size]
+    }
+
+    /// For each class the superclass of its images; a class without images belongs to 0.
+    ///
+    /// `None` if the set has no superclasses, or if a class has images in two of them.
+    pub fn superclass_of_class(&self) -> Option<Vec<u32>> {
+        let coarse_labels = self.coarse_labels.as_ref()?;
+        let mut superclass = vec![None; self.classes.len()];
+        for (&label, &coarse) in self.labels.iter().zip(coarse_labels) {
+            if *superclass[label as usize].get_or_insert(coarse) != coarse {
+                return None;
+            }
+        }
+        Some(
+            superclass
+                .into_iter()
+                .map(Option::unwrap_or_default)
+                .collect(),
+        )
+    }
+
+    /// The images at `indices`, in that order, sharing this set's pixels.
+    ///
+    /// # Panics
+    ///
+    /// If an index is past the end.
+    pub fn subset(&self, indices: &[u32]) -> Self {
+        let pick = |from: &[u32]| indices.iter().map(|&i| from[i as usize]).collect();
+        Self {
+            labels: pick(&self.labels),
+            coarse_labels: self.coarse_labels.as_deref().map(pick),
+            positions: Some(match &self.positions {
+                Some(positions) => pick(positions),
+                None => indices.to_vec(),
+            }),
+            classes: self.classes.clone(),
+            superclasses: self.superclasses.clone(),
+            pixels: Arc::clone(&self.pixels),
+            ..*self
+        }
+    }
+}
+
+impl std::fmt::Debug for ImageSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageSet")
+            .field("images", &self.len())
+            .field("height", &self.height)
+            .field("width", &self.width)
+            .field("channels", &self.channels)
+            .field("classes", &self.classes.len())
+            .field("superclasses", &self.superclasses.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn check_labels(what: &str, labels: &[u32], classes: usize) -> Result<(), DataError> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        Some(i) => Err(DataError::Invalid(format!(
+            "image {i} has {what} {}, but there are {classes} names",
+            labels[i]
+        ))),
+        None => Ok(()),
+    }
+}
