@@ -1,1 +1,34 @@
-//! siamese-metrics
+//! How good an embedding is: verification, retrieval and few-shot figures as the field defines
+//! them, with confidence intervals.
+//!
+//! Everything is a distance: smaller means more alike. Labels are `u32`, distances `f32`, figures
+//! `f64`. Functions take plain slices and give small structs that serialise. Randomness comes from
+//! a seed, and every figure and interval is bit-equal for any number of threads.
+//!
+//! ```
+//! use siamese_metrics::BootstrapConfig;
+//! use siamese_metrics::verification::{Target, fit_threshold, verification_figures};
+//!
+//! // Fit the threshold on one split …
+//! let threshold = fit_threshold(&[0.2, 0.4, 0.8], &[true, true, false], Target::BestAccuracy)?;
+//! // … and report on another, each pair given by the classes of its two images.
+//! let pairs = [(7, 7), (8, 8), (7, 8), (8, 9)];
+//! let figures = verification_figures(
+//!     &[0.1, 0.3, 0.5, 0.9],
+//!     &pairs,
+//!     threshold.value,
+//!     &BootstrapConfig::default(),
+//! )?;
+//! assert_eq!(figures[0].name, "accuracy");
+//! assert_eq!(figures[0].value, 0.75);
+//! # Ok::<(), siamese_metrics::Error>(())
+//! ```
+
+pub mod bootstrap;
+mod error;
+mod figure;
+pub mod verification;
+
+pub use bootstrap::BootstrapConfig;
+pub use error::{Error, Result};
+pub use figure::{Figure, Interval, find};

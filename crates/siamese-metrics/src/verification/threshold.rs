@@ -1,0 +1,120 @@
+//! Fitting the threshold on one split, to be reported on another.
+
+use serde::{Deserialize, Serialize};
+
+use super::roc::RocCurve;
+use crate::error::{Error, Result};
+
+/// What a threshold is fitted to.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Most pairs right.
+    BestAccuracy,
+    /// FAR and FRR as near each other as the pairs allow.
+    Eer,
+    /// The most true accepts with a false accept rate of at most this.
+    Far(f64),
+}
+
+/// A fitted threshold, and how the pairs that it was fitted on came out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// "Same" is `distance < value`.
+    pub value: f32,
+    /// What it was fitted to.
+    pub target: Target,
+    /// False accept rate on the pairs it was fitted on.
+    pub far: f64,
+    /// False reject rate on the pairs it was fitted on.
+    pub frr: f64,
+    /// Accuracy on the pairs it was fitted on.
+    pub accuracy: f64,
+    /// Number of those pairs.
+    pub pairs: usize,
+}
+
+/// Fits a threshold; it lies midway between two neighbouring distances.
+///
+/// Among equally good thresholds the smallest, the one with fewest false accepts, is taken.
+///
+/// ```
+/// use siamese_metrics::verification::{Target, fit_threshold};
+///
+/// let threshold = fit_threshold(&[0.2, 0.4, 0.8], &[true, true, false], Target::BestAccuracy)?;
+/// assert!((threshold.value - 0.6).abs() < 1e-6);
+/// assert_eq!(threshold.accuracy, 1.0);
+/// # Ok::<(), siamese_metrics::Error>(())
+/// ```
+///
+/// # Errors
+/// Those of [`RocCurve::new`]; a FAR outside 0 to 1, or one so small that these unlike pairs
+/// cannot measure it.
+pub fn fit_threshold(distances: &[f32], like: &[bool], target: Target) -> Result<Threshold> {
+    let curve = RocCurve::new(distances, like)?;
+    curve.fit(target)
+}
+
+impl RocCurve {
+    /// [`fit_threshold`] on a curve already at hand.
+    ///
+    /// # Errors
+    /// A FAR outside 0 to 1, or one so small that these unlike pairs cannot measure it.
+    pub fn fit(&self, target: Target) -> Result<Threshold> {
+        let index = match target {
+            Target::BestAccuracy => self.least(|i| -self.accuracy_at(i)),
+            Target::Eer => self.least(|i| {
+                let point = self.point(i);
+                (point.far - (1.0 - point.tar)).abs()
+            }),
+            Target::Far(far) => self.last_within(far)?,
+        };
+        let point = self.point(index);
+        Ok(Threshold {
+            value: point.threshold,
+            target,
+            far: point.far,
+            frr: 1.0 - point.tar,
+            accuracy: self.accuracy_at(index),
+            pairs: self.like_pairs() + self.unlike_pairs(),
+        })
+    }
+
+    fn accuracy_at(&self, i: usize) -> f64 {
+        let (like, unlike) = (self.like_pairs() as f64, self.unlike_pairs() as f64);
+        let point = self.point(i);
+        ((point.tar * like).round() + ((1.0 - point.far) * unlike).round()) / (like + unlike)
+    }
+
+    /// The first operating point at which `cost` is least.
+    fn least(&self, cost: impl Fn(usize) -> f64) -> usize {
+        let costs = (0..self.thresholds().len()).map(cost);
+        let best = costs
+            .enumerate()
+            .reduce(|best, next| if next.1 < best.1 { next } else { best });
+        best.map_or(0, |(i, _)| i)
+    }
+
+    /// The first operating point with the greatest TAR among those whose FAR is at most `far`.
+    fn last_within(&self, far: f64) -> Result<usize> {
+        if !(0.0..=1.0).contains(&far) {
+            let why = format!("{far} is not between 0 and 1");
+            return Err(Error::Invalid {
+                what: "false accept rate",
+                why,
+            });
+        }
+        let Some(tar) = self.tar_at_far(far) else {
+            let why = format!(
+                "{far} cannot be measured with {} unlike pairs; at least {:.0} are needed",
+                self.unlike_pairs(),
+                (1.0 / far).ceil()
+            );
+            return Err(Error::Invalid {
+                what: "false accept rate",
+                why,
+            });
+        };
+        Ok(self.least(|i| if self.point(i).tar >= tar { 0.0 } else { 1.0 }))
+    }
+}
