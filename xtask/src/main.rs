@@ -1,2 +1,152 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: train, fetch, doctor, ci and bench, in one place.
+//!
+//! An xtask only *spawns*: cargo, the `siamese` binary, a script. It never links Candle, so that it is built in
+//! seconds and its help is on the screen before anything heavy starts.
+
+mod ci;
+mod doctor;
+mod fetch;
+mod help;
+mod paths;
+mod siamese;
+mod style;
+mod suggest;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// One `cargo xtask` command; the table below is all that dispatch and help know.
+struct Command {
+    name: &'static str,
+    group: &'static str,
+    summary: &'static str,
+    example: &'static str,
+    help: &'static str,
+    run: fn(&[String]) -> Result<ExitCode>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "train-cifar100",
+        group: "Start here",
+        summary: "train a model on CIFAR-100 and draw a report to look at",
+        example: "cargo xtask train-cifar100 --preset quick",
+        help: train::HELP,
+        run: train::run,
+    },
+    Command {
+        name: "fetch",
+        group: "Start here",
+        summary: "download a data set, once; a broken download resumes",
+        example: "cargo xtask fetch cifar100",
+        help: fetch::HELP,
+        run: fetch::run,
+    },
+    Command {
+        name: "doctor",
+        group: "Start here",
+        summary: "what this machine has: cores, SIMD, CUDA, disk, data",
+        example: "cargo xtask doctor",
+        help: doctor::HELP,
+        run: doctor::run,
+    },
+    Command {
+        name: "ci",
+        group: "Work on it",
+        summary: "the gate: format, lints, documentation, tests, CUDA code",
+        example: "cargo xtask ci fmt clippy",
+        help: ci::HELP,
+        run: ci::run,
+    },
+];
+
+/// A mistake in the command line: told without a chain of causes, exit code 2.
+#[derive(Debug)]
+struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            let style = style::stderr();
+            eprintln!("{} {error:#}", style.red("error:"));
+            ExitCode::from(if error.is::<Usage>() { 2 } else { 1 })
+        }
+    }
+}
+
+fn dispatch() -> Result<ExitCode> {
+    let args = std::env::args_os()
+        .skip(1)
+        .map(|arg| {
+            arg.into_string()
+                .map_err(|arg| Usage(format!("argument {arg:?} is not UTF-8")))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let Some((name, rest)) = args.split_first() else {
+        return help::overview();
+    };
+    match (name.as_str(), rest.first()) {
+        ("help", Some(topic)) => return help::of(command(topic)?),
+        ("help" | "--help" | "-h", _) => return help::overview(),
+        _ => {}
+    }
+    let command = command(name)?;
+    // What follows a lone `--` belongs to the program that is run, a `--help` there included.
+    let ours = rest.iter().take_while(|arg| *arg != "--");
+    if ours.into_iter().any(|arg| arg == "--help" || arg == "-h") {
+        return help::of(command);
+    }
+    (command.run)(rest)
+}
+
+fn command(name: &str) -> Result<&'static Command> {
+    if let Some(command) = COMMANDS.iter().find(|command| command.name == name) {
+        return Ok(command);
+    }
+    let hint = match suggest::nearest(name, COMMANDS.iter().map(|command| command.name)) {
+        Some(near) => format!("did you mean `cargo xtask {near}`?"),
+        None => "`cargo xtask` alone lists the commands".to_string(),
+    };
+    Err(Usage(format!("no command `{name}`: {hint}")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_command_names_the_nearest_one() {
+        for (typed, meant) in [("docter", "doctor"), ("train", "train-cifar100")] {
+            let error = command(typed).map(|_| ()).unwrap_err();
+            assert!(error.is::<Usage>());
+            assert!(
+                error.to_string().contains(&format!("cargo xtask {meant}")),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_a_help_of_its_own() {
+        for command in COMMANDS {
+            assert!(
+                command
+                    .example
+                    .starts_with(&format!("cargo xtask {}", command.name))
+            );
+            let usage = format!("Usage: cargo xtask {}", command.name);
+            assert!(command.help.contains(&usage), "{}", command.name);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! `cargo xtask ci`: the gate. `.ci/run` calls this, so that what it asks is written down once.
+
+mod cuda;
+mod tally;
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::style::{self, Style};
+use crate::{Usage, paths, suggest};
+use tally::Tally;
+
+pub(crate) const HELP: &str = "\
+Runs the gate that every change passes, cheap steps first, and goes on after a failure so that
+one run tells all that is wrong.
+
+Usage: cargo xtask ci [steps] [options]
+
+Steps (all of them, where none is named):
+  fmt                formatting, as rustfmt has it
+  deny               licences and sources of the dependencies, where cargo-deny is installed
+  clippy             lints of every target; a warning is an error
+  doc                documentation builds; a broken link is an error
+  test               every test: `cargo test --workspace`
+  cuda               the CUDA code compiles, where a CUDA toolchain is at hand
+
+Options:
+  --fetch-cuda       where nvcc is missing, install a toolchain from PyPI (1.7 GB) into target/;
+                     the default where CI is set
+  -h, --help         this text
+
+Exit code 0 when every step passed or was skipped with a reason, else 1.
+
+Examples:
+  $ cargo xtask ci
+  $ cargo xtask ci fmt clippy
+  $ cargo xtask ci cuda --fetch-cuda
+";
+
+const STEPS: [&str; 6] = ["fmt", "deny", "clippy", "doc", "test", "cuda"];
+
+/// How a step ended.
+enum Outcome {
+    /// With a remark, possibly empty.
+    Passed(String),
+    Failed(String),
+    Skipped(String),
+}
+
+struct Options {
+    steps: Vec<&'static str>,
+    fetch_cuda: bool,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
+    let options = parse(args)?;
+    let style = style::stdout();
+    let mut tally = None;
+    let mut done = Vec::new();
+    for step in &options.steps {
+        println!("\n{} {}", style.bold("=="), style.bold(step));
+        let start = Instant::now();
+        let outcome = match *step {
+            "fmt" => cargo(&["fmt", "--all", "--check"], &[])?,
+            "deny" => deny()?,
+            "clippy" => cargo(
+                &[
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--locked",
+                    "--",
+                    "-D",
+                    "warnings",
+                ],
+                &[],
+            )?,
+            "doc" => cargo(
+                &["doc", "--workspace", "--no-deps", "--locked"],
+                &[("RUSTDOCFLAGS", "-D warnings".into())],
+            )?,
+            "test" => test(tally.insert(Tally::default()))?,
+            _ => cuda::check(options.fetch_cuda)?,
+        };
+        done.push((*step, start.elapsed(), outcome));
+    }
+    print!("\n{}", summary(&done, tally.as_ref(), style));
+    let failed = done
+        .iter()
+        .any(|(_, _, outcome)| matches!(outcome, Outcome::Failed(_)));
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+fn parse(args: &[String]) -> Result<Options> {
+    let mut options = Options {
+        steps: Vec::new(),
+        fetch_cuda: paths::variable("CI").is_some(),
+    };
+    for arg in args {
+        if arg == "--fetch-cuda" {
+            options.fetch_cuda = true;
+        } else if STEPS.contains(&arg.as_str()) {
+            continue;
+        } else {
+            let hint = match suggest::nearest(arg, STEPS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the steps are {}", STEPS.join(", ")),
+            };
+            return Err(Usage(format!("no step or option `{arg}`: {hint}")).into());
+        }
+    }
+    // In our order, each once, whatever order they were named in.
+    options.steps = STEPS
+        .into_iter()
+        .filter(|step| args.iter().any(|arg| arg == step))
+        .collect();
+    if options.steps.is_empty() {
+        options.steps = STEPS.to_vec();
+    }
+    Ok(options)
+}
+
+/// Runs one cargo command at the root, shown first.
+fn cargo(args: &[&str], environment: &[(&str, std::ffi::OsString)]) -> Result<Outcome> {
+    let status = command(args, environment)
+        .status()
+        .with_context(|| format!("starting cargo {}", args[0]))?;
+    Ok(if status.success() {
+        Outcome::Passed(String::new())
+    } else {
+        Outcome::Failed(format!("cargo {} ended with {status}", args[0]))
+    })
+}
+
+fn command(args: &[&str], environment: &[(&str, std::ffi::OsString)]) -> Command {
+    println!(
+        "{}",
+        style::stdout().dim(&format!("$ cargo {}", args.join(" ")))
+    );
+    let mut command = Command::new(paths::cargo());
+    command
+        .current_dir(paths::root())
+        .args(args)
+        .stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn deny() -> Result<Outcome> {
+    if paths::on_path("cargo-deny").is_none() {
+        return Ok(Outcome::Skipped(
+            "cargo-deny is not installed (cargo install --locked cargo-deny)".into(),
+        ));
+    }
+    // Advisories come from a database on the network: not part of a gate that must also hold without one.
+    cargo(&["deny", "check", "licenses", "bans", "sources"], &[])
+}
+
+/// Runs the README's test command, passing its output on and counting.
+fn test(tally: &mut Tally) -> Result<Outcome> {
+    let mut child = command(&["test", "--workspace"], &[])
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo test")?;
+    let output = child.stdout.take().context("cargo test has no output")?;
+    let mut stdout = std::io::stdout().lock();
+    for line in BufReader::new(output).split(b'\n') {
+        let mut line = line.context("reading the output of cargo test")?;
+        tally.observe(&String::from_utf8_lossy(&line));
+        line.push(b'\n');
+        stdout.write_all(&line)?;
+    }
+    let status = child.wait()?;
+    Ok(if !status.success() {
+        Outcome::Failed(format!(
+            "cargo test ended with {status}; {tally} before that"
+        ))
+    } else if tally.passed == 0 {
+        Outcome::Failed("not one test ran".to_string())
+    } else {
+        Outcome::Passed(tally.to_string())
+    })
+}
+
+fn summary(done: &[(&str, Duration, Outcome)], tally: Option<&Tally>, style: Style) -> String {
+    let mut text = String::new();
+    let mut failed = Vec::new();
+    for (step, time, outcome) in done {
+        let (mark, remark) = match outcome {
+            Outcome::Passed(remark) => (style.green("✓"), remark.clone()),
+            Outcome::Failed(reason) => (style.red("✗"), style.red(reason)),
+            Outcome::Skipped(reason) => (style.yellow("–"), format!("skipped: {reason}")),
+        };
+        let line = format!("{mark} {step:<7} {:>12}  {remark}", duration(*time));
+        let _ = writeln!(text, "{}", line.trim_end());
+        if matches!(outcome, Outcome::Failed(_)) {
+            failed.push(*step);
+        }
+    }
+    let tests = tally.map(|tally| format!(" {tally}.")).unwrap_or_default();
+    let _ = match failed.as_slice() {
+        [] => writeln!(text, "\n{}{tests}", style.green("The gate is open.")),
+        steps => writeln!(
+            text,
+            "\n{}{tests}",
+            style.red(&format!("Failed: {}.", steps.join(", ")))
+        ),
+    };
+    text
+}
+
+fn duration(time: Duration) -> String {
+    match time.as_secs() {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        seconds => format!("{} min {:02} s", seconds / 60, seconds % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(words: &[&str]) -> Vec<String> {
+        words.iter().map(|word| word.to_string()).collect()
+    }
+
+    #[test]
+    fn named_steps_run_in_the_gates_order_and_none_named_means_all() {
+        let steps = |words: &[&str]| parse(&strings(words)).unwrap().steps;
+        assert_eq!(steps(&["clippy", "fmt", "clippy"]), ["fmt", "clippy"]);
+        assert_eq!(steps(&["--fetch-cuda"]), STEPS);
+        assert!(
+            parse(&strings(&["cuda", "--fetch-cuda"]))
+                .unwrap()
+                .fetch_cuda
+        );
+    }
+
+    #[test]
+    fn an_unknown_step_is_a_usage_error_with_a_hint() {
+        let error = parse(&strings(&["tests"])).map(|_| ()).unwrap_err();
+        assert!(error.is::<Usage>());
+        assert_eq!(
+            error.to_string(),
+            "no step or option `tests`: did you mean `test`?"
+        );
+    }
+
+    #[test]
+    fn the_summary_names_every_failed_step_and_the_test_count() {
+        let second = Duration::from_secs(1);
+        let done = [
+            ("fmt", second, Outcome::Passed(String::new())),
+            (
+                "clippy",
+                75 * second,
+                Outcome::Failed("cargo clippy ended with exit status: 101".into()),
+            ),
+            ("cuda", second, Outcome::Skipped("no nvcc".into())),
+        ];
+        let mut tally = Tally::default();
+        tally.observe("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.1s");
+        let text = summary(&done, Some(&tally), style::plain());
+        let expected = "\
+✓ fmt            1.0 s
+✗ clippy  1 min 15 s  cargo clippy ended with exit status: 101
+– cuda           1.0 s  skipped: no nvcc
+
+Failed: clippy. 12 tests passed, 0 failed, 1 ignored.
+";
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(squeezed(&text), squeezed(expected));
+        assert!(summary(&done[..1], None, style::plain()).ends_with("The gate is open.\n"));
+    }
+}
