@@ -5,8 +5,8 @@
 #
 #   eval "$(bash .ci/cuda-toolchain.sh target/cuda-toolchain)" && cargo build --release --features cudnn
 #
-# A DIR that is already complete is used as it is, without network. What is built needs libcuda, libcublas,
-# libcurand, libcudart (and libcudnn) to start: where the GPU is, not here. CUDA_COMPUTE_CAP defaults to 90 (H100).
+# A DIR that is already complete is used as it is, without network. What is built needs the driver's libcuda to start:
+# where there is one, the environment printed here runs it too. CUDA_COMPUTE_CAP is this machine's GPU's, or 90 (H100).
 set -euo pipefail
 
 dir=${1:?usage: cuda-toolchain.sh DIR}
@@ -53,7 +53,9 @@ if [ ! -e "$dir/.complete" ]; then
 fi
 
 cu=$dir/nvidia/cu13
+cap=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -n 1 | tr -d .) || true
 cat <<END
-export CUDA_HOME='$cu' CUDA_PATH='$cu' PATH='$cu/bin':"\$PATH" CUDA_COMPUTE_CAP="\${CUDA_COMPUTE_CAP:-90}"
+export CUDA_HOME='$cu' CUDA_PATH='$cu' PATH='$cu/bin':"\$PATH" CUDA_COMPUTE_CAP="\${CUDA_COMPUTE_CAP:-${cap:-90}}"
 export LIBRARY_PATH='$cu/lib:$cu/lib/stubs' RUSTFLAGS="-L native=$cu/lib -L native=$cu/lib/stubs \${RUSTFLAGS:-}"
+export LD_LIBRARY_PATH='$cu/lib:$dir/nvidia/cudnn/lib':"\${LD_LIBRARY_PATH:-}"
 END

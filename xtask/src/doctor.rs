@@ -10,7 +10,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Result;
 
-use crate::{Usage, style, suggest};
+use crate::style::{self, Style};
+use crate::{Usage, suggest};
 use finding::{Finding, Status};
 pub(crate) use machine::free_gb;
 
@@ -65,28 +66,22 @@ fn broken(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.status == Status::Bad)
 }
 
-/// What `cargo xtask train-cifar100` would do here, in a sentence.
-fn verdict(findings: &[Finding], style: style::Style) -> String {
+/// What `cargo xtask train-cifar100` would do here.
+fn verdict(findings: &[Finding], style: Style) -> String {
     if broken(findings) {
         return style.red("Training cannot run here yet: see ✗ above.");
     }
-    let train = style.cyan("cargo xtask train-cifar100");
-    let data = if data::full_set(findings) {
-        "on all 60,000 images"
+    let (flags, device) = if cuda::ready(findings) {
+        (" --features cudnn", "GPU")
     } else {
-        "on the bundled sample; fetch the data set for figures that count"
+        ("", "CPU")
     };
-    if cuda::ready(findings) {
-        let train = style.cyan(&format!("cargo xtask train-cifar100 {}", cuda::FLAGS));
-        format!(
-            "{} {train} trains on the GPU, {data}.",
-            style.green("Ready.")
-        )
+    let train = style.cyan(&format!("cargo xtask train-cifar100{flags}"));
+    let ready = format!("{} {train} trains on the {device},", style.green("Ready."));
+    if data::full_set(findings) {
+        format!("{ready} on all 60,000 images.")
     } else {
-        format!(
-            "{} {train} trains on the CPU, {data}.",
-            style.green("Ready.")
-        )
+        format!("{ready}\non CIFAR-100 from the hub or, without a network, on the sample.")
     }
 }
 

@@ -42,27 +42,30 @@ fn overview_text(style: Style) -> String {
         text += &format!("  {name}{}\n  {:width$}{example}\n", command.summary, "");
     }
     text += &format!(
-        "\nNew here? {} is all it takes: without a network it trains\n\
-         on the sample of CIFAR-100 in this repository. {} after any command says more.\n",
+        "\nNew here? {} is all it takes: without a network it\n\
+         trains on the sample of CIFAR-100 in this repository.\n\
+         {} after any command says more.\n",
         style.cyan("cargo xtask train-cifar100"),
         style.cyan("--help"),
     );
     text
 }
 
-/// Paints a help text by its shape: `Heading:` lines, `$ example` lines, and the names at the left of a list.
+/// Paints a help text by its shape: `Heading:` after a blank line, `$ example`, and the names at the left of a list.
 fn painted(text: &str, style: Style) -> String {
-    text.lines()
-        .map(|line| painted_line(line, style) + "\n")
+    let before = std::iter::once("").chain(text.lines());
+    let lines = text.lines().zip(before);
+    lines
+        .map(|(line, before)| painted_line(line, before.is_empty(), style) + "\n")
         .collect()
 }
 
-fn painted_line(line: &str, style: Style) -> String {
+fn painted_line(line: &str, first_of_paragraph: bool, style: Style) -> String {
     let body = line.trim_start();
     let indent = &line[..line.len() - body.len()];
     if let (Some(usage), 0) = (line.strip_prefix("Usage:"), indent.len()) {
         format!("{}{usage}", style.bold("Usage:"))
-    } else if indent.is_empty() && line.ends_with(':') {
+    } else if first_of_paragraph && indent.is_empty() && line.ends_with(':') {
         style.bold(line)
     } else if body.starts_with("$ ") {
         format!("{indent}{}", style.cyan(body))
@@ -91,10 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn no_command_s_help_is_wider_than_96_columns() {
+    fn no_command_s_help_is_wider_than_100_columns() {
         for command in COMMANDS {
             for line in command.help.lines() {
-                assert!(line.chars().count() <= 96, "{line}");
+                assert!(line.chars().count() <= 100, "{line}");
             }
         }
     }

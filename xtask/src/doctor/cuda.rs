@@ -6,10 +6,11 @@ use super::finding::{Finding, Status};
 use super::output_of;
 use crate::paths;
 
-/// What to add to `train-cifar100` to train on the GPU.
-pub(super) const FLAGS: &str = "--features cudnn";
+const TOOLKIT: &str = "install CUDA 12 or 13 from https://developer.nvidia.com/cuda-downloads
+or into this folder: eval \"$(bash .ci/cuda-toolchain.sh target/cuda-toolchain)\"";
 
-const TOOLKIT: &str = "install CUDA 12 or 13 from https://developer.nvidia.com/cuda-downloads";
+const CUDNN: &str = "install cuDNN 9 from https://developer.nvidia.com/cudnn
+or build without it: --features cuda";
 
 pub(super) fn findings() -> Vec<Finding> {
     let gpu = gpu();
@@ -116,9 +117,8 @@ fn cudnn(wanted: bool) -> Finding {
         Some(path) => Finding::new("CUDA", "cuDNN", Status::Good, path.display().to_string()),
         None => {
             let finding = Finding::new("CUDA", "cuDNN", Status::Lacking, "not found");
-            let advice = "install cuDNN 9 (https://developer.nvidia.com/cudnn), or build with `--features cuda` alone";
             if wanted {
-                finding.advise(advice)
+                finding.advise(CUDNN)
             } else {
                 finding
             }

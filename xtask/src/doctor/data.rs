@@ -9,6 +9,8 @@ use crate::paths;
 /// The hub's name of the data set, as its cache folder spells it.
 const HUB_FOLDER: &str = "datasets--uoft-cs--cifar100";
 const SAMPLE: &str = "uoft-cs/cifar100/cifar100";
+const SAMPLE_ADVICE: &str = "it is part of the repository: git checkout -- datasets
+or take the whole set: cargo xtask fetch cifar100";
 const FETCH: &str = "cargo xtask fetch cifar100";
 
 pub(super) fn findings() -> Vec<Finding> {
@@ -102,7 +104,7 @@ fn sample(full: bool) -> Finding {
         status,
         format!("no parquet files in {folder}"),
     )
-    .advise("it is part of the repository: git checkout -- datasets")
+    .advise(SAMPLE_ADVICE)
 }
 
 /// The hub client's cache: `$HF_HOME/hub`, by default under the home folder.
