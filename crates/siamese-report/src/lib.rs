@@ -1,1 +1,44 @@
-//! siamese-report
+//! Reports of a training run: one self-contained HTML page ([`RunReport`]), several runs side by
+//! side ([`CompareReport`]), a model card ([`ModelCard`]), TensorBoard files ([`EventWriter`],
+//! [`Projector`]), and the SVG [`chart`]s they are drawn with.
+//!
+//! Plain data goes in and files come out: nothing here knows of models or tensors.
+//!
+//! ```
+//! use siamese_report::{EpochRow, Figure, RunReport};
+//!
+//! let report = RunReport {
+//!     name: "cifar100-quick".into(),
+//!     data: "CIFAR-100, 10,000 test images".into(),
+//!     figures: vec![Figure::new("roc_auc", 0.873).with_interval(0.868, 0.878)],
+//!     epochs: (1..=3)
+//!         .map(|epoch| EpochRow { epoch, train_loss: 1.0 / epoch as f64, ..Default::default() })
+//!         .collect(),
+//!     ..Default::default()
+//! };
+//! let folder = tempfile::tempdir()?;
+//! report.write(folder.path().join("report.html"))?;
+//! # anyhow::Ok(())
+//! ```
+
+mod card;
+pub mod chart;
+mod compare;
+mod data;
+mod error;
+mod events;
+mod page;
+mod projector;
+mod run;
+mod text;
+
+pub use card::ModelCard;
+pub use compare::{CompareReport, ComparedRun};
+pub use data::{
+    Banner, CalibrationBin, ConfusionMap, Direction, EmbeddingMap, EpochRow, ExamplePair, Figure,
+    Level, Neighbour, Neighbours, PairDistances, RocPoint, Thumbnail,
+};
+pub use error::{ReportError, Result};
+pub use events::EventWriter;
+pub use projector::Projector;
+pub use run::RunReport;

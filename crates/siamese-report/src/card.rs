@@ -1,0 +1,355 @@
+//! The model card: `README.md` beside a model, readable by people and by the Hugging Face hub.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Direction, Figure};
+use crate::error::{Result, write_whole};
+use crate::text::plain;
+
+/// What a person must know of a model before using it.
+///
+/// ```
+/// use siamese_report::{Figure, ModelCard};
+///
+/// let card = ModelCard {
+///     name: "cifar100-contrastive".into(),
+///     distance: "Euclidean".into(),
+///     threshold: Some(0.62),
+///     figures: vec![Figure::new("roc_auc", 0.91).with_interval(0.90, 0.92)],
+///     ..Default::default()
+/// };
+/// assert!(card.to_markdown().contains("| ROC AUC | 0.9100 | 0.9000 – 0.9200 |"));
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelCard {
+    /// Name of the model.
+    pub name: String,
+    /// A sentence or two: what it is.
+    pub summary: String,
+    /// SPDX name of the licence of the weights; left out when empty.
+    pub license: String,
+    /// Name of the data set, for people: "CIFAR-100".
+    pub data_name: String,
+    /// Its id on the Hugging Face hub: "uoft-cs/cifar100".
+    pub data_id: String,
+    /// What was used of it: images, classes, splits.
+    pub data: String,
+    /// Whether only the sample that comes with the sources was used.
+    pub bundled_sample: bool,
+    /// Images that it takes: "32×32 RGB, scaled to mean 0 and deviation 1 per channel".
+    pub input: String,
+    /// Layers, number of parameters, embedding size.
+    pub architecture: String,
+    /// Name of the distance between embeddings.
+    pub distance: String,
+    /// Pairs closer than this are called the same.
+    pub threshold: Option<f64>,
+    /// What the threshold was fitted to: "best accuracy on the validation pairs".
+    pub threshold_target: String,
+    /// Loss, optimizer, epochs, seed: one line each.
+    pub training: Vec<String>,
+    /// The figures, measured on the test split.
+    pub figures: Vec<Figure>,
+    /// How they were measured: number of pairs, how the intervals were drawn.
+    pub figures_note: String,
+    /// Shell commands that use the model.
+    pub usage: Vec<String>,
+    /// What it cannot do or was not tried for; said beside what is true of all such models.
+    pub limits: Vec<String>,
+    /// Commands that train it again.
+    pub reproduce: Vec<String>,
+}
+
+impl ModelCard {
+    /// The card as Markdown with the hub's front matter.
+    pub fn to_markdown(&self) -> String {
+        let mut text = self.front_matter();
+        let _ = writeln!(text, "# {}\n", inline(&self.name));
+        if self.bundled_sample {
+            text.push_str(
+                "> [!WARNING]\n> **Trained on the bundled sample only.** The figures below show that \
+                 the path works, not how good the method is. Do not use this model for anything.\n\n",
+            );
+        }
+        paragraph(&mut text, &self.summary);
+        self.facts(&mut text);
+        self.threshold(&mut text);
+        section(&mut text, "Usage", &code("sh", &self.usage));
+        self.result(&mut text);
+        section(&mut text, "Training", &list(&self.training));
+        section(&mut text, "Do it again", &code("sh", &self.reproduce));
+        section(&mut text, "Limits", &list(&self.all_limits()));
+        text
+    }
+
+    /// Writes the card; an older one is replaced only when the new one is whole.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
+        write_whole(path.as_ref(), self.to_markdown().as_bytes())
+    }
+
+    fn front_matter(&self) -> String {
+        let mut yaml = String::from("---\n");
+        if !self.license.is_empty() {
+            let _ = writeln!(yaml, "license: {}", quoted(&self.license));
+        }
+        yaml.push_str("library_name: siamese\npipeline_tag: image-feature-extraction\ntags:\n");
+        for tag in [
+            "siamese",
+            "image-similarity",
+            "metric-learning",
+            "verification",
+            "candle",
+        ] {
+            let _ = writeln!(yaml, "- {tag}");
+        }
+        if !self.data_id.is_empty() {
+            let _ = writeln!(yaml, "datasets:\n- {}", quoted(&self.data_id));
+        }
+        // The hub lists results only of a named data set, and a sample's are none.
+        let finite: Vec<_> = self
+            .figures
+            .iter()
+            .filter(|figure| figure.value.is_finite())
+            .collect();
+        if !finite.is_empty() && !self.data_id.is_empty() && !self.bundled_sample {
+            let _ = write!(
+                yaml,
+                "model-index:\n- name: {}\n  results:\n  - task:\n      type: image-feature-extraction\n      \
+                 name: Image similarity\n    dataset:\n      type: {}\n      name: {}\n      split: test\n    metrics:\n",
+                quoted(&self.name),
+                quoted(&self.data_id),
+                quoted(if self.data_name.is_empty() {
+                    &self.data_id
+                } else {
+                    &self.data_name
+                })
+            );
+            for figure in finite {
+                let label = match figure.split.as_str() {
+                    "" => figure.label.clone(),
+                    split => format!("{} ({split})", figure.label),
+                };
+                let _ = writeln!(
+                    yaml,
+                    "    - type: {}\n      value: {}\n      name: {}",
+                    quoted(&figure.name),
+                    figure.value,
+                    quoted(&label)
+                );
+            }
+        }
+        yaml + "---\n\n"
+    }
+
+    fn facts(&self, text: &mut String) {
+        let data = [self.data_name.as_str(), self.data.as_str()];
+        let data: Vec<_> = data.into_iter().filter(|part| !part.is_empty()).collect();
+        let facts = [
+            ("Input", self.input.clone()),
+            ("Tower", self.architecture.clone()),
+            ("Distance", self.distance.clone()),
+            ("Data", data.join(": ")),
+        ];
+        for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
+            let _ = writeln!(text, "- **{name}**: {}", inline(value));
+        }
+        text.push('\n');
+    }
+
+    fn threshold(&self, text: &mut String) {
+        let Some(threshold) = self.threshold.filter(|value| value.is_finite()) else {
+            return;
+        };
+        let distance = if self.distance.is_empty() {
+            "distance"
+        } else {
+            &self.distance
+        };
+        let fitted = match self.threshold_target.as_str() {
+            "" => String::new(),
+            target => format!(", fitted to {}", inline(target)),
+        };
+        let body = format!(
+            "Two images are called the same when the {} distance of their embeddings is below \
+             **{threshold:.6}**{fitted}. It is stored in the model file, and `siamese verify` uses \
+             it. It holds for this model and this distance only: for images of another kind, fit it \
+             again on pairs of your own (`siamese evaluate`).\n",
+            inline(distance.trim_end_matches(" distance"))
+        );
+        section(text, "Threshold", &body);
+    }
+
+    fn result(&self, text: &mut String) {
+        if self.figures.is_empty() {
+            return;
+        }
+        let splits = self.figures.iter().any(|figure| !figure.split.is_empty());
+        let mut table = String::new();
+        if !self.figures_note.is_empty() {
+            let _ = writeln!(table, "{}\n", inline(&self.figures_note));
+        }
+        let (head, rule) = if splits { ("| On ", "|---") } else { ("", "") };
+        let _ = writeln!(
+            table,
+            "{head}| Figure | Value | 95% interval |\n{rule}|---|---:|---|"
+        );
+        for figure in &self.figures {
+            if splits {
+                let _ = write!(table, "| {} ", cell(&figure.split));
+            }
+            let less = if figure.direction == Direction::Lower {
+                " ↓"
+            } else {
+                ""
+            };
+            let interval = figure.interval.map_or_else(String::new, |(low, high)| {
+                format!("{} – {}", plain(low, 4), plain(high, 4))
+            });
+            let label = if figure.label.is_empty() {
+                &figure.name
+            } else {
+                &figure.label
+            };
+            let _ = writeln!(
+                table,
+                "| {}{less} | {} | {interval} |",
+                cell(label),
+                plain(figure.value, 4)
+            );
+        }
+        if self
+            .figures
+            .iter()
+            .any(|figure| figure.direction == Direction::Lower)
+        {
+            table.push_str("\n↓ less is better.\n");
+        }
+        section(text, "Result", &table);
+    }
+
+    fn all_limits(&self) -> Vec<String> {
+        let mut limits = self.limits.clone();
+        limits.push(
+            "It was measured on images like those it was trained on. On others (another camera, \
+             size, subject) expect less, and fit the threshold again."
+                .into(),
+        );
+        limits.push(
+            "A distance says how alike two images look to this model, not whether two things or \
+             people are the same. Do not let it decide about people by itself."
+                .into(),
+        );
+        limits
+    }
+}
+
+fn section(text: &mut String, title: &str, body: &str) {
+    if !body.is_empty() {
+        let _ = writeln!(text, "## {title}\n\n{}\n", body.trim_end());
+    }
+}
+
+fn paragraph(text: &mut String, body: &str) {
+    if !body.is_empty() {
+        let _ = writeln!(text, "{}\n", inline(body));
+    }
+}
+
+fn list(items: &[String]) -> String {
+    items
+        .iter()
+        .map(|item| format!("- {}\n", inline(item)))
+        .collect()
+}
+
+fn code(language: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!(
+        "```{language}\n{}\n```\n",
+        lines.join("\n").replace("```", "` ` `")
+    )
+}
+
+/// Text on one line that cannot start HTML.
+fn inline(text: &str) -> String {
+    text.replace(['\n', '\r'], " ").replace('<', "&lt;")
+}
+
+fn cell(text: &str) -> String {
+    inline(text).replace('|', "\\|")
+}
+
+/// A YAML string in double quotes.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card() -> ModelCard {
+        ModelCard {
+            name: "quick: \"one\"".into(),
+            summary: "Learns <b>likeness</b>.".into(),
+            license: "mit".into(),
+            data_name: "CIFAR-100".into(),
+            data_id: "uoft-cs/cifar100".into(),
+            distance: "Euclidean".into(),
+            threshold: Some(0.5),
+            threshold_target: "best accuracy on validation".into(),
+            figures: vec![
+                Figure::new("roc_auc", 0.9).with_interval(0.89, 0.91),
+                Figure::new("eer", 0.17),
+                Figure::new("broken", f64::NAN),
+            ],
+            usage: vec!["siamese verify model.safetensors a.png b.png".into()],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn the_card_says_figures_threshold_and_use() {
+        let text = card().to_markdown();
+        for part in [
+            "| ROC AUC | 0.9000 | 0.8900 – 0.9100 |",
+            "| Equal error rate ↓ | 0.1700 |  |",
+            "| Broken | n/a |  |",
+            "below **0.500000**, fitted to best accuracy on validation",
+            "siamese verify model.safetensors",
+            "- \"uoft-cs/cifar100\"",
+            "value: 0.9\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("<b>") && !text.contains("NaN"));
+    }
+
+    #[test]
+    fn a_sample_is_loud_and_reports_nothing_to_the_hub() {
+        let text = ModelCard {
+            bundled_sample: true,
+            ..card()
+        }
+        .to_markdown();
+        assert!(text.contains("[!WARNING]") && text.contains("bundled sample only"));
+        assert!(!text.contains("model-index"));
+        assert!(!card().to_markdown().contains("[!WARNING]"));
+    }
+
+    #[test]
+    fn an_empty_card_is_still_markdown_with_front_matter() {
+        let text = ModelCard::default().to_markdown();
+        assert!(text.starts_with("---\nlibrary_name: siamese\n"));
+        assert_eq!(text.matches("---\n").count(), 2);
+    }
+}

@@ -1,0 +1,31 @@
+//! One line of a run's history.
+
+use serde::{Deserialize, Serialize};
+
+/// What was measured in one epoch. Whatever was not measured stays `None` and is not drawn.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EpochRow {
+    /// The epoch as it is to be shown (the first is 1).
+    pub epoch: usize,
+    /// Mean loss over the training pairs.
+    pub train_loss: f64,
+    /// Mean loss over the validation pairs.
+    pub validation_loss: Option<f64>,
+    /// Area under the validation ROC curve, 0 to 1.
+    pub roc_auc: Option<f64>,
+    /// Equal error rate on validation, 0 to 1.
+    pub eer: Option<f64>,
+    /// Accuracy of balanced validation pairs, 0 to 1.
+    pub accuracy: Option<f64>,
+    /// Learning rate at the end of the epoch.
+    pub learning_rate: Option<f64>,
+    /// Mean standard deviation of the embedding's coordinates: near 0 means collapse.
+    pub embedding_spread: Option<f64>,
+    /// Share of the unlike training pairs inside the margin, 0 to 1.
+    pub active_share: Option<f64>,
+    /// Wall time of the epoch.
+    pub seconds: Option<f64>,
+    /// Training images through the tower per second.
+    pub images_per_second: Option<f64>,
+}

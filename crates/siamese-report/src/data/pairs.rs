@@ -1,0 +1,70 @@
+//! Verification: distances of pairs, error curves, calibration, pairs to look at.
+
+use serde::{Deserialize, Serialize};
+
+use super::Thumbnail;
+
+/// Distances of like and of unlike pairs, and the threshold between them.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PairDistances {
+    /// Name of the distance: "Euclidean".
+    pub distance: String,
+    /// Distances of pairs of the same class.
+    pub like: Vec<f32>,
+    /// Distances of pairs of different classes.
+    pub unlike: Vec<f32>,
+    /// Pairs closer than this are called the same.
+    pub threshold: Option<f64>,
+}
+
+/// One point of a ROC curve; the DET curve is drawn from the same points.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct RocPoint {
+    /// Pairs closer than this are called the same.
+    pub threshold: f64,
+    /// False accept rate: share of unlike pairs called the same.
+    pub far: f64,
+    /// True accept rate: share of like pairs called the same (FRR is 1 − TAR).
+    pub tar: f64,
+}
+
+/// Pairs whose calibrated probability of "same" fell into one bin.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct CalibrationBin {
+    /// Mean predicted probability of "same".
+    pub predicted: f64,
+    /// Share of these pairs that are alike.
+    pub observed: f64,
+    /// Number of pairs.
+    pub count: usize,
+}
+
+/// Two images, what they are and what the model said.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExamplePair {
+    /// First image.
+    pub left: Thumbnail,
+    /// Second image.
+    pub right: Thumbnail,
+    /// Class of the first image.
+    pub left_label: String,
+    /// Class of the second image.
+    pub right_label: String,
+    /// Whether they are of the same class.
+    pub like: bool,
+    /// Whether the model called them the same.
+    pub called_same: bool,
+    /// Distance of their embeddings.
+    pub distance: f64,
+    /// Calibrated probability of "same", where there is a calibration.
+    pub probability: Option<f64>,
+}
+
+impl ExamplePair {
+    /// Whether the model was right.
+    pub fn is_right(&self) -> bool {
+        self.like == self.called_same
+    }
+}

@@ -1,0 +1,157 @@
+//! A small picture as raw pixels.
+
+use std::io::Cursor;
+
+use image::{ExtendedColorType, ImageEncoder, codecs::png};
+use serde::{Deserialize, Serialize};
+
+use crate::{ReportError, Result};
+
+/// A picture of `height` rows of `width` pixels of `channels` bytes (1 = grey, 3 = RGB).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Thumbnail {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Bytes per pixel: 1 or 3.
+    pub channels: u32,
+    /// Row after row, channels interleaved (height, width, channel).
+    pub pixels: Vec<u8>,
+}
+
+impl Thumbnail {
+    /// A thumbnail from interleaved bytes.
+    ///
+    /// # Errors
+    /// When the number of bytes does not fit the shape.
+    pub fn new(width: u32, height: u32, channels: u32, pixels: Vec<u8>) -> Result<Self> {
+        let thumbnail = Self {
+            width,
+            height,
+            channels,
+            pixels,
+        };
+        thumbnail.check().map(|()| thumbnail)
+    }
+
+    /// A thumbnail from planes (channel, height, width), as tensors hold images.
+    ///
+    /// ```
+    /// use siamese_report::Thumbnail;
+    ///
+    /// let planes = [1, 2, 10, 20, 100, 200];
+    /// let thumbnail = Thumbnail::from_planes(2, 1, 3, &planes)?;
+    /// assert_eq!(thumbnail.pixels, [1, 10, 100, 2, 20, 200]);
+    /// # Ok::<(), siamese_report::ReportError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the number of bytes does not fit the shape.
+    pub fn from_planes(width: u32, height: u32, channels: u32, planes: &[u8]) -> Result<Self> {
+        let area = width as usize * height as usize;
+        let channel_count = channels as usize;
+        if planes.len() != area * channel_count {
+            return Err(ReportError::Thumbnail {
+                width,
+                height,
+                channels,
+                bytes: planes.len(),
+            });
+        }
+        let pixels = (0..area)
+            .flat_map(|at| (0..channel_count).map(move |channel| planes[channel * area + at]))
+            .collect();
+        Self::new(width, height, channels, pixels)
+    }
+
+    /// The picture as the bytes of a PNG file.
+    ///
+    /// # Errors
+    /// When the pixels do not fit the shape.
+    pub fn to_png(&self) -> Result<Vec<u8>> {
+        self.check()?;
+        let colour = match self.channels {
+            1 => ExtendedColorType::L8,
+            _ => ExtendedColorType::Rgb8,
+        };
+        let mut bytes = Cursor::new(Vec::new());
+        png::PngEncoder::new_with_quality(
+            &mut bytes,
+            png::CompressionType::Best,
+            png::FilterType::Adaptive,
+        )
+        .write_image(&self.pixels, self.width, self.height, colour)?;
+        Ok(bytes.into_inner())
+    }
+
+    /// The picture as a `data:` address; `None` when the pixels do not fit the shape.
+    pub(crate) fn to_data_uri(&self) -> Option<String> {
+        use base64::Engine as _;
+        let png = self.to_png().ok()?;
+        Some(format!(
+            "data:image/png;base64,{}",
+            base64::engine::general_purpose::STANDARD.encode(png)
+        ))
+    }
+
+    fn check(&self) -> Result<()> {
+        let Self {
+            width,
+            height,
+            channels,
+            ref pixels,
+        } = *self;
+        let expected = u64::from(width) * u64::from(height) * u64::from(channels);
+        let fits = pixels.len() as u64 == expected && expected > 0;
+        if fits && matches!(channels, 1 | 3) {
+            return Ok(());
+        }
+        Err(ReportError::Thumbnail {
+            width,
+            height,
+            channels,
+            bytes: pixels.len(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_png_gives_back_the_pixels_of_an_asymmetric_picture() {
+        let pixels: Vec<u8> = (0..18).map(|byte| byte * 13).collect();
+        let thumbnail = Thumbnail::new(3, 2, 3, pixels.clone()).unwrap();
+        let read = image::load_from_memory(&thumbnail.to_png().unwrap())
+            .unwrap()
+            .to_rgb8();
+        assert_eq!(read.dimensions(), (3, 2));
+        assert_eq!(read.into_raw(), pixels);
+    }
+
+    #[test]
+    fn a_grey_picture_stays_grey() {
+        let thumbnail = Thumbnail::new(2, 3, 1, vec![0, 50, 100, 150, 200, 250]).unwrap();
+        let read = image::load_from_memory(&thumbnail.to_png().unwrap()).unwrap();
+        assert_eq!(read.color(), image::ColorType::L8);
+        assert_eq!(read.into_bytes(), thumbnail.pixels);
+    }
+
+    #[test]
+    fn bytes_that_do_not_fit_are_an_error_that_names_the_shape() {
+        let error = Thumbnail::new(3, 2, 3, vec![0; 17])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("3×2") && error.contains("17 bytes"),
+            "{error}"
+        );
+        assert!(Thumbnail::new(3, 2, 4, vec![0; 24]).is_err());
+        assert!(Thumbnail::new(0, 2, 3, vec![]).is_err());
+        assert!(Thumbnail::from_planes(2, 2, 3, &[0; 11]).is_err());
+        assert!(Thumbnail::default().to_data_uri().is_none());
+    }
+}

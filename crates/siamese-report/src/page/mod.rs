@@ -1,0 +1,50 @@
+//! Pages of HTML: the shell that all share, and the sections of a run's report.
+
+mod classes;
+mod curves;
+mod figures;
+mod pictures;
+mod settings;
+mod shell;
+mod verification;
+
+pub(crate) use curves::{Curve, curve_chart};
+pub(crate) use figures::comparison_table;
+pub(crate) use settings::flatten;
+pub(crate) use shell::{Head, Section, figure, page};
+pub(crate) use verification::percent_axis;
+
+use crate::run::RunReport;
+
+/// The report of one run.
+pub(crate) fn run_page(report: &RunReport) -> String {
+    let sections: Vec<Section> = [
+        figures::result(report),
+        curves::curves(report),
+        verification::pairs(report),
+        pictures::examples(report),
+        pictures::neighbours(report),
+        classes::confusion(report),
+        classes::map(report),
+        settings::reproduce(report),
+        settings::settings(report),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let verdict = if report.verdict.is_empty() {
+        figures::verdict(&report.figures)
+    } else {
+        report.verdict.clone()
+    };
+    page(
+        &Head {
+            kicker: "Siamese network · run report",
+            title: &report.name,
+            data: &report.data,
+            verdict: &verdict,
+            banners: &report.banners,
+        },
+        &sections,
+    )
+}

@@ -1,0 +1,112 @@
+//! Numbers and names as text: escaped, finite, and short.
+
+/// Escapes text for HTML and SVG, both between tags and inside quoted attributes.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\n' | '\t' => escaped.push(letter),
+            // Other control characters are no characters of XML.
+            control if control.is_control() => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A number with fixed decimal places and a true minus sign; "n/a" when it is not finite.
+pub(crate) fn plain(value: f64, places: usize) -> String {
+    if !value.is_finite() {
+        return "n/a".into();
+    }
+    let text = format!("{value:.places$}");
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().any(|c| ('1'..='9').contains(&c)) => format!("−{digits}"),
+        Some(digits) => digits.into(),
+        None => text,
+    }
+}
+
+/// A measured value with about `digits` significant digits, without exponent where it is legible.
+pub(crate) fn significant(value: f64, digits: usize) -> String {
+    if !value.is_finite() {
+        return "n/a".into();
+    }
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".into();
+    }
+    if !(1e-4..1e7).contains(&size) {
+        return format!("{value:.*e}", digits.saturating_sub(1)).replace('-', "−");
+    }
+    let before = size.log10().floor() as i64 + 1;
+    plain(value, (digits as i64 - before).max(0) as usize)
+}
+
+/// A count with thin spaces between thousands.
+pub(crate) fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A pixel coordinate: one decimal, nothing superfluous, never anything but a number.
+pub(crate) fn px(value: f64) -> String {
+    if !value.is_finite() {
+        return "0".into();
+    }
+    let text = format!("{value:.1}");
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    if text == "-0" {
+        "0".into()
+    } else {
+        text.into()
+    }
+}
+
+/// At most `most` characters, the last an ellipsis where something was cut.
+pub(crate) fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.into();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_text_holds_no_markup() {
+        assert_eq!(
+            escape(r#"<a href="x">&'"#),
+            "&lt;a href=&quot;x&quot;&gt;&amp;&#39;"
+        );
+        assert_eq!(escape("a\u{0}b"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(plain(-0.001, 2), "0.00");
+        assert_eq!(plain(-1.5, 1), "−1.5");
+        assert_eq!(plain(f64::NAN, 1), "n/a");
+        assert_eq!(significant(0.123_456, 3), "0.123");
+        assert_eq!(significant(1234.5, 3), "1234" /* round half to even */);
+        assert_eq!(significant(3e-5, 3), "3.00e−5");
+        assert_eq!(count(1_305_376), "1\u{202f}305\u{202f}376");
+        assert_eq!(px(-0.04), "0");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+    }
+}
