@@ -188,7 +188,6 @@ fn test(tally: &mut Tally) -> Result<Outcome> {
 
 fn summary(done: &[(&str, Duration, Outcome)], tally: Option<&Tally>, style: Style) -> String {
     let mut text = String::new();
-    let mut failed = Vec::new();
     for (step, time, outcome) in done {
         let (mark, remark) = match outcome {
             Outcome::Passed(remark) => (style.green("✓"), remark.clone()),
@@ -197,19 +196,23 @@ fn summary(done: &[(&str, Duration, Outcome)], tally: Option<&Tally>, style: Sty
         };
         let line = format!("{mark} {step:<7} {:>12}  {remark}", duration(*time));
         let _ = writeln!(text, "{}", line.trim_end());
-        if matches!(outcome, Outcome::Failed(_)) {
-            failed.push(*step);
-        }
     }
-    let tests = tally.map(|tally| format!(" {tally}.")).unwrap_or_default();
-    let _ = match failed.as_slice() {
-        [] => writeln!(text, "\n{}{tests}", style.green("The gate is open.")),
-        steps => writeln!(
-            text,
-            "\n{}{tests}",
-            style.red(&format!("Failed: {}.", steps.join(", ")))
-        ),
+    let named = |wanted: fn(&Outcome) -> bool| {
+        let steps = done.iter().filter(|(_, _, outcome)| wanted(outcome));
+        steps
+            .map(|(step, _, _)| *step)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
+    let failed = named(|outcome| matches!(outcome, Outcome::Failed(_)));
+    let skipped = named(|outcome| matches!(outcome, Outcome::Skipped(_)));
+    let verdict = match (failed.as_str(), skipped.as_str()) {
+        ("", "") => style.green("All steps passed."),
+        ("", skipped) => style.green(&format!("All steps passed, but {skipped}: skipped.")),
+        (failed, _) => style.red(&format!("Failed: {failed}.")),
+    };
+    let tests = tally.map(|tally| format!(" {tally}.")).unwrap_or_default();
+    let _ = writeln!(text, "\n{verdict}{tests}");
     text
 }
 
@@ -274,6 +277,11 @@ Failed: clippy. 12 tests passed, 0 failed, 1 ignored.
 ";
         let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(squeezed(&text), squeezed(expected));
-        assert!(summary(&done[..1], None, style::plain()).ends_with("The gate is open.\n"));
+        assert!(summary(&done[..1], None, style::plain()).ends_with("All steps passed.\n"));
+        let text = summary(&done[2..], None, style::plain());
+        assert!(
+            text.ends_with("All steps passed, but cuda: skipped.\n"),
+            "{text}"
+        );
     }
 }
