@@ -17,12 +17,14 @@
 //! Replicate `r` draws from stream `r` of the seed, so that intervals are bit-equal for any
 //! number of threads.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_same_length};
 use crate::figure::Interval;
 
 /// How intervals are made.
@@ -64,6 +66,38 @@ impl BootstrapConfig {
             why: format!("{} is not between 0 and 1", self.level),
         })
     }
+}
+
+/// The interval of a mean over probes, whose classes are resampled.
+///
+/// `values[i]` is what probe `i` scored and `classes[i]` its class. `None` with fewer than two
+/// classes, or where `config` asks for none.
+///
+/// # Errors
+/// Lengths that differ, or a level outside 0 to 1.
+pub fn mean_interval(
+    values: &[f64],
+    classes: &[u32],
+    config: &BootstrapConfig,
+) -> Result<Option<Interval>> {
+    config.check()?;
+    check_same_length(("values", values.len()), ("classes", classes.len()))?;
+    let mut sums: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+    for (value, class) in values.iter().zip(classes) {
+        let (sum, count) = sums.entry(*class).or_default();
+        *sum += value;
+        *count += 1.0;
+    }
+    let sums: Vec<(f64, f64)> = sums.into_values().collect();
+    let [interval] = intervals(sums.len(), config, |drawn| {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (&weight, class) in drawn.iter().zip(&sums) {
+            sum += f64::from(weight) * class.0;
+            count += f64::from(weight) * class.1;
+        }
+        [Some(sum / count)]
+    });
+    Ok(interval)
 }
 
 /// Intervals of several statistics of one resampling.

@@ -25,10 +25,16 @@
 //! ```
 
 pub mod bootstrap;
+pub mod classify;
+mod embeddings;
 mod error;
 mod figure;
+mod metric;
+pub mod retrieval;
 pub mod verification;
 
 pub use bootstrap::BootstrapConfig;
+pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use figure::{Figure, Interval, find};
+pub use metric::Metric;

@@ -1,0 +1,75 @@
+//! A borrowed, checked table of embeddings with their labels.
+
+use crate::error::{Error, Result, check_finite, check_same_length};
+
+/// Embeddings `(N, D)`, row after row, and the label of each row.
+#[derive(Clone, Copy, Debug)]
+pub struct Embeddings<'a> {
+    values: &'a [f32],
+    dim: usize,
+    labels: &'a [u32],
+}
+
+impl<'a> Embeddings<'a> {
+    /// Wraps `values` as rows of `dim` numbers.
+    ///
+    /// # Errors
+    /// No rows, `dim` of 0, a length that is not `labels.len() · dim`, a NaN or infinite value, or
+    /// more than `u32::MAX` rows.
+    pub fn new(values: &'a [f32], dim: usize, labels: &'a [u32]) -> Result<Self> {
+        if labels.is_empty() || dim == 0 {
+            return Err(Error::Empty { what: "embeddings" });
+        }
+        check_same_length(
+            ("embeddings", values.len()),
+            ("labels × dimension", labels.len().saturating_mul(dim)),
+        )?;
+        if u32::try_from(labels.len()).is_err() {
+            let why = format!("{} rows, at most {} can be ranked", labels.len(), u32::MAX);
+            return Err(Error::Invalid {
+                what: "embeddings",
+                why,
+            });
+        }
+        check_finite("embeddings", values)?;
+        Ok(Self {
+            values,
+            dim,
+            labels,
+        })
+    }
+
+    /// Number of rows, N; never 0.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Numbers in a row, D.
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// The label of each row.
+    pub fn labels(&self) -> &'a [u32] {
+        self.labels
+    }
+
+    /// Row `i`.
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.dim..(i + 1) * self.dim]
+    }
+
+    /// All rows, in order.
+    pub fn rows(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        self.values.chunks_exact(self.dim)
+    }
+}
+
+/// Probes and gallery must have rows of the same length.
+pub(crate) fn check_same_dim(probes: &Embeddings, gallery: &Embeddings) -> Result<()> {
+    check_same_length(
+        ("a probe embedding", probes.dim()),
+        ("a gallery embedding", gallery.dim()),
+    )
+}

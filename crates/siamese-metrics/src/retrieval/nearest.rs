@@ -1,0 +1,205 @@
+//! The exact nearest neighbours of every probe, in blocks, with bounded memory.
+
+use ndarray::{ArrayViewMut2, s};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::scores::Scores;
+use crate::embeddings::{Embeddings, check_same_dim};
+use crate::error::Result;
+use crate::metric::Metric;
+
+const PROBES_IN_A_BLOCK: usize = 128;
+const SHOWN_IN_A_BLOCK: usize = 1024;
+
+/// A gallery item near a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its row in the gallery.
+    pub index: u32,
+    /// Its distance from the probe.
+    pub distance: f32,
+}
+
+/// The `k` nearest gallery items of every probe, nearest first; ties by row.
+///
+/// Without a gallery the probes are their own, and none is its own neighbour. Where fewer than
+/// `k` items can be had, all of them come.
+///
+/// # Errors
+/// Probes and gallery of different dimension.
+pub fn nearest(
+    probes: &Embeddings,
+    gallery: Option<&Embeddings>,
+    metric: Metric,
+    k: usize,
+) -> Result<Vec<Vec<Neighbour>>> {
+    map_nearest(
+        probes,
+        gallery,
+        metric,
+        |_| k,
+        |_, neighbours| neighbours.to_vec(),
+    )
+}
+
+/// What `read` makes of each probe's `wanted(probe)` nearest neighbours, in the order of probes.
+pub(crate) fn map_nearest<T: Send>(
+    probes: &Embeddings,
+    gallery: Option<&Embeddings>,
+    metric: Metric,
+    wanted: impl Fn(usize) -> usize + Sync,
+    read: impl Fn(usize, &[Neighbour]) -> T + Sync,
+) -> Result<Vec<T>> {
+    if let Some(gallery) = gallery {
+        check_same_dim(probes, gallery)?;
+    }
+    let scores = Scores::new(probes, gallery, metric);
+    let search = Search {
+        probes,
+        gallery: gallery.unwrap_or(probes),
+        metric,
+    };
+    let starts: Vec<usize> = (0..probes.len()).step_by(PROBES_IN_A_BLOCK).collect();
+    let blocks: Vec<Vec<T>> = starts
+        .into_par_iter()
+        .map(|start| {
+            let end = (start + PROBES_IN_A_BLOCK).min(probes.len());
+            let mut lists: Vec<Shortlist> = (start..end)
+                .map(|probe| Shortlist {
+                    probe,
+                    itself: gallery.is_none().then_some(probe as u32),
+                    wanted: wanted(probe),
+                    error: scores.error(probe),
+                    within: f32::INFINITY,
+                    candidates: Vec::new(),
+                })
+                .collect();
+            search.scan(&scores, start, &mut lists);
+            lists
+                .iter_mut()
+                .map(|list| read(list.probe, &list.finish(&search)))
+                .collect()
+        })
+        .collect();
+    Ok(blocks.into_iter().flatten().collect())
+}
+
+struct Search<'a> {
+    probes: &'a Embeddings<'a>,
+    gallery: &'a Embeddings<'a>,
+    metric: Metric,
+}
+
+impl Search<'_> {
+    /// Passes the whole gallery by the shortlists of one block of probes.
+    fn scan(&self, scores: &Scores, first_probe: usize, lists: &mut [Shortlist]) {
+        let mut buffer = vec![0f32; lists.len() * SHOWN_IN_A_BLOCK];
+        for first_shown in (0..self.gallery.len()).step_by(SHOWN_IN_A_BLOCK) {
+            let shown = SHOWN_IN_A_BLOCK.min(self.gallery.len() - first_shown);
+            let Ok(mut block) =
+                ArrayViewMut2::from_shape((lists.len(), SHOWN_IN_A_BLOCK), &mut buffer)
+            else {
+                return;
+            };
+            scores.fill(first_probe, first_shown, block.slice_mut(s![.., ..shown]));
+            for (list, row) in lists.iter_mut().zip(buffer.chunks_exact(SHOWN_IN_A_BLOCK)) {
+                list.offer(self, first_shown, &row[..shown]);
+            }
+        }
+    }
+
+    /// What ranks gallery item `index` exactly.
+    fn key(&self, probe: usize, index: u32) -> f64 {
+        self.metric
+            .key(self.probes.row(probe), self.gallery.row(index as usize))
+    }
+}
+
+/// Those gallery items that may still be among a probe's nearest.
+struct Shortlist {
+    probe: usize,
+    /// The probe's own row in the gallery, never its neighbour.
+    itself: Option<u32>,
+    wanted: usize,
+    error: f32,
+    /// Scores above this are out of reach.
+    within: f32,
+    candidates: Vec<(f32, u32)>,
+}
+
+impl Shortlist {
+    fn capacity(&self) -> usize {
+        2 * self.wanted + 512
+    }
+
+    fn offer(&mut self, search: &Search, first_shown: usize, scores: &[f32]) {
+        const LANES: usize = 16;
+        if self.wanted == 0 {
+            return;
+        }
+        for (block, scores) in scores.chunks(LANES).enumerate() {
+            // Almost every block holds nothing near: a branch-free test first.
+            if !scores
+                .iter()
+                .fold(false, |any, score| any | (*score <= self.within))
+            {
+                continue;
+            }
+            for (lane, &score) in scores.iter().enumerate() {
+                let index = (first_shown + block * LANES + lane) as u32;
+                if score <= self.within && Some(index) != self.itself {
+                    self.candidates.push((score, index));
+                }
+            }
+            if self.candidates.len() >= self.capacity() {
+                self.shorten(search);
+            }
+        }
+    }
+
+    /// Drops what cannot be among the nearest any more.
+    fn shorten(&mut self, search: &Search) {
+        let kth = self.wanted - 1;
+        let (_, &mut (score, _), _) = self
+            .candidates
+            .select_nth_unstable_by(kth, |a, b| a.0.total_cmp(&b.0));
+        self.within = score + 2.0 * self.error;
+        let within = self.within;
+        self.candidates.retain(|(score, _)| *score <= within);
+        // Ties, or an embedding that has collapsed: only exact distances can tell them apart.
+        if self.candidates.len() > self.wanted + self.capacity() / 4 {
+            let mut ranked = self.ranked(search);
+            ranked.truncate(self.wanted);
+            self.candidates = ranked
+                .into_iter()
+                .map(|(_, index, score)| (score, index))
+                .collect();
+        }
+    }
+
+    /// The candidates by exact distance, ties by row.
+    fn ranked(&self, search: &Search) -> Vec<(f64, u32, f32)> {
+        let mut exact: Vec<(f64, u32, f32)> = self
+            .candidates
+            .iter()
+            .map(|&(score, index)| (search.key(self.probe, index), index, score))
+            .collect();
+        exact.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        exact
+    }
+
+    fn finish(&mut self, search: &Search) -> Vec<Neighbour> {
+        if self.wanted > 0 && self.candidates.len() > self.wanted {
+            self.shorten(search);
+        }
+        let distance = |key| search.metric.from_key(key);
+        let ranked = self.ranked(search).into_iter().take(self.wanted);
+        ranked
+            .map(|(key, index, _)| Neighbour {
+                index,
+                distance: distance(key),
+            })
+            .collect()
+    }
+}
