@@ -1,0 +1,302 @@
+//! Batches of images: pairs, augmented and prepared ahead in background threads; and plain ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+
+use crate::augment::{AugmentConfig, AugmentError};
+use crate::image_set::ImageSet;
+use crate::pairs::Pair;
+use crate::prefetch::Prefetch;
+use crate::rng::stream;
+
+/// A batch of B pairs, ready for the tower.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PairBatch {
+    /// (2B, H, W, C): the B anchors, then their B partners.
+    pub images: Vec<u8>,
+    /// (B): 1 for a like pair, 0 for an unlike one.
+    pub like: Vec<f32>,
+    /// (2B): the class of each image.
+    pub labels: Vec<u32>,
+    /// (B): which images of the set these are.
+    pub pairs: Vec<Pair>,
+}
+
+/// How a [`PairLoader`] prepares its batches.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoaderConfig {
+    /// The random changes made to every image.
+    pub augment: AugmentConfig,
+    /// The seed of those changes.
+    pub seed: u64,
+    /// The epoch that the pairs are of: each has other changes.
+    pub epoch: usize,
+    /// Leave out this many batches at the start: to resume in the middle of an epoch.
+    pub skip_batches: usize,
+    /// Background threads, at least one.
+    pub workers: usize,
+    /// Batches begun or waiting beyond those taken, at least one.
+    pub prefetch: usize,
+}
+
+impl Default for LoaderConfig {
+    fn default() -> Self {
+        Self {
+            augment: AugmentConfig::default(),
+            seed: 0,
+            epoch: 0,
+            skip_batches: 0,
+            workers: 1,
+            prefetch: 4,
+        }
+    }
+}
+
+/// Why there is no batch.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoaderError {
+    /// An image is asked for that the set has not.
+    #[error("image index {index} is out of range: the set has {images} images")]
+    Index {
+        /// The offending index.
+        index: u32,
+        /// The number of images.
+        images: usize,
+    },
+    /// A batch would hold nothing.
+    #[error("images per batch is 0, expected at least 1")]
+    EmptyBatch,
+    /// The augmentation does not suit the images.
+    #[error("augmentation")]
+    Augment(#[from] AugmentError),
+    /// The system gave no thread.
+    #[error("starting a loader thread")]
+    Thread(#[from] std::io::Error),
+    /// A background thread panicked.
+    #[error("a loader thread panicked while preparing batch {batch}: {message}")]
+    Panicked {
+        /// The batch it was at, counted from the start of the epoch.
+        batch: usize,
+        /// What the panic said.
+        message: String,
+    },
+}
+
+/// The batches of one epoch, in order, prepared ahead in background threads.
+///
+/// How the images of an epoch's pair k are changed depends on seed, epoch and k alone: neither the
+/// number of threads, nor the size of the batches, nor where a run was resumed makes a difference.
+///
+/// ```
+/// use std::sync::Arc;
+/// use siamese_data::{ImageSet, LoaderConfig, PairLoader, PairSampler, PairSamplerConfig};
+///
+/// let names = vec!["dark".into(), "light".into()];
+/// let set = Arc::new(ImageSet::new(1, 1, 1, vec![10, 20, 200, 210], vec![0, 0, 1, 1], names)?);
+/// let sampler =
+///     PairSampler::new(&set.labels, &[0, 1, 2, 3], None, PairSamplerConfig::default())?;
+/// let mut loader = PairLoader::new(Arc::clone(&set), sampler.epoch(0), LoaderConfig::default())?;
+/// while let Some(batch) = loader.next() {
+///     let batch = batch?;
+///     assert_eq!(batch.images.len(), 2 * batch.like.len());
+///     loader.recycle(batch);
+/// }
+/// println!("waited {:?} for data", loader.waited());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct PairLoader {
+    prefetch: Prefetch<PairBatch>,
+    next: usize,
+}
+
+impl PairLoader {
+    /// Starts to prepare the batches of `pairs`, one batch per inner list.
+    ///
+    /// # Errors
+    ///
+    /// A pair that names no image of the set, an augmentation that does not suit the images, or
+    /// no thread to be had.
+    pub fn new(
+        images: Arc<ImageSet>,
+        pairs: Vec<Vec<Pair>>,
+        config: LoaderConfig,
+    ) -> Result<Self, LoaderError> {
+        config
+            .augment
+            .check((images.height, images.width, images.channels))?;
+        check_indices(
+            &images,
+            pairs.iter().flatten().flat_map(|pair| [pair.a, pair.b]),
+        )?;
+        let skip = config.skip_batches.min(pairs.len());
+        let mut first_image = Vec::with_capacity(pairs.len());
+        let mut count = 0;
+        for batch in &pairs {
+            first_image.push(count);
+            count += 2 * batch.len() as u64;
+        }
+        let total = pairs.len() - skip;
+        let (workers, ahead) = (config.workers, config.prefetch);
+        let changes = stream(config.seed, "augmentation", &[config.epoch as u64]);
+        let make = move |i: usize, spare: Option<PairBatch>| {
+            let mut batch = spare.unwrap_or_default();
+            let (pairs, first) = (&pairs[skip + i], first_image[skip + i]);
+            fill(&mut batch, &images, pairs, &config.augment, &changes, first);
+            batch
+        };
+        Ok(Self {
+            prefetch: Prefetch::start(total, workers, ahead, make)?,
+            next: skip,
+        })
+    }
+
+    /// Hands a used batch back, so that a coming one is made in its memory.
+    pub fn recycle(&self, batch: PairBatch) {
+        self.prefetch.recycle(batch);
+    }
+
+    /// The time for which batches were waited for so far: nearly nothing where the loader keeps up.
+    pub fn waited(&self) -> Duration {
+        self.prefetch.waited()
+    }
+}
+
+impl Iterator for PairLoader {
+    type Item = Result<PairBatch, LoaderError>;
+
+    /// The next batch; after an error there is none.
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = self.prefetch.next()?;
+        let batch = self.next;
+        self.next += 1;
+        Some(item.map_err(|message| LoaderError::Panicked { batch, message }))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // A panic in a thread would end the batches early.
+        let most = self.prefetch.remaining();
+        (most.min(1), Some(most))
+    }
+}
+
+/// Makes `batch` of `pairs`; its first image is image `first` of the epoch.
+fn fill(
+    batch: &mut PairBatch,
+    set: &ImageSet,
+    pairs: &[Pair],
+    augment: &AugmentConfig,
+    changes: &ChaCha8Rng,
+    first: u64,
+) {
+    let shape = (set.height, set.width, set.channels);
+    let indices = || {
+        let anchors = pairs.iter().map(|pair| pair.a);
+        anchors.chain(pairs.iter().map(|pair| pair.b))
+    };
+    batch.pairs.clear();
+    batch.pairs.extend_from_slice(pairs);
+    batch.like.clear();
+    batch
+        .like
+        .extend(pairs.iter().map(|pair| f32::from(u8::from(pair.like))));
+    batch.labels.clear();
+    batch
+        .labels
+        .extend(indices().map(|index| set.labels[index as usize]));
+    batch.images.resize(2 * pairs.len() * set.image_len(), 0);
+
+    let outs = batch.images.chunks_exact_mut(set.image_len());
+    for (i, (out, index)) in outs.zip(indices()).enumerate() {
+        let image = set.image(index as usize);
+        if augment.is_identity() {
+            out.copy_from_slice(image);
+            continue;
+        }
+        // Pair k of the epoch has images 2k and 2k + 1, wherever its batch begins.
+        let (pair, side) = (i % pairs.len(), i / pairs.len());
+        let mut rng = changes.clone();
+        rng.set_stream(first + 2 * pair as u64 + side as u64);
+        augment.apply(image, shape, out, &mut rng);
+    }
+}
+
+fn check_indices(
+    set: &ImageSet,
+    indices: impl IntoIterator<Item = u32>,
+) -> Result<(), LoaderError> {
+    let images = set.len();
+    match indices.into_iter().find(|&index| index as usize >= images) {
+        Some(index) => Err(LoaderError::Index { index, images }),
+        None => Ok(()),
+    }
+}
+
+/// A batch of B images, as they are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ImageBatch {
+    /// (B, H, W, C).
+    pub images: Vec<u8>,
+    /// (B): the class of each image.
+    pub labels: Vec<u32>,
+}
+
+/// Images of a set in the given order, without augmentation: for embedding them all.
+///
+/// ```
+/// use siamese_data::{ImageBatches, ImageSet};
+///
+/// let set = ImageSet::new(1, 1, 1, vec![10, 20, 30], vec![0, 0, 0], vec!["grey".into()])?;
+/// let batches: Vec<_> = ImageBatches::new(&set, &[2, 0, 1], 2)?.collect();
+/// assert_eq!(batches[0].images, [30, 10]);
+/// assert_eq!(batches[1].images, [20]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ImageBatches<'a> {
+    set: &'a ImageSet,
+    indices: std::slice::Chunks<'a, u32>,
+}
+
+impl<'a> ImageBatches<'a> {
+    /// The images `indices`, `batch_size` at a time; the last batch may be shorter.
+    ///
+    /// # Errors
+    ///
+    /// An index that names no image of the set, or a batch size of 0.
+    pub fn new(
+        set: &'a ImageSet,
+        indices: &'a [u32],
+        batch_size: usize,
+    ) -> Result<Self, LoaderError> {
+        if batch_size == 0 {
+            return Err(LoaderError::EmptyBatch);
+        }
+        check_indices(set, indices.iter().copied())?;
+        let indices = indices.chunks(batch_size);
+        Ok(Self { set, indices })
+    }
+}
+
+impl Iterator for ImageBatches<'_> {
+    type Item = ImageBatch;
+
+    fn next(&mut self) -> Option<ImageBatch> {
+        let indices = self.indices.next()?;
+        let mut images = Vec::with_capacity(indices.len() * self.set.image_len());
+        for &index in indices {
+            images.extend_from_slice(self.set.image(index as usize));
+        }
+        let label = |&index: &u32| self.set.labels[index as usize];
+        let labels = indices.iter().map(label).collect();
+        Some(ImageBatch { images, labels })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.indices.size_hint()
+    }
+}
+
+impl ExactSizeIterator for ImageBatches<'_> {}

@@ -1,0 +1,149 @@
+//! Pairs of images, and the fixed balanced pairs that a model is judged by.
+
+use rand::Rng;
+use rand::seq::{SliceRandom, index};
+use serde::{Deserialize, Serialize};
+
+use crate::groups::Groups;
+use crate::rng::stream;
+use crate::sampler_error::SamplerError;
+
+/// Two images, and whether they are of the same class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pair {
+    /// The anchor: an index into the image set.
+    pub a: u32,
+    /// The anchor's partner: an index into the image set, never that of the anchor.
+    pub b: u32,
+    /// True where both images have the same class.
+    pub like: bool,
+}
+
+/// `count` fixed pairs of the images `indices`, half of them like, in random order.
+///
+/// Like pairs are drawn without replacement from all like pairs that exist, each equally probable,
+/// and unlike pairs likewise, so that figures over these pairs estimate the figures over all pairs.
+/// A pair counts once whichever of its images comes first. Only where more pairs are asked for
+/// than exist do pairs repeat, and then as evenly as can be. An odd `count` has one more unlike
+/// pair. The pairs depend on the seed and on the *set* of indices, not on their order.
+///
+/// # Errors
+///
+/// No image, an index beyond `labels` or given twice, a single class, or no class with two images
+/// (then there is no like pair).
+///
+/// ```
+/// use siamese_data::evaluation_pairs;
+///
+/// let labels = [7, 7, 3, 3, 3];
+/// let pairs = evaluation_pairs(&labels, &[0, 1, 2, 3, 4], 6, 42)?;
+/// assert_eq!(pairs.iter().filter(|pair| pair.like).count(), 3);
+/// # Ok::<(), siamese_data::SamplerError>(())
+/// ```
+pub fn evaluation_pairs(
+    labels: &[u32],
+    indices: &[u32],
+    count: usize,
+    seed: u64,
+) -> Result<Vec<Pair>, SamplerError> {
+    let groups = Groups::new(labels, indices, None)?;
+    let ranks = PairRanks::new(&groups);
+    if ranks.like_total() == 0 {
+        return Err(SamplerError::NoLikePair {
+            classes: groups.classes().len(),
+        });
+    }
+    let mut rng = stream(seed, "evaluation pairs", &[]);
+    let mut pairs = Vec::with_capacity(count);
+    for rank in draw(ranks.like_total(), count / 2, &mut rng) {
+        pairs.push(oriented(ranks.like(rank), true, &mut rng));
+    }
+    for rank in draw(ranks.unlike_total(), count.div_ceil(2), &mut rng) {
+        pairs.push(oriented(ranks.unlike(rank), false, &mut rng));
+    }
+    pairs.shuffle(&mut rng);
+    Ok(pairs)
+}
+
+/// `count` of the numbers `0..total`, none twice before all were taken once, and so on.
+fn draw(total: usize, count: usize, rng: &mut impl Rng) -> Vec<usize> {
+    let mut ranks = Vec::with_capacity(count);
+    while count - ranks.len() >= total {
+        ranks.extend(0..total);
+    }
+    ranks.extend(index::sample(rng, total, count - ranks.len()));
+    ranks
+}
+
+/// The pair with either image first, at even odds.
+fn oriented((x, y): (u32, u32), like: bool, rng: &mut impl Rng) -> Pair {
+    let (a, b) = if rng.random() { (x, y) } else { (y, x) };
+    Pair { a, b, like }
+}
+
+/// Numbers all like pairs, and all unlike pairs, from 0 on.
+struct PairRanks<'a> {
+    groups: &'a Groups,
+    /// How many like pairs the classes before each class have, and last the total.
+    like: Vec<usize>,
+    /// How many unlike pairs have their first image in the classes before each class.
+    unlike: Vec<usize>,
+}
+
+impl<'a> PairRanks<'a> {
+    fn new(groups: &'a Groups) -> Self {
+        let (mut like, mut unlike) = (vec![0], vec![0]);
+        let (mut like_sum, mut unlike_sum) = (0, 0);
+        for class in groups.classes() {
+            let members = class.places.len();
+            like_sum += members * (members - 1) / 2;
+            unlike_sum += members * (groups.len() - class.places.end);
+            like.push(like_sum);
+            unlike.push(unlike_sum);
+        }
+        Self {
+            groups,
+            like,
+            unlike,
+        }
+    }
+
+    fn like_total(&self) -> usize {
+        self.like[self.groups.classes().len()]
+    }
+
+    fn unlike_total(&self) -> usize {
+        self.unlike[self.groups.classes().len()]
+    }
+
+    /// The like pair of this rank: within a class, (1,0), (2,0), (2,1), (3,0) and so on.
+    fn like(&self, rank: usize) -> (u32, u32) {
+        let class = self.like.partition_point(|&before| before <= rank) - 1;
+        let within = rank - self.like[class];
+        // Row r of the triangle starts at r(r−1)/2; the root is a guess that rounding may put one off.
+        let mut row = ((1.0 + (1.0 + 8.0 * within as f64).sqrt()) / 2.0) as usize;
+        while row * (row - 1) / 2 > within {
+            row -= 1;
+        }
+        while (row + 1) * row / 2 <= within {
+            row += 1;
+        }
+        let first = self.groups.classes()[class].places.start;
+        (
+            self.groups.image(first + row),
+            self.groups.image(first + within - row * (row - 1) / 2),
+        )
+    }
+
+    /// The unlike pair of this rank: each image of a class with each image of the later classes.
+    fn unlike(&self, rank: usize) -> (u32, u32) {
+        let class = self.unlike.partition_point(|&before| before <= rank) - 1;
+        let within = rank - self.unlike[class];
+        let places = &self.groups.classes()[class].places;
+        let later = self.groups.len() - places.end;
+        (
+            self.groups.image(places.start + within / later),
+            self.groups.image(places.end + within % later),
+        )
+    }
+}

@@ -1,0 +1,296 @@
+//! The loader: the same bytes whatever the threads, in the order and layout that it promises.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use siamese_data::{
+    AugmentConfig, ImageBatches, ImageSet, LoaderConfig, LoaderError, Pair, PairBatch, PairLoader,
+    PairSampler, PairSamplerConfig, stream,
+};
+
+const EVERYTHING: AugmentConfig = AugmentConfig {
+    flip: true,
+    crop_padding: 2,
+    jitter: 0.4,
+    cutout: 3,
+};
+
+/// 50 RGB images of 5×7 in 5 classes.
+fn images() -> Arc<ImageSet> {
+    let pixels = (0..50 * 5 * 7 * 3u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8);
+    let labels = (0..50).map(|i| i % 5).collect();
+    let classes = ["a", "b", "c", "d", "e"].map(String::from).to_vec();
+    Arc::new(ImageSet::new(5, 7, 3, pixels.collect(), labels, classes).unwrap())
+}
+
+fn pairs(pairs_per_batch: usize) -> Vec<Vec<Pair>> {
+    let set = images();
+    let indices: Vec<u32> = (0..50).collect();
+    let config = PairSamplerConfig {
+        pairs_per_batch,
+        ..Default::default()
+    };
+    PairSampler::new(&set.labels, &indices, None, config)
+        .unwrap()
+        .epoch(0)
+}
+
+/// All batches, each handed back after a copy.
+fn load(pairs: &[Vec<Pair>], config: LoaderConfig) -> Vec<PairBatch> {
+    let mut loader = PairLoader::new(images(), pairs.to_vec(), config).unwrap();
+    let mut batches = Vec::new();
+    while let Some(batch) = loader.next() {
+        let batch = batch.unwrap();
+        batches.push(batch.clone());
+        loader.recycle(batch);
+    }
+    batches
+}
+
+fn augmented() -> LoaderConfig {
+    LoaderConfig {
+        augment: EVERYTHING,
+        seed: 9,
+        epoch: 3,
+        ..Default::default()
+    }
+}
+
+/// What the loader promises, image by image: pair k of the epoch draws from streams 2k and 2k + 1.
+fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<PairBatch> {
+    let set = images();
+    let mut k = 0;
+    let mut batches = Vec::new();
+    for pairs in pairs {
+        let mut sides = [Vec::new(), Vec::new()];
+        for pair in pairs {
+            for (side, index) in [pair.a, pair.b].into_iter().enumerate() {
+                let mut rng = stream(config.seed, "augmentation", &[config.epoch as u64]);
+                rng.set_stream(2 * k + side as u64);
+                let mut out = vec![0; set.image_len()];
+                config
+                    .augment
+                    .apply(set.image(index as usize), (5, 7, 3), &mut out, &mut rng);
+                sides[side].extend(out);
+            }
+            k += 1;
+        }
+        let anchors = pairs.iter().map(|pair| pair.a);
+        let indices = anchors.chain(pairs.iter().map(|pair| pair.b));
+        batches.push(PairBatch {
+            images: sides.concat(),
+            like: pairs
+                .iter()
+                .map(|pair| if pair.like { 1.0 } else { 0.0 })
+                .collect(),
+            labels: indices.map(|index| set.labels[index as usize]).collect(),
+            pairs: pairs.clone(),
+        });
+    }
+    batches
+}
+
+#[test]
+fn batches_are_the_naive_ones_for_any_number_of_workers() {
+    let pairs = pairs(8);
+    let expected = naive(&pairs, &augmented());
+    for workers in [0, 1, 2, 3] {
+        for prefetch in [0, 1, 2, 5, 100] {
+            let config = LoaderConfig {
+                workers,
+                prefetch,
+                ..augmented()
+            };
+            assert_eq!(
+                load(&pairs, config),
+                expected,
+                "{workers} workers, {prefetch} ahead"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_augmentation_the_images_are_those_of_the_set() {
+    let set = images();
+    for batch in load(&pairs(8), LoaderConfig::default()) {
+        let mut images = batch.images.chunks(set.image_len());
+        for pair in &batch.pairs {
+            assert_eq!(images.next().unwrap(), set.image(pair.a as usize));
+        }
+        for pair in &batch.pairs {
+            assert_eq!(images.next().unwrap(), set.image(pair.b as usize));
+        }
+        assert!(images.next().is_none());
+        let (anchors, partners) = batch.labels.split_at(batch.pairs.len());
+        for ((like, a), b) in batch.like.iter().zip(anchors).zip(partners) {
+            assert_eq!(*like == 1.0, a == b);
+        }
+    }
+}
+
+#[test]
+fn a_resumed_epoch_ends_as_the_whole_one_does() {
+    let pairs = pairs(8);
+    let whole = load(&pairs, augmented());
+    for skip_batches in 0..=whole.len() + 1 {
+        let rest = load(
+            &pairs,
+            LoaderConfig {
+                skip_batches,
+                workers: 2,
+                ..augmented()
+            },
+        );
+        assert_eq!(rest, whole[skip_batches.min(whole.len())..]);
+    }
+}
+
+#[test]
+fn augmentation_depends_on_epoch_and_seed_and_not_on_the_batch_size() {
+    let pairs = pairs(8);
+    let changed = load(&pairs, augmented());
+    assert_ne!(
+        changed,
+        load(
+            &pairs,
+            LoaderConfig {
+                epoch: 4,
+                ..augmented()
+            }
+        )
+    );
+    assert_ne!(
+        changed,
+        load(
+            &pairs,
+            LoaderConfig {
+                seed: 10,
+                ..augmented()
+            }
+        )
+    );
+    let one_by_one: Vec<Vec<Pair>> = pairs.concat().iter().map(|&pair| vec![pair]).collect();
+    let anchors = |batches: Vec<PairBatch>| -> Vec<u8> {
+        let halves = batches
+            .iter()
+            .map(|batch| &batch.images[..batch.images.len() / 2]);
+        halves.collect::<Vec<_>>().concat()
+    };
+    assert_eq!(anchors(changed), anchors(load(&one_by_one, augmented())));
+}
+
+#[test]
+fn an_image_met_twice_in_an_epoch_is_changed_in_two_ways() {
+    let twice = vec![
+        vec![Pair {
+            a: 0,
+            b: 5,
+            like: true,
+        }],
+        vec![Pair {
+            a: 0,
+            b: 5,
+            like: true,
+        }],
+    ];
+    let batches = load(&twice, augmented());
+    assert_ne!(batches[0].images, batches[1].images);
+}
+
+#[test]
+fn dropping_a_loader_early_ends_its_threads() {
+    let set = images();
+    for taken in 0..4 {
+        let config = LoaderConfig {
+            workers: 3,
+            prefetch: 2,
+            ..augmented()
+        };
+        let mut loader = PairLoader::new(Arc::clone(&set), pairs(2), config).unwrap();
+        assert_eq!(loader.by_ref().take(taken).count(), taken);
+        drop(loader);
+        // The threads held the set too.
+        assert_eq!(Arc::strong_count(&set), 1);
+    }
+}
+
+#[test]
+fn a_consumer_slower_than_the_loader_hardly_waits() {
+    let started = Instant::now();
+    let mut loader = PairLoader::new(images(), pairs(2), augmented()).unwrap();
+    assert_eq!(loader.waited(), Duration::ZERO);
+    for batch in loader.by_ref() {
+        batch.unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(loader.waited() < started.elapsed() / 2);
+}
+
+#[test]
+fn empty_epochs_and_empty_batches_are_nothing_special() {
+    assert!(load(&[], augmented()).is_empty());
+    assert_eq!(load(&[vec![]], augmented()), [PairBatch::default()]);
+}
+
+#[test]
+fn bad_input_is_refused_before_a_thread_starts() {
+    let pair = Pair {
+        a: 3,
+        b: 50,
+        like: true,
+    };
+    let error = PairLoader::new(images(), vec![vec![pair]], LoaderConfig::default())
+        .err()
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "image index 50 is out of range: the set has 50 images"
+    );
+    let augment = AugmentConfig {
+        crop_padding: 5,
+        ..Default::default()
+    };
+    let config = LoaderConfig {
+        augment,
+        ..Default::default()
+    };
+    assert!(matches!(
+        PairLoader::new(images(), vec![], config),
+        Err(LoaderError::Augment(_))
+    ));
+}
+
+#[test]
+fn image_batches_hold_each_image_once_in_order() {
+    let set = images();
+    let indices: Vec<u32> = (0..50).rev().collect();
+    for batch_size in [1, 7, 50, 64] {
+        let batches = ImageBatches::new(&set, &indices, batch_size).unwrap();
+        assert_eq!(batches.len(), 50usize.div_ceil(batch_size));
+        let (mut images, mut labels) = (Vec::new(), Vec::new());
+        for batch in batches {
+            assert_eq!(batch.images.len(), batch.labels.len() * set.image_len());
+            assert!(batch.labels.len() <= batch_size);
+            images.extend(batch.images);
+            labels.extend(batch.labels);
+        }
+        let expected: Vec<u8> = indices
+            .iter()
+            .flat_map(|&i| set.image(i as usize).to_vec())
+            .collect();
+        assert_eq!(images, expected);
+        let expected: Vec<u32> = indices.iter().map(|&i| set.labels[i as usize]).collect();
+        assert_eq!(labels, expected);
+    }
+    assert!(matches!(
+        ImageBatches::new(&set, &indices, 0),
+        Err(LoaderError::EmptyBatch)
+    ));
+    assert!(matches!(
+        ImageBatches::new(&set, &[50], 1),
+        Err(LoaderError::Index { index: 50, .. })
+    ));
+    assert_eq!(ImageBatches::new(&set, &[], 4).unwrap().count(), 0);
+}
