@@ -1,0 +1,111 @@
+//! A sequence of layers, run as one fused chain.
+
+use candle_core::{Result, Tensor};
+use candle_nn::ModuleT;
+
+use crate::chain::{self, Contexts};
+use crate::layers::{Activation, AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, MaxPool2d};
+use crate::plan;
+
+/// One layer of a [`Sequential`].
+#[derive(Clone, Debug)]
+pub enum Layer {
+    /// Convolution.
+    Conv2d(Conv2d),
+    /// Batch normalisation.
+    BatchNorm2d(BatchNorm2d),
+    /// ReLU or LeakyReLU.
+    Activation(Activation),
+    /// Maximum over windows.
+    MaxPool2d(MaxPool2d),
+    /// Mean over windows.
+    AvgPool2d(AvgPool2d),
+    /// Mean over all pixels.
+    GlobalAvgPool(GlobalAvgPool),
+    /// Two paths added.
+    Residual(Residual),
+}
+
+macro_rules! layer_from {
+    ($($layer:ident),*) => {$(
+        impl From<$layer> for Layer {
+            fn from(layer: $layer) -> Self {
+                Self::$layer(layer)
+            }
+        }
+    )*};
+}
+layer_from!(
+    Conv2d,
+    BatchNorm2d,
+    Activation,
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool,
+    Residual
+);
+
+/// `activation(body(x) + shortcut(x))` (He et al. 2016).
+#[derive(Clone, Debug)]
+pub struct Residual {
+    /// The path that computes.
+    pub body: Sequential,
+    /// The path that carries `x` along; the identity if absent.
+    pub shortcut: Option<Sequential>,
+    /// Applied to the sum.
+    pub activation: Option<Activation>,
+}
+
+impl ModuleT for Residual {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let layers = [Layer::from(self.clone())];
+        forward_chain(&layers, &self.body.contexts, x, train)
+    }
+}
+
+/// Layers applied one after another, fused where neighbours allow it.
+///
+/// Runs of convolution, BatchNorm, residual add, activation and max-pool become one pass over the
+/// data each, and the whole sequence is a single op in Candle's graph. A clone shares parameters
+/// and working memory.
+#[derive(Clone, Debug, Default)]
+pub struct Sequential {
+    layers: Vec<Layer>,
+    contexts: Contexts,
+}
+
+impl Sequential {
+    /// A sequence of `layers`; empty, it is the identity.
+    pub fn new(layers: Vec<Layer>) -> Self {
+        Self {
+            layers,
+            contexts: Contexts::default(),
+        }
+    }
+
+    /// Appends `layer`.
+    pub fn push(&mut self, layer: impl Into<Layer>) {
+        self.layers.push(layer.into());
+    }
+
+    /// The layers in order.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+}
+
+impl ModuleT for Sequential {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        forward_chain(&self.layers, &self.contexts, x, train)
+    }
+}
+
+pub(crate) fn forward_chain(
+    layers: &[Layer],
+    contexts: &Contexts,
+    x: &Tensor,
+    train: bool,
+) -> Result<Tensor> {
+    let (plan, params) = plan::build(layers, x)?;
+    chain::run(plan, params, contexts, x, train)
+}
