@@ -107,11 +107,14 @@ fn sample(full: bool) -> Finding {
     .advise(SAMPLE_ADVICE)
 }
 
-/// The hub client's cache: `$HF_HOME/hub`, by default under the home folder.
+/// The hub client's cache, where `siamese-data` and Python's `huggingface_hub` have it.
 fn hub_cache() -> Option<PathBuf> {
-    let home = paths::variable("HF_HOME")
-        .or_else(|| Some(std::env::home_dir()?.join(".cache/huggingface")))?;
-    Some(home.join("hub"))
+    let home = || {
+        paths::variable("HF_HOME")
+            .or_else(|| Some(paths::variable("XDG_CACHE_HOME")?.join("huggingface")))
+            .or_else(|| Some(std::env::home_dir()?.join(".cache/huggingface")))
+    };
+    paths::variable("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))
 }
 
 /// Where decoded images are kept.

@@ -14,7 +14,7 @@ pub(super) fn finding() -> Finding {
     let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_string());
     let lacking =
         |found: String| Finding::new("Network", "hub", Status::Lacking, found).advise(ADVICE);
-    if set("HF_HUB_OFFLINE").is_some_and(|value| value != "0") {
+    if set("HF_HUB_OFFLINE").is_some_and(|value| is_yes(&value)) {
         return lacking("HF_HUB_OFFLINE is set: the network is left alone".to_string());
     }
     let Some((host, port)) = host_and_port(&endpoint) else {
@@ -31,6 +31,11 @@ pub(super) fn finding() -> Finding {
         ),
         Err(error) => lacking(format!("{endpoint} cannot be reached: {error}")),
     }
+}
+
+/// What Python's `huggingface_hub` takes for a yes.
+fn is_yes(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
 }
 
 fn connect(host: &str, port: u16) -> std::io::Result<()> {
@@ -86,6 +91,12 @@ mod tests {
         for url in ["huggingface.co", "ftp://x", "https://", "http://x:port"] {
             assert_eq!(host_and_port(url), None, "{url}");
         }
+    }
+
+    #[test]
+    fn offline_is_what_the_hub_s_own_client_takes_for_it() {
+        assert!(["1", "on", "Yes", "TRUE"].into_iter().all(is_yes));
+        assert!(!["0", "", "off", "no"].into_iter().any(is_yes));
     }
 
     #[test]
