@@ -28,6 +28,7 @@ pub mod bootstrap;
 pub mod classify;
 mod embeddings;
 mod error;
+pub mod fewshot;
 mod figure;
 mod metric;
 pub mod retrieval;
