@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::chart::{Canvas, Series, Tone, line};
 use crate::data::{Banner, EpochRow, Figure, RocPoint};
 use crate::error::{Result, write_whole};
-use crate::page::{
-    Curve, Head, Section, comparison_table, curve_chart, figure, flatten, page, percent_axis,
-};
+use crate::page::{Curve, Head, Section, comparison_table, figure, flatten, page, percent_axis};
 use crate::run::RunReport;
 use crate::text::escape;
 
@@ -128,23 +126,25 @@ impl CompareReport {
         Some(Section {
             id: "figures",
             title: "Figures",
+            short: "Figures",
             body,
         })
     }
 
     fn curves(&self) -> Option<Section> {
-        let train = Curve {
-            title: "Training loss",
-            axis: "mean loss of a pair",
-            value: |row| Some(row.train_loss),
-        };
-        let validation = Curve {
-            title: "Validation loss",
-            axis: "mean loss of a pair",
-            value: |row| row.validation_loss,
-        };
+        const CURVES: [Curve; 9] = [
+            Curve::TRAIN_LOSS,
+            Curve::VALIDATION_LOSS,
+            Curve::AUC,
+            Curve::EER,
+            Curve::ACCURACY,
+            Curve::RATE,
+            Curve::SPREAD,
+            Curve::ACTIVE,
+            Curve::SPEED,
+        ];
         let mut charts = String::new();
-        for curve in [train, validation].into_iter().chain(Curve::ALL) {
+        for curve in CURVES {
             let series: Vec<Series> = self
                 .runs
                 .iter()
@@ -155,7 +155,7 @@ impl CompareReport {
                 .filter(|series| !series.points.is_empty())
                 .collect();
             if !series.is_empty() {
-                let svg = curve_chart(curve.title, curve.axis, &series, &[]);
+                let svg = curve.chart(&series, &[]);
                 charts.push_str(&figure("", curve.title, "", &svg));
             }
         }
@@ -166,6 +166,7 @@ impl CompareReport {
         Some(Section {
             id: "curves",
             title: "Training",
+            short: "Training",
             body,
         })
     }
@@ -200,6 +201,7 @@ impl CompareReport {
         Some(Section {
             id: "roc",
             title: "ROC curves",
+            short: "ROC",
             body,
         })
     }
@@ -247,6 +249,7 @@ impl CompareReport {
         Some(Section {
             id: "differences",
             title: "What differs",
+            short: "Differences",
             body,
         })
     }

@@ -68,29 +68,41 @@ pub fn heat_map(map: &HeatMap) -> String {
         .enumerate()
         .filter(|(_, p)| !p.is_empty())
     {
-        let _ = write!(body, r#"<path class="heat s{shade}" d="{path}"/>"#);
+        let _ = write!(
+            body,
+            r#"<path class="heat s{shade}" shape-rendering="crispEdges" d="{path}"/>"#
+        );
     }
     body.push_str("</g>");
     body.push_str(&group_lines(map, left, cell));
+    let mut free_from = f64::NEG_INFINITY;
     for (row, text) in &labels {
+        let y = TOP + row * cell + 3.5;
+        if y < free_from {
+            continue;
+        }
+        free_from = y + 11.0;
         let _ = write!(
             body,
             r#"<text class="tick" text-anchor="end" x="{}" y="{}">{}</text>"#,
             px(left - 6.0),
-            px(TOP + row * cell + 3.5),
+            px(y),
             escape(text)
         );
     }
     let _ = write!(
         body,
-        r#"<text class="name" x="2" y="12">↓ {}</text><text class="name" text-anchor="end" x="{}" y="{}">{} →</text>"#,
+        r#"<text class="name" x="{}" y="14">↓ {}</text><text class="name" text-anchor="end" x="{}" y="{}">{} →</text>"#,
+        px(left),
         escape(&map.row_label),
         px(left + SIDE),
         px(height - 8.0),
         escape(&map.column_label)
     );
     format!(
-        r#"<svg class="chart heat-map" viewBox="0 0 {} {}" role="img" aria-label="{}">{body}</svg>"#,
+        r#"<svg class="chart heat-map" style="--names:{:.4}" viewBox="0 0 {} {}" role="img" aria-label="{}">{body}</svg>"#,
+        // The share that the names take, which a narrow page leaves out.
+        (left - 2.0) / width,
         px(width),
         px(height),
         escape(&format!(

@@ -23,6 +23,8 @@ pub struct Axis {
     pub scale: Scale,
     /// Fixed ends; by default those of the data.
     pub range: Option<(f64, f64)>,
+    /// A value that the axis holds whatever the data.
+    pub holds: Option<f64>,
     /// Ticks at whole numbers only.
     pub whole: bool,
     /// Ticks as per cent of 1.
@@ -42,6 +44,14 @@ impl Axis {
     pub fn range(self, low: f64, high: f64) -> Self {
         Self {
             range: Some((low, high)),
+            ..self
+        }
+    }
+
+    /// Holds a value whatever the data: 0 where nearness to 0 matters.
+    pub fn holding(self, value: f64) -> Self {
+        Self {
+            holds: Some(value),
             ..self
         }
     }
@@ -191,6 +201,7 @@ fn ends(axis: &Axis, values: impl Iterator<Item = f64>) -> (f64, f64) {
         Some((low, high)) if low.is_finite() && high.is_finite() && low < high => (low, high),
         _ => values
             .filter(drawable)
+            .chain(axis.holds)
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
                 (low.min(v), high.max(v))
             }),

@@ -8,7 +8,7 @@ use crate::data::ConfusionMap;
 use crate::run::RunReport;
 use crate::text::{count, escape, plain};
 
-const CONFUSIONS_LISTED: usize = 15;
+const CONFUSIONS_LISTED: usize = 14;
 
 pub(super) fn confusion(report: &RunReport) -> Option<Section> {
     let confusion = report.confusion.as_ref()?;
@@ -47,6 +47,7 @@ pub(super) fn confusion(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "confusion",
         title: "Classes taken for one another",
+        short: "Confusions",
         body,
     })
 }
@@ -113,7 +114,7 @@ fn most_confused(confusion: &ConfusionMap) -> String {
         return html;
     }
     html.push_str(
-        "<table><thead><tr><th scope=\"col\">Most often confused</th><th scope=\"col\">called</th>\
+        "<table class=\"small\"><thead><tr><th scope=\"col\">Most often confused</th><th scope=\"col\">called</th>\
          <th scope=\"col\" class=\"n\">share</th></tr></thead><tbody>\n",
     );
     for (number, total, row, column) in list.into_iter().take(CONFUSIONS_LISTED) {
@@ -154,13 +155,18 @@ pub(super) fn map(report: &RunReport) -> Option<Section> {
         &map.method
     };
     let note = format!(
-        "of {} embeddings; near means alike, the axes mean nothing",
+        "of {} embeddings; near means alike; pictures are moved to a grid",
         count(map.points.len() as u64)
     );
-    let body = figure("full", method, &note, &scatter_map(&scatter, picture));
+    let svg = format!(
+        "<div class=\"scroll\">{}</div>",
+        scatter_map(&scatter, picture)
+    );
+    let body = figure("full", method, &note, &svg);
     Some(Section {
         id: "map",
         title: "Map of the embedding",
+        short: "Map",
         body,
     })
 }

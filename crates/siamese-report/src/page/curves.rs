@@ -8,143 +8,179 @@ use crate::data::EpochRow;
 use crate::run::RunReport;
 use crate::text::significant;
 
-/// A curve of an epoch's figure: what it is called and where it stands in the row.
+/// A curve of one of an epoch's numbers.
 pub(crate) struct Curve {
     pub(crate) title: &'static str,
-    pub(crate) axis: &'static str,
-    pub(crate) value: fn(&EpochRow) -> Option<f64>,
+    axis: &'static str,
+    from_zero: bool,
+    value: fn(&EpochRow) -> Option<f64>,
 }
 
 impl Curve {
-    /// All curves besides the losses, in the order in which they are drawn.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const TRAIN_LOSS: Self = Self::new("Training loss", "mean loss of a pair", |row| {
+        Some(row.train_loss)
+    });
+    pub(crate) const VALIDATION_LOSS: Self =
+        Self::new("Validation loss", "mean loss of a pair", |row| {
+            row.validation_loss
+        });
+    pub(crate) const AUC: Self = Self::new("ROC AUC", "on validation pairs", |row| row.roc_auc);
+    pub(crate) const ACCURACY: Self =
+        Self::new("Accuracy", "of balanced validation pairs", |row| {
+            row.accuracy
+        });
+    pub(crate) const EER: Self =
+        Self::new("Equal error rate", "on validation pairs", |row| row.eer).and_zero();
+    pub(crate) const RATE: Self =
+        Self::new("Learning rate", "learning rate", |row| row.learning_rate).and_zero();
+    pub(crate) const SPREAD: Self = Self::new(
+        "Embedding spread",
+        "mean deviation of a coordinate",
+        |row| row.embedding_spread,
+    )
+    .and_zero();
+    pub(crate) const ACTIVE: Self =
+        Self::new("Active share", "unlike pairs inside the margin", |row| {
+            row.active_share
+        })
+        .and_zero();
+    pub(crate) const SPEED: Self = Self::new("Speed", "training images per second", |row| {
+        row.images_per_second
+    })
+    .and_zero();
+
+    const fn new(
+        title: &'static str,
+        axis: &'static str,
+        value: fn(&EpochRow) -> Option<f64>,
+    ) -> Self {
         Self {
-            title: "ROC AUC",
-            axis: "validation ROC AUC",
-            value: |row| row.roc_auc,
-        },
+            title,
+            axis,
+            from_zero: false,
+            value,
+        }
+    }
+
+    /// The axis starts at 0, because nearness to 0 is what matters.
+    const fn and_zero(self) -> Self {
         Self {
-            title: "Equal error rate",
-            axis: "validation EER",
-            value: |row| row.eer,
-        },
-        Self {
-            title: "Accuracy",
-            axis: "accuracy of validation pairs",
-            value: |row| row.accuracy,
-        },
-        Self {
-            title: "Learning rate",
-            axis: "learning rate",
-            value: |row| row.learning_rate,
-        },
-        Self {
-            title: "Embedding spread",
-            axis: "mean deviation of a coordinate",
-            value: |row| row.embedding_spread,
-        },
-        Self {
-            title: "Active share",
-            axis: "unlike pairs inside the margin",
-            value: |row| row.active_share,
-        },
-    ];
+            from_zero: true,
+            ..self
+        }
+    }
 
     pub(crate) fn points(&self, epochs: &[EpochRow]) -> Vec<(f64, f64)> {
         let point = |row: &EpochRow| (self.value)(row).map(|value| (row.epoch as f64, value));
         epochs.iter().filter_map(point).collect()
     }
-}
 
-/// A chart over the epochs.
-pub(crate) fn curve_chart(title: &str, axis: &str, series: &[Series], marks: &[Mark]) -> String {
-    let canvas = Canvas::new(title, Axis::new("epoch").whole(), Axis::new(axis));
-    line(&canvas, series, marks)
+    pub(crate) fn chart(&self, series: &[Series], marks: &[Mark]) -> String {
+        let axis = Axis::new(self.axis);
+        let y = if self.from_zero {
+            axis.holding(0.0)
+        } else {
+            axis
+        };
+        line(
+            &Canvas::new(self.title, Axis::new("epoch").whole(), y),
+            series,
+            marks,
+        )
+    }
+
+    /// The number for a caption: at the best epoch, or at the last where none is known.
+    fn number(&self, report: &RunReport) -> String {
+        let best = report.best_epoch;
+        let best = best.and_then(|best| report.epochs.iter().find(|row| row.epoch == best));
+        if let Some(value) = best.and_then(self.value) {
+            return format!("{} at the best epoch", significant(value, 3));
+        }
+        let last = report.epochs.iter().rev().find_map(self.value);
+        last.map_or_else(String::new, |value| {
+            format!("{} at last", significant(value, 3))
+        })
+    }
 }
 
 pub(super) fn curves(report: &RunReport) -> Option<Section> {
-    let epochs = &report.epochs;
-    if epochs.is_empty() {
+    if report.epochs.is_empty() {
         return None;
     }
-    let best: Vec<Mark> = report
-        .best_epoch
-        .map(|epoch| Mark::At {
-            x: epoch as f64,
-            label: format!("best: {epoch}"),
-        })
-        .into_iter()
-        .collect();
-    let train = epochs
-        .iter()
-        .map(|row| (row.epoch as f64, row.train_loss))
-        .collect();
-    let validation = |row: &EpochRow| row.validation_loss.map(|loss| (row.epoch as f64, loss));
-    let validation: Vec<_> = epochs.iter().filter_map(validation).collect();
-    let mut losses = vec![Series::new("train", Tone::Muted, train)];
-    if !validation.is_empty() {
-        losses.push(Series::new("validation", Tone::LIKE, validation));
-    }
+    let colour = Tone::LIKE;
+    let losses = [
+        ("validation", colour, Curve::VALIDATION_LOSS),
+        ("train", Tone::Muted, Curve::TRAIN_LOSS),
+    ];
+    let scores = [
+        ("AUC", colour, Curve::AUC),
+        ("accuracy", Tone::Colour(2), Curve::ACCURACY),
+    ];
     let mut body = String::from("<div class=\"sheet\">\n");
-    body.push_str(&figure(
-        "",
-        "Loss",
-        "",
-        &curve_chart("Loss", "mean loss of a pair", &losses, &best),
-    ));
-    for curve in Curve::ALL {
-        let points = curve.points(epochs);
-        if !points.is_empty() {
-            let series = [Series::new("", Tone::LIKE, points)];
-            let svg = curve_chart(curve.title, curve.axis, &series, &best);
-            body.push_str(&figure(
-                "",
-                curve.title,
-                &last_and_best(&curve, report),
-                &svg,
-            ));
-        }
+    body.push_str(&overlaid(report, "Loss", losses));
+    body.push_str(&overlaid(report, "ROC AUC and accuracy", scores));
+    for curve in [Curve::EER, Curve::RATE, Curve::SPREAD, Curve::ACTIVE] {
+        body.push_str(&overlaid(report, curve.title, [("", colour, curve)]));
     }
     body.push_str("</div>\n");
-    body.push_str(&numbers(epochs));
+    body.push_str(&numbers(&report.epochs));
     Some(Section {
         id: "curves",
         title: "Training",
+        short: "Training",
         body,
     })
 }
 
-/// The caption's numbers: at the best epoch, or at the last where none is known.
-fn last_and_best(curve: &Curve, report: &RunReport) -> String {
-    let best = report
-        .best_epoch
-        .and_then(|best| report.epochs.iter().find(|row| row.epoch == best))
-        .and_then(curve.value)
-        .map(|value| format!("{} at the best epoch", significant(value, 3)));
-    let last = || report.epochs.iter().rev().find_map(curve.value);
-    best.or_else(|| last().map(|value| format!("{} at last", significant(value, 3))))
-        .unwrap_or_default()
+/// Curves of one unit in one chart, the first one's number in the caption; nothing where nothing
+/// was measured.
+fn overlaid<const N: usize>(
+    report: &RunReport,
+    title: &str,
+    curves: [(&str, Tone, Curve); N],
+) -> String {
+    let mut series = Vec::new();
+    let mut drawn = Vec::new();
+    for (name, tone, curve) in curves {
+        let points = curve.points(&report.epochs);
+        if !points.is_empty() {
+            series.push(Series::new(name, tone, points));
+            drawn.push(curve);
+        }
+    }
+    let Some(first) = drawn.first() else {
+        return String::new();
+    };
+    let mark = |epoch: usize| Mark::At {
+        x: epoch as f64,
+        label: format!("best: {epoch}"),
+    };
+    let marks: Vec<Mark> = report.best_epoch.map(mark).into_iter().collect();
+    figure(
+        "",
+        title,
+        &first.number(report),
+        &first.chart(&series, &marks),
+    )
 }
 
 /// All numbers as a table, for those who do not read charts.
 fn numbers(epochs: &[EpochRow]) -> String {
     type Column = (&'static str, fn(&EpochRow) -> Option<f64>);
     let columns: [Column; 10] = [
-        ("train loss", |row| Some(row.train_loss)),
-        ("validation loss", |row| row.validation_loss),
-        ("ROC AUC", |row| row.roc_auc),
-        ("EER", |row| row.eer),
-        ("accuracy", |row| row.accuracy),
-        ("learning rate", |row| row.learning_rate),
-        ("spread", |row| row.embedding_spread),
-        ("active", |row| row.active_share),
+        ("train loss", Curve::TRAIN_LOSS.value),
+        ("validation loss", Curve::VALIDATION_LOSS.value),
+        ("ROC AUC", Curve::AUC.value),
+        ("EER", Curve::EER.value),
+        ("accuracy", Curve::ACCURACY.value),
+        ("learning rate", Curve::RATE.value),
+        ("spread", Curve::SPREAD.value),
+        ("active", Curve::ACTIVE.value),
         ("seconds", |row| row.seconds),
-        ("images/s", |row| row.images_per_second),
+        ("images/s", Curve::SPEED.value),
     ];
-    let shown: Vec<_> = columns
-        .iter()
-        .filter(|(_, value)| epochs.iter().any(|row| value(row).is_some()))
-        .collect();
+    let measured = |(_, value): &&Column| epochs.iter().any(|row| value(row).is_some());
+    let shown: Vec<_> = columns.iter().filter(measured).collect();
     let mut html = String::from(
         "<details><summary>All numbers of all epochs</summary><div class=\"scroll\"><table>\
          <thead><tr><th scope=\"col\" class=\"n\">epoch</th>",

@@ -36,6 +36,7 @@ pub(super) fn result(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "result",
         title: "Result",
+        short: "Result",
         body: format!("{note}{table}"),
     })
 }

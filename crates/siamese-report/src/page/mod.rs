@@ -8,7 +8,7 @@ mod settings;
 mod shell;
 mod verification;
 
-pub(crate) use curves::{Curve, curve_chart};
+pub(crate) use curves::Curve;
 pub(crate) use figures::comparison_table;
 pub(crate) use settings::flatten;
 pub(crate) use shell::{Head, Section, figure, page};

@@ -17,7 +17,10 @@ pub(super) fn examples(report: &RunReport) -> Option<Section> {
         ("Like, called the same", "right", true, true),
         ("Unlike, called different", "right", false, false),
     ];
-    let mut body = String::new();
+    let mut body = String::from(
+        "<p class=\"lead\">Below each pair its distance and, where the model is calibrated, the \
+         probability that it is alike.</p>\n",
+    );
     for (title, verdict, like, called_same) in groups {
         let own: Vec<&ExamplePair> = report
             .examples
@@ -39,18 +42,19 @@ pub(super) fn examples(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "examples",
         title: "Pairs, right and wrong",
+        short: "Examples",
         body,
     })
 }
 
 fn pair_html(pair: &ExamplePair) -> String {
     let what = if pair.left_label == pair.right_label {
-        escape(&pair.left_label)
+        breakable(&pair.left_label)
     } else {
         format!(
             "{} / {}",
-            escape(&pair.left_label),
-            escape(&pair.right_label)
+            breakable(&pair.left_label),
+            breakable(&pair.right_label)
         )
     };
     let probability = pair.probability.map_or_else(String::new, |probability| {
@@ -58,7 +62,7 @@ fn pair_html(pair: &ExamplePair) -> String {
     });
     format!(
         "<figure class=\"pair\"><div class=\"images\">{}{}</div><figcaption><span class=\"what\">\
-         {what}</span><span class=\"how\">distance {}{probability}</span></figcaption></figure>\n",
+         {what}</span><span class=\"how\">{}{probability}</span></figcaption></figure>\n",
         picture(&pair.left, &pair.left_label),
         picture(&pair.right, &pair.right_label),
         significant(pair.distance, 3)
@@ -87,6 +91,7 @@ pub(super) fn neighbours(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "neighbours",
         title: "Nearest neighbours",
+        short: "Neighbours",
         body,
     })
 }
@@ -96,26 +101,30 @@ fn probe_html(row: &Neighbours) -> String {
         "<div class=\"probe\"><figure class=\"card\">{}<figcaption class=\"what\"><b>{}</b>\
          </figcaption></figure><div class=\"row\">",
         picture(&row.probe, &row.label),
-        escape(&row.label)
+        breakable(&row.label)
     );
     for neighbour in &row.nearest {
-        let (class, sign) = if neighbour.right {
-            ("", "✓")
-        } else {
-            (" off", "✗")
+        // A right neighbour's class is the probe's, which is already written.
+        let (class, verdict, sign, label) = match neighbour.right {
+            true => ("card", "right", "✓", String::new()),
+            false => ("card off", "wrong", "✗", breakable(&neighbour.label)),
         };
-        let verdict = if neighbour.right { "right" } else { "wrong" };
         let _ = write!(
             html,
-            "<figure class=\"card{class}\">{}<figcaption class=\"what\"><span \
-             class=\"{verdict}\">{sign}</span> {}<br><span class=\"how\">{}</span></figcaption></figure>",
+            "<figure class=\"{class}\">{}<figcaption><span class=\"how\"><span \
+             class=\"{verdict}\">{sign}</span> {}</span><span class=\"what\">{label}</span>\
+             </figcaption></figure>",
             picture(&neighbour.image, &neighbour.label),
-            escape(&neighbour.label),
             significant(neighbour.distance, 3)
         );
     }
     html.push_str("</div></div>\n");
     html
+}
+
+/// Escaped text in which a line may break after an underscore.
+fn breakable(label: &str) -> String {
+    escape(label).replace('_', "_<wbr>")
 }
 
 /// A thumbnail as an image, or a box with a question mark when its pixels do not fit.

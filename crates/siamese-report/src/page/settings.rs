@@ -21,6 +21,7 @@ pub(super) fn reproduce(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "reproduce",
         title: "Do it again",
+        short: "Repeat",
         body,
     })
 }
@@ -53,6 +54,7 @@ pub(super) fn settings(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "settings",
         title: "Configuration and machine",
+        short: "Settings",
         body,
     })
 }

@@ -19,6 +19,8 @@ pub(crate) struct Head<'a> {
 pub(crate) struct Section {
     pub(crate) id: &'static str,
     pub(crate) title: &'static str,
+    /// Its name in the navigation.
+    pub(crate) short: &'static str,
     pub(crate) body: String,
 }
 
@@ -60,13 +62,16 @@ pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
                 html,
                 "<a href=\"#{}\">{}</a>",
                 section.id,
-                escape(section.title)
+                escape(section.short)
             );
         }
         html.push_str("</nav>\n");
     }
     html.push_str("</header>\n<main>\n");
-    for Section { id, title, body } in sections {
+    for Section {
+        id, title, body, ..
+    } in sections
+    {
         let title = escape(title);
         let _ = writeln!(
             html,
