@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ImageSet;
+use crate::{HubOptions, ImageSet, Progress};
 
 /// A data set with its two published splits.
 #[derive(Clone, Debug)]
@@ -82,16 +82,6 @@ pub enum SourceChoice {
     Sample,
 }
 
-/// How to report what takes a while, on standard error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Progress {
-    /// Say nothing.
-    Silent,
-    /// A bar where standard error is a terminal, a line now and then where it is not.
-    #[default]
-    Stderr,
-}
-
 /// What to load and where to look for it.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
@@ -106,6 +96,8 @@ pub struct LoadOptions {
     /// The `datasets` folder with the bundled sample. `None`: `SIAMESE_DATASETS`, else the
     /// nearest `datasets` upward from the current directory, else that of the source tree.
     pub samples: Option<PathBuf>,
+    /// How to reach the hub. The default is what the environment says.
+    pub hub: HubOptions,
     /// Whether to report progress.
     pub progress: Progress,
 }

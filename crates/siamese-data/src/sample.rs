@@ -1,0 +1,37 @@
+//! Finds the `datasets` folder with the samples that are bundled with the repository.
+
+use std::path::{Path, PathBuf};
+
+use crate::DataError;
+
+/// The folder `datasets/NAME`, as `uoft-cs/cifar100`, of the bundled samples.
+///
+/// `datasets` is `given`, else `SIAMESE_DATASETS`, else the nearest one upward from the current
+/// directory that has `NAME`, else that of the source tree this was built from.
+pub(crate) fn find(name: &str, given: Option<&Path>) -> Result<PathBuf, DataError> {
+    let named = given
+        .map(Path::to_path_buf)
+        .or_else(|| std::env::var_os("SIAMESE_DATASETS").map(PathBuf::from));
+    let places = match named {
+        Some(folder) => vec![folder],
+        None => upward(),
+    };
+    let found = places.iter().map(|place| place.join(name));
+    found
+        .into_iter()
+        .find(|folder| folder.is_dir())
+        .ok_or_else(|| {
+            let looked: Vec<String> = places.iter().map(|p| p.display().to_string()).collect();
+            DataError::NoSample {
+                name: name.into(),
+                looked: looked.join(", "),
+            }
+        })
+}
+
+fn upward() -> Vec<PathBuf> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut places: Vec<PathBuf> = here.ancestors().map(|dir| dir.join("datasets")).collect();
+    places.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets"));
+    places
+}
