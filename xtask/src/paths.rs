@@ -17,7 +17,8 @@ pub(crate) fn cargo() -> OsString {
 /// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     match variable("CARGO_TARGET_DIR") {
-        Some(dir) => dir,
+        // A relative one is the caller's; what we start may stand elsewhere.
+        Some(dir) => std::path::absolute(&dir).unwrap_or(dir),
         None => root().join("target"),
     }
 }
