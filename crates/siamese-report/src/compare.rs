@@ -191,7 +191,7 @@ impl CompareReport {
             percent_axis("unlike pairs called the same (FAR)"),
             percent_axis("like pairs called the same (TAR)"),
         )
-        .sized(480.0, 420.0);
+        .sized(360.0, 320.0);
         let svg = line(&canvas, &series, &[]);
         let body = format!(
             "{}{}",
@@ -242,7 +242,7 @@ impl CompareReport {
                 .map(|at| format!("<th scope=\"col\">{}</th>", swatch(at)))
                 .collect();
             format!(
-                "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Setting</th>{heads}</tr>\
+                "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">Setting</th>{heads}</tr>\
                  </thead><tbody>\n{rows}</tbody></table></div>\n"
             )
         };

@@ -86,9 +86,11 @@ impl Frame {
         self.text("note", "middle", x, y, text);
     }
 
-    /// Says in the upper right corner what was left out.
-    pub(super) fn aside(&mut self, text: &str) {
-        self.text("note small", "end", self.width - 2.0, 11.0, text);
+    /// Says in the upper right corner how much was left out.
+    pub(super) fn aside_missing(&mut self, number: usize) {
+        let values = if number == 1 { "value" } else { "values" };
+        let text = format!("{number} {values} not finite");
+        self.text("note small", "end", self.width - 2.0, 11.0, &text);
     }
 
     pub(super) fn finish(self, description: &str) -> String {

@@ -50,10 +50,6 @@ pub fn histogram(canvas: &Canvas, samples: &[Sample<'_>], mark: Option<(f64, &st
     for (sample, shares) in samples.iter().zip(&bins.shares) {
         draw_sample(&mut frame, sample, shares, &bins);
     }
-    let mut taken = Vec::new();
-    for (sample, shares) in samples.iter().zip(&bins.shares) {
-        name_sample(&mut frame, sample, shares, &bins, &mut taken);
-    }
     if let Some((value, label)) = mark {
         super::line::draw_mark(
             &mut frame,
@@ -63,13 +59,14 @@ pub fn histogram(canvas: &Canvas, samples: &[Sample<'_>], mark: Option<(f64, &st
             },
         );
     }
+    name_samples(&mut frame, samples, &bins);
     tooltips(&mut frame, samples, &bins);
     let missing: usize = samples
         .iter()
         .map(|s| s.values.iter().filter(|v| !v.is_finite()).count())
         .sum();
     if missing > 0 {
-        frame.aside(&format!("{missing} values not finite"));
+        frame.aside_missing(missing);
     }
     let description = describe(samples, mark);
     frame.finish(&description)
@@ -143,36 +140,33 @@ fn draw_sample(frame: &mut Frame, sample: &Sample<'_>, shares: &[f64], bins: &Bi
     ));
 }
 
-fn name_sample(
-    frame: &mut Frame,
-    sample: &Sample<'_>,
-    shares: &[f64],
-    bins: &Bins,
-    taken: &mut Vec<(f64, f64)>,
-) {
-    let mode = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-    let Some((at, &share)) = mode.filter(|(_, share)| **share > 0.0) else {
-        return;
-    };
-    let middle = bins.low + bins.width * (at as f64 + 0.5);
-    let (Some(x), Some(y)) = (frame.x.place(middle), frame.y.place(share)) else {
-        return;
-    };
-    let half = text_width(&sample.name) / 2.0;
-    let x = x.clamp(
-        frame.left + half + 2.0,
-        (frame.right - half).max(frame.left + half + 2.0),
-    );
-    let mut y = y - 6.0;
-    while taken
-        .iter()
-        .any(|&(a, b)| (a - x).abs() < 2.0 * half + 8.0 && (b - y).abs() < 12.0)
-    {
-        y += 13.0;
+/// Names over the highest part of each sample; where two would meet, left and right of it.
+fn name_samples(frame: &mut Frame, samples: &[Sample<'_>], bins: &Bins) {
+    let mut names: Vec<(f64, f64, &Sample<'_>)> = Vec::new();
+    for (sample, shares) in samples.iter().zip(&bins.shares) {
+        let mode = shares.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        let Some((at, &share)) = mode.filter(|(_, share)| **share > 0.0) else {
+            continue;
+        };
+        let middle = bins.low + bins.width * (at as f64 + 0.5);
+        if let (Some(x), Some(y)) = (frame.x.place(middle), frame.y.place(share)) {
+            names.push((x, y - 6.0, sample));
+        }
     }
-    taken.push((x, y));
-    let class = format!("series-name halo {}", sample.tone.class());
-    frame.text(&class, "middle", x, y, &sample.name);
+    let width = |sample: &Sample<'_>| text_width(&sample.name);
+    names.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if let [(left, _, first), (right, _, second)] = names[..] {
+        let needed = (width(first) + width(second)) / 2.0 + 10.0;
+        let missing = (needed - (right - left)).max(0.0);
+        names[0].0 -= missing / 2.0;
+        names[1].0 += missing / 2.0;
+    }
+    for (x, y, sample) in names {
+        let half = width(sample) / 2.0;
+        let x = x.min(frame.right - half).max(frame.left + half + 2.0);
+        let class = format!("series-name halo {}", sample.tone.class());
+        frame.text(&class, "middle", x, y, &sample.name);
+    }
 }
 
 fn tooltips(frame: &mut Frame, samples: &[Sample<'_>], bins: &Bins) {

@@ -83,6 +83,8 @@ pub enum Mark {
         y: f64,
         /// What it is.
         label: String,
+        /// Whether there is room below it rather than above.
+        below: bool,
     },
 }
 
@@ -117,7 +119,7 @@ pub fn line(canvas: &Canvas, series: &[Series], marks: &[Mark]) -> String {
         .map(|s| s.points.len() - s.drawable().count())
         .sum();
     if missing > 0 {
-        frame.aside(&format!("{missing} values not finite"));
+        frame.aside_missing(missing);
     }
     let description = describe(series, marks);
     frame.finish(&description)
@@ -134,18 +136,15 @@ pub(super) fn draw_mark(frame: &mut Frame, mark: &Mark) {
             frame.push(&format!(
                 r#"<path class="mark" d="M{} {}V{}"/>"#,
                 px(x),
-                px(frame.top - 2.0),
+                px(frame.top),
                 px(frame.bottom)
             ));
-            let fits_right = x + text_width(label) + 6.0 < frame.right;
-            let (anchor, offset) = if fits_right {
-                ("start", 4.0)
-            } else {
-                ("end", -4.0)
-            };
-            frame.text("mark-name halo", anchor, x + offset, frame.top + 6.0, label);
+            let half = text_width(label) / 2.0;
+            let middle = x.min(frame.right - half).max(frame.left + half);
+            // Above the plot, where no line passes.
+            frame.text("mark-name", "middle", middle, frame.top - 5.0, label);
         }
-        Mark::Point { x, y, label } => {
+        Mark::Point { x, y, label, below } => {
             let (Some(x), Some(y)) = (frame.x.place(*x), frame.y.place(*y)) else {
                 return;
             };
@@ -160,7 +159,13 @@ pub(super) fn draw_mark(frame: &mut Frame, mark: &Mark) {
             } else {
                 ("end", -9.0)
             };
-            frame.text("mark-name halo", anchor, x + offset, y + 14.0, label);
+            frame.text(
+                "mark-name halo",
+                anchor,
+                x + offset,
+                y + if *below { 14.0 } else { -5.0 },
+                label,
+            );
         }
     }
 }

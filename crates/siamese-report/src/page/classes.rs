@@ -159,7 +159,7 @@ pub(super) fn map(report: &RunReport) -> Option<Section> {
         count(map.points.len() as u64)
     );
     let svg = format!(
-        "<div class=\"scroll\">{}</div>",
+        "<div class=\"scroll\" tabindex=\"0\">{}</div>",
         scatter_map(&scatter, picture)
     );
     let body = figure("full", method, &note, &svg);

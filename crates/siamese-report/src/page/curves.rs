@@ -91,15 +91,14 @@ impl Curve {
 
     /// The number for a caption: at the best epoch, or at the last where none is known.
     fn number(&self, report: &RunReport) -> String {
+        let at = |row: &EpochRow| {
+            let value = (self.value)(row)?;
+            Some(format!("{} in epoch {}", significant(value, 3), row.epoch))
+        };
         let best = report.best_epoch;
         let best = best.and_then(|best| report.epochs.iter().find(|row| row.epoch == best));
-        if let Some(value) = best.and_then(self.value) {
-            return format!("{} at the best epoch", significant(value, 3));
-        }
-        let last = report.epochs.iter().rev().find_map(self.value);
-        last.map_or_else(String::new, |value| {
-            format!("{} at last", significant(value, 3))
-        })
+        let last = || report.epochs.iter().rev().find_map(at);
+        best.and_then(at).or_else(last).unwrap_or_default()
     }
 }
 
@@ -182,7 +181,7 @@ fn numbers(epochs: &[EpochRow]) -> String {
     let measured = |(_, value): &&Column| epochs.iter().any(|row| value(row).is_some());
     let shown: Vec<_> = columns.iter().filter(measured).collect();
     let mut html = String::from(
-        "<details><summary>All numbers of all epochs</summary><div class=\"scroll\"><table>\
+        "<details><summary>All numbers of all epochs</summary><div class=\"scroll\" tabindex=\"0\"><table>\
          <thead><tr><th scope=\"col\" class=\"n\">epoch</th>",
     );
     for (name, _) in &shown {

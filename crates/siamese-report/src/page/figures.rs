@@ -105,7 +105,7 @@ fn splits(figures: &[Figure]) -> Vec<String> {
 
 fn table(figures: &[Figure]) -> String {
     let mut html = String::from(
-        "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Figure</th>\
+        "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">Figure</th>\
          <th scope=\"col\" class=\"n\">Value</th><th scope=\"col\">95% interval</th>\
          <th scope=\"col\" class=\"whisker-cell\">0 to 1</th></tr></thead>\n<tbody>\n",
     );
@@ -176,8 +176,9 @@ pub(crate) fn comparison_table(columns: &[(String, Vec<Figure>)], mark_best: boo
             rows.push(figure);
         }
     }
-    let mut html =
-        String::from("<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Figure</th>");
+    let mut html = String::from(
+        "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">Figure</th>",
+    );
     for (head, _) in columns {
         let _ = write!(html, "<th scope=\"col\">{head}</th>");
     }

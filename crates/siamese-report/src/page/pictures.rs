@@ -78,7 +78,7 @@ pub(super) fn neighbours(report: &RunReport) -> Option<Section> {
         (right + usize::from(n.right), all + 1)
     });
     let mut body = format!(
-        "<p class=\"lead\">Left the probe, beside it the images nearest to it. \
+        "<p class=\"lead\">First the probe, then the images nearest to it. \
          <span class=\"right\">Solid frame</span>: same class; <span class=\"wrong\">broken \
          frame</span>: another. Of those shown, {right} of {all} are right.</p>\n\
          <div class=\"sheet probes\">\n"

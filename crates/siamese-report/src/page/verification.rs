@@ -155,8 +155,7 @@ fn choose(roc: &[RocPoint], threshold: Option<f64>) -> String {
         ("FAR ≤ 0.1%", within(0.001).copied()),
     ];
     let mut html = String::from(
-        "<div class=\"choose\"><p class=\"caption\"><b>Choose a threshold</b> <span>by the error \
-         that costs you more</span></p><table><thead><tr><th scope=\"col\">aim</th>\
+        "<div class=\"choose\"><p class=\"caption\"><b>Choose a threshold</b> <span>by the error that costs more</span></p><table><thead><tr><th scope=\"col\">aim</th>\
          <th scope=\"col\" class=\"n\">threshold</th><th scope=\"col\" class=\"n\">FAR</th>\
          <th scope=\"col\" class=\"n\">TAR</th></tr></thead><tbody>\n",
     );
@@ -186,13 +185,15 @@ fn equal_error(roc: &[RocPoint]) -> Option<&RocPoint> {
     finite.min_by(|a, b| gap(a).total_cmp(&gap(b)))
 }
 
-fn equal_error_mark(roc: &[RocPoint], y: fn(&RocPoint) -> f64) -> Vec<Mark> {
+/// Marks the equal error rate on a curve; `below` says on which side there is room.
+fn equal_error_mark(roc: &[RocPoint], y: fn(&RocPoint) -> f64, below: bool) -> Vec<Mark> {
     let mark = |point: &RocPoint| {
         let rate = (point.far + 1.0 - point.tar) / 2.0;
         Mark::Point {
             x: point.far,
             y: y(point),
             label: format!("EER {}%", plain(rate * 100.0, 1)),
+            below,
         }
     };
     equal_error(roc).map(mark).into_iter().collect()
@@ -217,7 +218,7 @@ fn roc(report: &RunReport) -> String {
     let svg = line(
         &canvas,
         &series,
-        &equal_error_mark(&report.roc, |point| point.tar),
+        &equal_error_mark(&report.roc, |point| point.tar, true),
     );
     figure("", "ROC", &format!("{area}dashed: chance"), &svg)
 }
@@ -235,7 +236,7 @@ fn det(roc: &[RocPoint]) -> String {
     let svg = line(
         &canvas,
         &series,
-        &equal_error_mark(roc, |point| 1.0 - point.tar),
+        &equal_error_mark(roc, |point| 1.0 - point.tar, false),
     );
     figure("", "DET", "normal-deviate axes; lower left is better", &svg)
 }
