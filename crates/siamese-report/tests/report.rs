@@ -278,12 +278,11 @@ fn splits_stand_side_by_side() {
 
 #[test]
 fn the_threshold_table_names_errors_at_the_models_threshold() {
-    let roc = (0..=100)
-        .map(|step| f64::from(step) / 100.0)
-        .map(|threshold| RocPoint {
-            threshold,
-            far: threshold * threshold,
-            tar: threshold.sqrt(),
+    let roc = (0..=100u32)
+        .map(|step| RocPoint {
+            threshold: f64::from(step) / 100.0,
+            far: f64::from(step * step) / 10_000.0,
+            tar: (f64::from(step) / 100.0).sqrt(),
         })
         .collect();
     let distances = PairDistances {
