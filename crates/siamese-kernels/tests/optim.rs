@@ -1,5 +1,7 @@
 //! The optimizers against PyTorch, against a naive loop in f64, and across a save and a restart.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy cannot know
+
 use std::collections::HashMap;
 
 use candle_core::backprop::GradStore;

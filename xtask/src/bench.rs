@@ -1,0 +1,382 @@
+//! `cargo xtask bench train`: our training step and PyTorch's, taking turns on the same nets.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{Usage, paths, suggest};
+
+pub(crate) const HELP: &str = "\
+Times forward passes and training steps (cross-entropy, AdamW) on 3×32×32 images, and with --peer
+PyTorch's on the same nets and batches: all contenders take turns, round by round, and the medians
+of their best steps are compared. Prints a Markdown table; a ratio above 1 means that we are faster.
+
+Usage: cargo xtask bench train [options]
+
+Options:
+  --peer PYTHON      a Python that has PyTorch; without it our own figures alone
+  --net NAME         conv4, tower, resnet9 or resnet18; may be repeated (default: all)
+  --mode MODE        forward or train (default: both)
+  --rounds N         rounds per contender, net and mode (default: 5)
+  --threads N        threads for every contender (default: all cores)
+  -h, --help         this text
+
+Contenders beside us: PyTorch as it comes; tuned (channels_last, and glibc told to keep its
+memory); tuned with bf16 autocast. A process that computes nothing else is best: close the rest.
+
+Examples:
+  $ cargo xtask bench train
+  $ cargo xtask bench train --peer .venv/bin/python --net conv4 --rounds 3
+";
+
+/// Name, images in a batch, steps in a round: a round lasts seconds, not minutes.
+const NETS: [(&str, usize, usize); 4] = [
+    ("conv4", 128, 4),
+    ("tower", 128, 3),
+    ("resnet9", 64, 2),
+    ("resnet18", 32, 2),
+];
+const MODES: [&str; 2] = ["forward", "train"];
+const OPTIONS: [&str; 5] = ["--peer", "--net", "--mode", "--rounds", "--threads"];
+
+/// Without these glibc gives every large tensor back to the system, and PyTorch faults it in anew.
+const KEEP_MEMORY: [(&str, &str); 3] = [
+    ("MALLOC_MMAP_THRESHOLD_", "1073741824"),
+    ("MALLOC_TRIM_THRESHOLD_", "2147483647"),
+    ("MALLOC_TOP_PAD_", "268435456"),
+];
+
+struct Options {
+    peer: Option<PathBuf>,
+    nets: Vec<(&'static str, usize, usize)>,
+    modes: Vec<&'static str>,
+    rounds: usize,
+    threads: Option<usize>,
+}
+
+pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
+    let options = parse(args)?;
+    build()?;
+    let contenders = contenders(&options);
+    let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
+    println!("| net × batch, mode | {} |", names.join(" | "));
+    println!("|---|{}", "---|".repeat(names.len()));
+    for &(net, batch, steps) in &options.nets {
+        // A process per net, so that the peak of memory is this net's.
+        let mut players = contenders
+            .iter()
+            .map(Contender::start)
+            .collect::<Result<Vec<_>>>()?;
+        for mode in &options.modes {
+            let request = format!("{net} {mode} {batch} {steps}");
+            for round in 1..=options.rounds {
+                eprint!("\r{net} {mode}: round {round} of {}   ", options.rounds);
+                for player in &mut players {
+                    player.play(&request)?;
+                }
+            }
+            eprint!("\r{:40}\r", "");
+            let results: Vec<_> = players
+                .iter_mut()
+                .map(|player| player.result(batch))
+                .collect();
+            println!(
+                "| {net} × {batch}, {mode} | {} |",
+                row(&results).join(" | ")
+            );
+        }
+    }
+    println!("\nCells: images per second, peak memory in MiB, our speed ÷ theirs.");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn parse(args: &[String]) -> Result<Options> {
+    let usage = |text: String| anyhow::Error::from(Usage(text));
+    let Some(("train", args)) = args.split_first().map(|(what, rest)| (what.as_str(), rest)) else {
+        return Err(usage("bench what? `cargo xtask bench train`".into()));
+    };
+    let mut options = Options {
+        peer: None,
+        nets: vec![],
+        modes: vec![],
+        rounds: 5,
+        threads: None,
+    };
+    let mut args = args.iter();
+    while let Some(option) = args.next() {
+        if !OPTIONS.contains(&option.as_str()) {
+            let near =
+                suggest::nearest(option, OPTIONS).map(|near| format!(": did you mean `{near}`?"));
+            return Err(usage(format!(
+                "bench has no option `{option}`{}",
+                near.unwrap_or_default()
+            )));
+        }
+        let value = args
+            .next()
+            .ok_or_else(|| usage(format!("{option} needs a value")))?;
+        let count = || match value.parse() {
+            Ok(0) | Err(_) => Err(usage(format!(
+                "{option} {value}: expected a number from 1 on"
+            ))),
+            Ok(count) => Ok(count),
+        };
+        match option.as_str() {
+            "--peer" => options.peer = Some(value.into()),
+            "--net" => {
+                let net = NETS.into_iter().find(|(name, ..)| name == value);
+                options.nets.push(net.ok_or_else(|| {
+                    usage(format!(
+                        "no net {value}: {}",
+                        NETS.map(|(name, ..)| name).join(", ")
+                    ))
+                })?);
+            }
+            "--mode" => {
+                let mode = MODES.into_iter().find(|mode| mode == value);
+                let unknown = || usage(format!("no mode {value}: {}", MODES.join(", ")));
+                options.modes.push(mode.ok_or_else(unknown)?);
+            }
+            "--rounds" => options.rounds = count()?,
+            _ => options.threads = Some(count()?),
+        }
+    }
+    if options.nets.is_empty() {
+        options.nets = NETS.into();
+    }
+    if options.modes.is_empty() {
+        options.modes = MODES.into();
+    }
+    Ok(options)
+}
+
+/// Builds our side before anything is timed.
+fn build() -> Result<()> {
+    let status = Command::new(paths::cargo())
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "siamese-kernels",
+            "--example",
+            "train_bench",
+        ])
+        .current_dir(paths::root())
+        .status()
+        .context("starting cargo")?;
+    ensure!(status.success(), "the bench does not build: see above");
+    Ok(())
+}
+
+/// One way to run the nets: a program that answers a line per round.
+struct Contender {
+    name: &'static str,
+    program: PathBuf,
+    args: Vec<String>,
+    env: Vec<(&'static str, String)>,
+}
+
+/// Ourselves first.
+fn contenders(options: &Options) -> Vec<Contender> {
+    let binary = format!("train_bench{}", std::env::consts::EXE_SUFFIX);
+    let mut all = vec![Contender {
+        name: "siamese-kernels, f32",
+        program: paths::target().join("release/examples").join(binary),
+        args: vec![],
+        env: vec![],
+    }];
+    if let Some(python) = &options.peer {
+        let script = paths::root().join("crates/siamese-kernels/benches/peer.py");
+        let peer = |name, words: &[&str]| Contender {
+            name,
+            program: python.clone(),
+            args: [&script.display().to_string()[..]]
+                .iter()
+                .chain(words)
+                .map(|&s| s.into())
+                .collect(),
+            env: match words {
+                [] => vec![],
+                _ => KEEP_MEMORY.map(|(name, value)| (name, value.into())).into(),
+            },
+        };
+        all.push(peer("PyTorch, f32", &[]));
+        all.push(peer("PyTorch tuned, f32", &["channels_last"]));
+        all.push(peer("PyTorch tuned, bf16", &["channels_last", "bf16"]));
+    }
+    if let Some(threads) = options.threads {
+        for contender in &mut all {
+            let threads = threads.to_string();
+            contender.env.push(("RAYON_NUM_THREADS", threads.clone()));
+            contender.env.push(("THREADS", threads));
+        }
+    }
+    all
+}
+
+impl Contender {
+    fn start(&self) -> Result<Player> {
+        let mut child = Command::new(&self.program)
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {}", self.program.display()))?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("{} has no standard input or output", self.program.display());
+        };
+        let output = BufReader::new(output);
+        Ok(Player {
+            name: self.name,
+            child,
+            input: Some(input),
+            output,
+            times: vec![],
+            mib: 0,
+        })
+    }
+}
+
+/// A contender at work, and its times in the present mode.
+struct Player {
+    name: &'static str,
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    times: Vec<f64>,
+    mib: u64,
+}
+
+struct Score {
+    images_per_second: f64,
+    mib: u64,
+}
+
+impl Player {
+    fn play(&mut self, request: &str) -> Result<()> {
+        let input = self.input.as_mut().context("closed")?;
+        writeln!(input, "{request}").with_context(|| format!("asking {}", self.name))?;
+        let mut answer = String::new();
+        self.output.read_line(&mut answer)?;
+        let (seconds, mib) = parse_answer(&answer)
+            .with_context(|| format!("{} answered {answer:?} to {request:?}", self.name))?;
+        self.times.push(seconds);
+        self.mib = mib;
+        Ok(())
+    }
+
+    /// The score of the rounds since the last call.
+    fn result(&mut self, batch: usize) -> Score {
+        let images_per_second = batch as f64 / median(std::mem::take(&mut self.times));
+        Score {
+            images_per_second,
+            mib: self.mib,
+        }
+    }
+}
+
+impl Drop for Player {
+    /// At the end of its input a contender leaves by itself.
+    fn drop(&mut self) {
+        self.input = None;
+        let _ = self.child.wait();
+    }
+}
+
+/// `SECONDS MIB`.
+fn parse_answer(answer: &str) -> Option<(f64, u64)> {
+    let (seconds, mib) = answer.trim().split_once(' ')?;
+    Some((seconds.parse().ok()?, mib.parse().ok()?))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => (values[middle - 1] + values[middle]) / 2.0,
+        _ => values[middle],
+    }
+}
+
+/// A cell per contender; from the second on with the ratio of our speed to theirs.
+fn row(scores: &[Score]) -> Vec<String> {
+    let cell = |(index, score): (usize, &Score)| {
+        let ratio = scores[0].images_per_second / score.images_per_second;
+        let ratio = if index == 0 {
+            String::new()
+        } else {
+            format!(", **{ratio:.2}×**")
+        };
+        format!("{:.0}/s, {} MiB{ratio}", score.images_per_second, score.mib)
+    };
+    scores.iter().enumerate().map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(args: &[&str]) -> Vec<String> {
+        args.iter().map(|arg| arg.to_string()).collect()
+    }
+
+    #[test]
+    fn all_nets_in_both_modes_unless_told_otherwise() {
+        let options = parse(&strings(&["train"])).unwrap();
+        assert_eq!(
+            (options.nets.len(), options.modes.len(), options.rounds),
+            (4, 2, 5)
+        );
+        let some = [
+            "train", "--net", "tower", "--mode", "train", "--rounds", "2", "--peer", "py",
+        ];
+        let options = parse(&strings(&some)).unwrap();
+        assert_eq!(
+            (options.nets, options.modes),
+            (vec![("tower", 128, 3)], vec!["train"])
+        );
+        assert_eq!((options.rounds, options.peer), (2, Some("py".into())));
+    }
+
+    #[test]
+    fn a_wrong_word_is_named() {
+        for (args, named) in [
+            (&["test"][..], "bench train"),
+            (&["train", "--rouns", "3"], "--rounds"),
+            (&["train", "--net", "vgg"], "vgg"),
+            (&["train", "--rounds", "0"], "--rounds 0"),
+            (&["train", "--peer"], "--peer needs"),
+        ] {
+            let error = parse(&strings(args)).map(|_| ()).unwrap_err();
+            assert!(
+                error.is::<Usage>() && error.to_string().contains(named),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_ratio_above_one_means_that_we_are_faster() {
+        let scores = [(300.0, 50), (100.0, 80)];
+        let scores = scores.map(|(images_per_second, mib)| Score {
+            images_per_second,
+            mib,
+        });
+        assert_eq!(row(&scores), ["300/s, 50 MiB", "100/s, 80 MiB, **3.00×**"]);
+    }
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_mean_of_the_middle_two() {
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 2.5);
+        assert_eq!(median(vec![9.0, 1.0, 3.0]), 3.0);
+    }
+
+    #[test]
+    fn an_answer_is_seconds_and_mebibytes() {
+        assert_eq!(parse_answer("0.25 812\n"), Some((0.25, 812)));
+        assert_eq!(parse_answer(""), None);
+    }
+}
