@@ -25,12 +25,16 @@
 //! ```
 
 pub mod bootstrap;
+pub mod calibration;
 pub mod classify;
 mod embeddings;
 mod error;
 pub mod fewshot;
 mod figure;
 mod metric;
+pub mod npz;
+pub mod projection;
+pub mod protocols;
 pub mod retrieval;
 pub mod verification;
 

@@ -138,23 +138,28 @@ impl Shortlist {
         if self.wanted == 0 {
             return;
         }
-        for (block, scores) in scores.chunks(LANES).enumerate() {
+        let (blocks, rest) = scores.as_chunks::<LANES>();
+        for (i, block) in blocks.iter().enumerate() {
             // Almost every block holds nothing near: a branch-free test first.
-            if !scores
+            let near = block
                 .iter()
-                .fold(false, |any, score| any | (*score <= self.within))
-            {
-                continue;
+                .fold(0, |near, score| near | u32::from(*score <= self.within));
+            if near != 0 {
+                self.take(search, first_shown + i * LANES, block);
             }
-            for (lane, &score) in scores.iter().enumerate() {
-                let index = (first_shown + block * LANES + lane) as u32;
-                if score <= self.within && Some(index) != self.itself {
-                    self.candidates.push((score, index));
-                }
+        }
+        self.take(search, first_shown + blocks.len() * LANES, rest);
+    }
+
+    fn take(&mut self, search: &Search, first_shown: usize, scores: &[f32]) {
+        for (i, &score) in scores.iter().enumerate() {
+            let index = (first_shown + i) as u32;
+            if score <= self.within && Some(index) != self.itself {
+                self.candidates.push((score, index));
             }
-            if self.candidates.len() >= self.capacity() {
-                self.shorten(search);
-            }
+        }
+        if self.candidates.len() >= self.capacity() {
+            self.shorten(search);
         }
     }
 

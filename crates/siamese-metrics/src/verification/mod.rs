@@ -23,6 +23,7 @@ mod threshold;
 
 pub use det::{DetPoint, det_points, probit};
 pub use figures::{Verification, precision_called_same, verification_figures};
+pub(crate) use roc::rank;
 pub use roc::{RocCurve, RocPoint};
 pub use threshold::{Target, Threshold, fit_threshold};
 

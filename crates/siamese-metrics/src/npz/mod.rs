@@ -1,0 +1,185 @@
+//! Embeddings in NumPy's `.npz`, from and to any framework.
+//!
+//! | array | shape | type |
+//! |---|---|---|
+//! | `embeddings` | `(N, D)` | `f4` or `f8`, either byte order |
+//! | `labels` | `(N,)` | any integer; values from 0 to 4294967295 |
+//! | `gallery_embeddings` | `(G, D)` | optional; what to search instead of the set itself |
+//! | `gallery_labels` | `(G,)` | with it |
+//!
+//! ```python
+//! np.savez("embeddings.npz", embeddings=embeddings, labels=labels)
+//! ```
+
+mod npy;
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use npy::Array;
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
+
+use crate::embeddings::Embeddings;
+use crate::error::{Error, Result};
+
+/// Embeddings `(N, D)` with their labels, owned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingTable {
+    /// Row after row.
+    pub values: Vec<f32>,
+    /// Numbers in a row, D.
+    pub dim: usize,
+    /// The label of each row.
+    pub labels: Vec<u32>,
+}
+
+impl EmbeddingTable {
+    /// The table as the figures take it.
+    ///
+    /// # Errors
+    /// Those of [`Embeddings::new`].
+    pub fn view(&self) -> Result<Embeddings<'_>> {
+        Embeddings::new(&self.values, self.dim, &self.labels)
+    }
+}
+
+/// What an `.npz` of embeddings holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EmbeddingFile {
+    /// The set, or the probes where there is a gallery.
+    pub embeddings: EmbeddingTable,
+    /// What the probes are searched in.
+    pub gallery: Option<EmbeddingTable>,
+}
+
+/// Reads embeddings, stored or deflated.
+///
+/// # Errors
+/// A file that is no `.npz`, or an array that is missing, of another type or shape than the
+/// table above, or not finite: named with what was found.
+pub fn read_npz(path: &Path) -> Result<EmbeddingFile> {
+    let fail = |why: String| Error::File {
+        path: path.to_owned(),
+        why,
+    };
+    let file = File::open(path).map_err(|e| fail(e.to_string()))?;
+    read_from(BufReader::new(file)).map_err(fail)
+}
+
+fn read_from(reader: impl Read + Seek) -> Result<EmbeddingFile, String> {
+    let mut archive =
+        zip::ZipArchive::new(reader).map_err(|e| format!("is no .npz archive: {e}"))?;
+    let mut array = |name: &str| -> Result<Option<Array>, String> {
+        match archive.by_name(&format!("{name}.npy")) {
+            Ok(entry) => Array::read(entry)
+                .map(Some)
+                .map_err(|e| format!("array `{name}`: {e}")),
+            Err(ZipError::FileNotFound) => Ok(None),
+            Err(e) => Err(format!("array `{name}`: {e}")),
+        }
+    };
+    let mut pair = |embeddings: &str, labels: &str| match (array(embeddings)?, array(labels)?) {
+        (None, None) => Ok(None),
+        (Some(rows), Some(names)) => table(embeddings, &rows, labels, &names).map(Some),
+        (None, _) => Err(format!("array `{embeddings}` is missing beside `{labels}`")),
+        (_, None) => Err(format!("array `{labels}` is missing beside `{embeddings}`")),
+    };
+    let embeddings = pair("embeddings", "labels")?;
+    let gallery = pair("gallery_embeddings", "gallery_labels")?;
+    let embeddings = embeddings.ok_or("holds no arrays `embeddings` and `labels`")?;
+    if let Some(gallery) = gallery
+        .as_ref()
+        .filter(|gallery| gallery.dim != embeddings.dim)
+    {
+        let (gallery, probes) = (gallery.dim, embeddings.dim);
+        return Err(format!(
+            "`gallery_embeddings` has rows of {gallery}, `embeddings` of {probes}"
+        ));
+    }
+    Ok(EmbeddingFile {
+        embeddings,
+        gallery,
+    })
+}
+
+fn table(
+    rows_name: &str,
+    rows: &Array,
+    labels_name: &str,
+    labels: &Array,
+) -> Result<EmbeddingTable, String> {
+    let [n, dim] = rows.shape[..] else {
+        return Err(format!(
+            "array `{rows_name}` has shape {}, expected (N, D)",
+            rows.shape_text()
+        ));
+    };
+    if labels.shape != [n] {
+        let (found, rows) = (labels.shape_text(), rows.shape_text());
+        return Err(format!(
+            "array `{labels_name}` has shape {found}, expected ({n},) beside `{rows_name}` {rows}"
+        ));
+    }
+    let values = rows
+        .floats()
+        .map_err(|e| format!("array `{rows_name}`: {e}"))?;
+    let labels = labels
+        .labels()
+        .map_err(|e| format!("array `{labels_name}`: {e}"))?;
+    Embeddings::new(&values, dim, &labels).map_err(|e| format!("array `{rows_name}`: {e}"))?;
+    Ok(EmbeddingTable {
+        values,
+        dim,
+        labels,
+    })
+}
+
+/// Writes embeddings as `np.load` reads them: `f4` and `i8`, stored.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_npz(path: &Path, embeddings: &Embeddings, gallery: Option<&Embeddings>) -> Result<()> {
+    let fail = |e: String| Error::File {
+        path: path.to_owned(),
+        why: e,
+    };
+    let file = File::create(path).map_err(|e| fail(e.to_string()))?;
+    write_to(BufWriter::new(file), embeddings, gallery).map_err(|e| fail(e.to_string()))
+}
+
+fn write_to(
+    writer: impl Write + Seek,
+    embeddings: &Embeddings,
+    gallery: Option<&Embeddings>,
+) -> Result<(), ZipError> {
+    let mut archive = zip::ZipWriter::new(writer);
+    let sets = [("", Some(embeddings)), ("gallery_", gallery)];
+    for (prefix, set) in sets
+        .into_iter()
+        .filter_map(|(prefix, set)| Some((prefix, set?)))
+    {
+        let options = SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .large_file(set.len() * set.dim() >= 1 << 29);
+        archive.start_file(format!("{prefix}embeddings.npy"), options)?;
+        archive.write_all(&npy::header(
+            "<f4",
+            &format!("({}, {})", set.len(), set.dim()),
+        ))?;
+        for row in set.rows() {
+            let bytes: Vec<u8> = row.iter().flat_map(|x| x.to_le_bytes()).collect();
+            archive.write_all(&bytes)?;
+        }
+        archive.start_file(format!("{prefix}labels.npy"), options)?;
+        archive.write_all(&npy::header("<i8", &format!("({},)", set.len())))?;
+        let labels = set
+            .labels()
+            .iter()
+            .flat_map(|l| i64::from(*l).to_le_bytes());
+        archive.write_all(&labels.collect::<Vec<u8>>())?;
+    }
+    archive.finish()?.flush()?;
+    Ok(())
+}
