@@ -7,6 +7,7 @@ mod check;
 mod golden;
 mod graph;
 mod inputs;
+mod levels;
 mod naive;
 mod net;
 mod ops;
