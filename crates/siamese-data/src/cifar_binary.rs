@@ -75,9 +75,9 @@ pub(crate) fn record_md5(set: &ImageSet) -> Option<String> {
     }
     let mut md5 = Md5::new();
     let mut record = [0; RECORD];
-    for i in 0..set.len() {
-        record[0] = u8::try_from(coarse_labels[i]).ok()?;
-        record[1] = u8::try_from(set.labels[i]).ok()?;
+    for (i, (&coarse, &fine)) in coarse_labels.iter().zip(&set.labels).enumerate() {
+        record[0] = u8::try_from(coarse).ok()?;
+        record[1] = u8::try_from(fine).ok()?;
         for (at, pixel) in set.image(i).chunks_exact(3).enumerate() {
             for (channel, &value) in pixel.iter().enumerate() {
                 record[2 + channel * PLANE + at] = value;
@@ -97,7 +97,7 @@ fn splits(path: &Path, contents: [Vec<u8>; 4]) -> Result<[ImageSet; 2], DataErro
     };
     let (fine, coarse) = (names(&fine), names(&coarse));
     let split = |name: &str, records: &[u8]| {
-        if records.is_empty() || records.len() % RECORD != 0 {
+        if records.is_empty() || !records.len().is_multiple_of(RECORD) {
             let length = records.len();
             return Err(DataError::damaged(
                 path,

@@ -4,11 +4,13 @@
 
 mod augment;
 mod chances;
+mod check;
 mod cifar100;
 mod cifar_binary;
 mod decode;
 mod digest;
 mod error;
+mod folder;
 mod groups;
 mod hub;
 mod image_set;
@@ -28,8 +30,10 @@ mod split;
 
 pub use augment::{AugmentConfig, AugmentError, ImageShape};
 pub use chances::ClassSampling;
+pub use check::{ClassInSplit, Duplicate, SoundnessReport, check};
 pub use cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
 pub use error::DataError;
+pub use folder::{FileProblem, ImageFolder, read_image_folder};
 pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use loader::{ImageBatch, ImageBatches, LoaderConfig, LoaderError, PairBatch, PairLoader};

@@ -108,7 +108,7 @@ fn in_folder(folder: &Path) -> Option<Found> {
         return Some(Found::Parquet { train, test });
     }
     let has = |file: &&str| folder.join(file).is_file();
-    if cifar_binary::FILES.iter().all(|file| has(&file)) {
+    if cifar_binary::FILES.iter().all(has) {
         return Some(Found::Folder(folder.to_path_buf()));
     }
     let archive = folder.join("cifar-100-binary.tar.gz");
@@ -116,7 +116,7 @@ fn in_folder(folder: &Path) -> Option<Found> {
 }
 
 /// What `folder` holds, sorted; nothing if it cannot be read.
-fn entries(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     paths.sort();

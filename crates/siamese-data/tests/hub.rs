@@ -1,5 +1,7 @@
 //! Downloads from the hub, against a server on the loopback.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
+
 mod hub_server;
 
 use std::fs;

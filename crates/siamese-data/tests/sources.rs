@@ -1,5 +1,7 @@
 //! Data sets read from disk: the bundled sample, the forms of CIFAR-100, the packed file.
 
+#![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -62,8 +64,8 @@ fn assert_same(a: &ImageSet, b: &ImageSet) {
 fn records(set: &ImageSet) -> Vec<u8> {
     let coarse = set.coarse_labels.as_ref().expect("superclasses");
     let mut records = Vec::new();
-    for i in 0..set.len() {
-        records.push(coarse[i] as u8);
+    for (i, coarse) in coarse.iter().enumerate() {
+        records.push(*coarse as u8);
         records.push(set.labels[i] as u8);
         for channel in 0..3 {
             for row in 0..32 {

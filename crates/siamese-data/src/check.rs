@@ -1,0 +1,338 @@
+//! Is a data set sound? Leaks between the splits, duplicates, classes too small to be learnt.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::{Dataset, ImageSet};
+
+/// Hashes that differ in at most this many of their 64 bits are looked at more closely.
+const NEAR_BITS: u32 = 12;
+
+/// The least correlation of the pixels of two near duplicates.
+const NEAR_CORRELATION: f64 = 0.94;
+
+/// What [`check`] found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SoundnessReport {
+    /// Images per split: train, test.
+    pub images: [usize; 2],
+    /// Pairs of the same bytes, one in either split: the test split leaks.
+    pub exact_leaks: Vec<Duplicate>,
+    /// Pairs that look the same, one in either split.
+    pub near_leaks: Vec<Duplicate>,
+    /// Pairs of the same bytes within the training split, each image with its first twin.
+    pub exact_train: Vec<Duplicate>,
+    /// The same within the test split.
+    pub exact_test: Vec<Duplicate>,
+    /// Classes with a single image in a split: no like pair can be drawn from them.
+    pub lone_classes: Vec<ClassInSplit>,
+    /// Classes with no image in a split.
+    pub empty_classes: Vec<ClassInSplit>,
+}
+
+/// Two images that are, or look, the same.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// The earlier image, or that of the training split.
+    pub first: u32,
+    /// The later image, or that of the test split.
+    pub second: u32,
+    /// Whether both have the same label.
+    pub same_class: bool,
+    /// The correlation (Pearson's) of their pixels: 1 for the same bytes.
+    pub correlation: f64,
+}
+
+/// A class of one split.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassInSplit {
+    /// The class's name.
+    pub class: String,
+    /// `train` or `test`.
+    pub split: String,
+}
+
+impl SoundnessReport {
+    /// Whether nothing was found that makes figures on the test split wrong.
+    pub fn is_sound(&self) -> bool {
+        self.exact_leaks.is_empty() && self.near_leaks.is_empty() && self.lone_classes.is_empty()
+    }
+}
+
+/// Looks for what would make figures on the test split wrong.
+///
+/// Near duplicates are sought by a difference hash (dHash: which of two neighbouring cells of a
+/// 9×8 grey thumbnail is brighter, 64 bits) and confirmed by their pixels. They are found where
+/// brightness, contrast or compression differ a little; not where one is mirrored or cropped.
+pub fn check(dataset: &Dataset) -> SoundnessReport {
+    let (train, test) = (&dataset.train, &dataset.test);
+    let [train_hashes, test_hashes] = [train, test].map(byte_index);
+    let exact_leaks = exact_between(train, test, &train_hashes);
+    let mut report = SoundnessReport {
+        images: [train.len(), test.len()],
+        near_leaks: near_between(train, test),
+        exact_leaks,
+        exact_train: exact_within(train, &train_hashes),
+        exact_test: exact_within(test, &test_hashes),
+        ..SoundnessReport::default()
+    };
+    for (set, split) in [(train, "train"), (test, "test")] {
+        let mut counts = vec![0; set.classes.len()];
+        for &label in &set.labels {
+            counts[label as usize] += 1;
+        }
+        for (class, count) in set.classes.iter().zip(counts) {
+            let found = ClassInSplit {
+                class: class.clone(),
+                split: split.into(),
+            };
+            match count {
+                0 => report.empty_classes.push(found),
+                1 => report.lone_classes.push(found),
+                _ => {}
+            }
+        }
+    }
+    report
+}
+
+/// The first image with given pixels.
+fn byte_index(set: &ImageSet) -> HashMap<&[u8], u32> {
+    let mut first = HashMap::with_capacity(set.len());
+    for i in 0..set.len() {
+        first.entry(set.image(i)).or_insert(i as u32);
+    }
+    first
+}
+
+fn exact_between(train: &ImageSet, test: &ImageSet, index: &HashMap<&[u8], u32>) -> Vec<Duplicate> {
+    let twins = (0..test.len()).filter_map(|second| {
+        let first = *index.get(test.image(second))?;
+        Some(duplicate(train, first, test, second as u32))
+    });
+    twins.collect()
+}
+
+fn exact_within(set: &ImageSet, index: &HashMap<&[u8], u32>) -> Vec<Duplicate> {
+    let mut twins = exact_between(set, set, index);
+    twins.retain(|twin| twin.first != twin.second);
+    twins
+}
+
+/// Each test image with its nearest look-alike in the training split, exact ones left out.
+fn near_between(train: &ImageSet, test: &ImageSet) -> Vec<Duplicate> {
+    if train.image_len() != test.image_len() {
+        return Vec::new();
+    }
+    let hashes = |set: &ImageSet| -> Vec<u64> {
+        let images = (0..set.len()).into_par_iter();
+        images.map(|i| difference_hash(set, i)).collect()
+    };
+    let (train_hashes, test_hashes) = (hashes(train), hashes(test));
+    let nearest = |(second, hash): (usize, &u64)| {
+        let alike = (0u32..)
+            .zip(&train_hashes)
+            .filter(|(_, other)| (hash ^ *other).count_ones() <= NEAR_BITS);
+        alike
+            .map(|(first, _)| duplicate(train, first, test, second as u32))
+            .max_by(|a, b| a.correlation.total_cmp(&b.correlation))
+            .filter(|near| {
+                let (a, b) = (
+                    train.image(near.first as usize),
+                    test.image(near.second as usize),
+                );
+                near.correlation >= NEAR_CORRELATION && a != b
+            })
+    };
+    test_hashes
+        .par_iter()
+        .enumerate()
+        .filter_map(nearest)
+        .collect()
+}
+
+fn duplicate(train: &ImageSet, first: u32, test: &ImageSet, second: u32) -> Duplicate {
+    let (a, b) = (train.image(first as usize), test.image(second as usize));
+    Duplicate {
+        first,
+        second,
+        same_class: train.labels[first as usize] == test.labels[second as usize],
+        correlation: correlation(a, b),
+    }
+}
+
+/// Pearson's correlation; 0 where an image is of one value only, unless both are the same.
+fn correlation(a: &[u8], b: &[u8]) -> f64 {
+    if a == b {
+        return 1.0;
+    }
+    // Integers: exact, and below 2^64 up to images of 2^48 values.
+    let (mut sum_a, mut sum_b, mut aa, mut bb, mut ab) = (0u64, 0u64, 0u64, 0u64, 0u64);
+    for (&a, &b) in a.iter().zip(b) {
+        let (a, b) = (u64::from(a), u64::from(b));
+        (sum_a, sum_b) = (sum_a + a, sum_b + b);
+        (aa, bb, ab) = (aa + a * a, bb + b * b, ab + a * b);
+    }
+    let (n, sum_a, sum_b) = (a.len() as f64, sum_a as f64, sum_b as f64);
+    let covariance = ab as f64 - sum_a * sum_b / n;
+    let variances = (aa as f64 - sum_a * sum_a / n) * (bb as f64 - sum_b * sum_b / n);
+    if variances > 0.0 {
+        covariance / variances.sqrt()
+    } else {
+        0.0
+    }
+}
+
+/// dHash: for each of 8 rows of 9 grey cells, which of two neighbours is brighter.
+fn difference_hash(set: &ImageSet, i: usize) -> u64 {
+    let image = set.image(i);
+    // Cells of whole pixels; where there are fewer pixels than cells, some are seen twice.
+    let span = |cell: usize, cells: usize, length: usize| {
+        let start = cell * length / cells;
+        start..((cell + 1) * length / cells).max(start + 1)
+    };
+    let brightness = |row: usize, column: usize| {
+        let (rows, columns) = (span(row, 8, set.height), span(column, 9, set.width));
+        let count = rows.len() * columns.len();
+        let values = rows.flat_map(|y| {
+            let pixels = (y * set.width + columns.start) * set.channels;
+            &image[pixels..pixels + columns.len() * set.channels]
+        });
+        values.map(|&value| u64::from(value)).sum::<u64>() as f64 / count as f64
+    };
+    let mut hash = 0;
+    for row in 0..8 {
+        let mut left = brightness(row, 0);
+        for column in 1..9 {
+            let right = brightness(row, column);
+            hash = hash << 1 | u64::from(right > left);
+            left = right;
+        }
+    }
+    hash
+}
+
+impl fmt::Display for SoundnessReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [train, test] = self.images;
+        let relabelled = self
+            .near_leaks
+            .iter()
+            .filter(|near| !near.same_class)
+            .count();
+        writeln!(f, "{:<44} {:>8}", "training images", train)?;
+        writeln!(f, "{:<44} {:>8}", "test images", test)?;
+        for (what, count) in [
+            (
+                "test images that are in the training split",
+                self.exact_leaks.len(),
+            ),
+            (
+                "test images much like a training image",
+                self.near_leaks.len(),
+            ),
+            ("  of these under another label", relabelled),
+            ("twins within the training split", self.exact_train.len()),
+            ("twins within the test split", self.exact_test.len()),
+            ("classes with one image in a split", self.lone_classes.len()),
+            (
+                "classes without an image in a split",
+                self.empty_classes.len(),
+            ),
+        ] {
+            writeln!(f, "{what:<44} {count:>8}")?;
+        }
+        let verdict = if self.is_sound() {
+            "sound"
+        } else {
+            "look at the above"
+        };
+        write!(f, "{:<44} {verdict:>8}", "verdict")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Origin, Provenance};
+
+    /// A textured 16×18 grey image, not symmetric.
+    fn texture(seed: usize) -> Vec<u8> {
+        let value = |at: usize| (at * at * (seed + 3) + at * 31 * seed) % 97 * 2;
+        (0..16 * 18)
+            .map(|at| value(at / 18 / 2 * 9 + at % 18 / 2) as u8)
+            .collect()
+    }
+
+    fn set(images: &[Vec<u8>], labels: &[u32]) -> ImageSet {
+        let classes = ["a", "b", "c"].map(String::from).to_vec();
+        ImageSet::new(16, 18, 1, images.concat(), labels.to_vec(), classes).unwrap()
+    }
+
+    fn dataset(train: ImageSet, test: ImageSet) -> Dataset {
+        let provenance = Provenance {
+            name: "textures".into(),
+            origin: Origin::Path("textures".into()),
+            verified: false,
+            fallback: None,
+        };
+        Dataset {
+            train,
+            test,
+            provenance,
+        }
+    }
+
+    #[test]
+    fn leaks_twins_and_small_classes_are_found_and_nothing_else() {
+        let [one, two, three] = [1, 2, 3].map(texture);
+        let brighter: Vec<u8> = two.iter().map(|value| value + 5).collect();
+        let train = set(&[one.clone(), two, one.clone()], &[0, 1, 0]);
+        let test = set(&[three.clone(), one, brighter], &[0, 0, 0]);
+        let report = check(&dataset(train, test));
+
+        let pairs = |found: &[Duplicate]| -> Vec<(u32, u32, bool)> {
+            found
+                .iter()
+                .map(|d| (d.first, d.second, d.same_class))
+                .collect()
+        };
+        assert_eq!(pairs(&report.exact_leaks), [(0, 1, true)]);
+        assert_eq!(pairs(&report.near_leaks), [(1, 2, false)]);
+        assert!(report.near_leaks[0].correlation > 0.999);
+        assert_eq!(pairs(&report.exact_train), [(0, 2, true)]);
+        assert!(report.exact_test.is_empty());
+        let lone: Vec<_> = report
+            .lone_classes
+            .iter()
+            .map(|c| (&*c.class, &*c.split))
+            .collect();
+        assert_eq!(lone, [("b", "train")]);
+        assert_eq!(report.empty_classes.len(), 3);
+        assert!(!report.is_sound());
+        assert!(
+            report
+                .to_string()
+                .contains("  of these under another label")
+        );
+    }
+
+    #[test]
+    fn different_images_are_sound() {
+        let images: Vec<_> = (1..5).map(texture).collect();
+        let report = check(&dataset(
+            set(&images[..2], &[0, 0]),
+            set(&images[2..], &[0, 0]),
+        ));
+        assert!(report.is_sound(), "{report}");
+    }
+
+    #[test]
+    fn empty_sets_have_nothing_to_find() {
+        let report = check(&dataset(set(&[], &[]), set(&[], &[])));
+        assert!(report.exact_leaks.is_empty() && report.near_leaks.is_empty());
+    }
+}
