@@ -1,1 +1,188 @@
-//! End-to-end tests of the `siamese` binary.
+//! End-to-end tests of the `siamese` binary, on the bundled sample and without a network.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
+fn siamese(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    command
+        .current_dir(folder)
+        .env("SIAMESE_CACHE", folder.join("cache"))
+        .env("SIAMESE_DATASETS", workspace().join("datasets"))
+        .env("HF_HOME", folder.join("hf"))
+        .env("HF_ENDPOINT", "http://127.0.0.1:9")
+        .env_remove("HF_HUB_OFFLINE");
+    command
+}
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A configuration that trains within seconds.
+fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
+    let mut config = serde_json::to_value(siamese_train::TrainConfig::cifar100("quick")?)?;
+    let tower = &mut config["tower"];
+    tower["stages"] = serde_json::json!([{ "channels": 8, "convolutions": 1 }, { "channels": 16, "convolutions": 1 }]);
+    tower["embedding"] = 16.into();
+    config["epochs"] = epochs.into();
+    config["validation_pairs"] = 2000.into();
+    config["test_pairs"] = 2000.into();
+    let path = folder.join("small.json");
+    std::fs::write(&path, config.to_string())?;
+    Ok(path)
+}
+
+fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+fn json(path: &Path) -> Result<Value> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+#[test]
+fn without_data_and_network_it_trains_on_the_sample_and_says_so_loudly() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = small_config(folder.path(), 1)?;
+    let output = siamese(folder.path())
+        .args(["train", "cifar100", "--name", "first", "--config"])
+        .arg(&config)
+        .output()?;
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("WARNING: this is only the bundled sample"),
+        "{said}"
+    );
+    assert!(
+        said.contains("ROC AUC") && said.contains("recall@1"),
+        "{said}"
+    );
+    let run = folder.path().join("runs/first");
+    let result = json(&run.join("result.json"))?;
+    assert_eq!(result["sample"], true);
+    for name in ["accuracy", "roc_auc", "eer", "recall_at_1"] {
+        assert!(
+            result["figures"][name]["interval"]["low"].is_f64(),
+            "{name}: {result}"
+        );
+    }
+    for (file, words) in [("report.html", "bundled sample"), ("README.md", "sample")] {
+        assert!(
+            std::fs::read_to_string(run.join(file))?.contains(words),
+            "{file} does not speak of the sample"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn source_hub_without_a_network_is_an_error() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let output = siamese(folder.path())
+        .args(["train", "cifar100", "--source", "hub"])
+        .output()?;
+    assert!(!output.status.success());
+    assert!(text(&output).contains("127.0.0.1:9"), "{}", text(&output));
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<()> {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let folder = tempfile::tempdir()?;
+    let config = small_config(folder.path(), 3)?;
+    let train = |name: &str| {
+        let mut command = siamese(folder.path());
+        command
+            .args([
+                "train", "cifar100", "--source", "sample", "--name", name, "--config",
+            ])
+            .arg(&config);
+        command
+    };
+    let whole = train("whole").output()?;
+    assert!(whole.status.success(), "{}", text(&whole));
+
+    let mut child = train("broken")
+        .env("RAYON_NUM_THREADS", "1")
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stderr.take().context("no stderr")?).lines();
+    for line in lines.by_ref() {
+        if line?.starts_with("epoch   1/3") {
+            break;
+        }
+    }
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()?;
+    assert!(kill.success());
+    let rest: Vec<String> = lines.collect::<std::io::Result<_>>()?;
+    assert_eq!(child.wait()?.code(), Some(130), "{rest:?}");
+    assert!(
+        rest.iter().any(|line| line.contains("--resume")),
+        "{rest:?}"
+    );
+
+    let resumed = siamese(folder.path())
+        .args([
+            "train",
+            "cifar100",
+            "--source",
+            "sample",
+            "--resume",
+            "runs/broken",
+        ])
+        .output()?;
+    assert!(resumed.status.success(), "{}", text(&resumed));
+    let figures = |name: &str| {
+        Ok::<_, anyhow::Error>(
+            json(&folder.path().join("runs").join(name).join("result.json"))?["figures"].clone(),
+        )
+    };
+    assert_eq!(figures("whole")?, figures("broken")?);
+    Ok(())
+}
+
+#[test]
+fn bad_input_is_one_clear_line_and_a_failure() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("broken.json"), "{ \"preset\": 3")?;
+    for (arguments, expected) in [
+        (vec!["train", "--preset", "fast"], "quick"),
+        (vec!["train", "--data", "nowhere"], "nowhere"),
+        (vec!["train", "--resume", "."], "config.json"),
+        (vec!["train", "--config", "broken.json"], "broken.json"),
+        (vec!["train", "--device", "gpu"], "cuda:N"),
+        (
+            vec!["train", "--source", "sample", "--learning-rate", "-1"],
+            "learning",
+        ),
+    ] {
+        let output = siamese(folder.path()).args(&arguments).output()?;
+        let said = text(&output);
+        assert!(!output.status.success(), "{arguments:?} succeeded: {said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+        assert!(!said.contains("panicked"), "{arguments:?}: {said}");
+    }
+    assert!(
+        !folder.path().join("runs").exists(),
+        "a failed start left a run folder"
+    );
+    Ok(())
+}

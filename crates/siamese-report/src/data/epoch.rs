@@ -20,7 +20,7 @@ pub struct EpochRow {
     pub accuracy: Option<f64>,
     /// Learning rate at the end of the epoch.
     pub learning_rate: Option<f64>,
-    /// Mean standard deviation of the embedding's coordinates: near 0 means collapse.
+    /// Root mean square distance of the embeddings from their mean: near 0 means collapse.
     pub embedding_spread: Option<f64>,
     /// Share of the unlike training pairs inside the margin, 0 to 1.
     pub active_share: Option<f64>,
@@ -28,4 +28,6 @@ pub struct EpochRow {
     pub seconds: Option<f64>,
     /// Training images through the tower per second.
     pub images_per_second: Option<f64>,
+    /// Share of the epoch that the tower waited for data, 0 to 1.
+    pub data_wait_share: Option<f64>,
 }

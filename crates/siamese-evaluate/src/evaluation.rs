@@ -1,0 +1,91 @@
+//! A model on a labelled set of images: all figures and what they were made from.
+
+use anyhow::{Context, Result};
+use siamese_core::metrics::calibration::{
+    self, Calibration, ReliabilityBin, brier, expected_calibration_error,
+};
+use siamese_core::metrics::verification::verification_figures;
+use siamese_core::metrics::{BootstrapConfig, Figure};
+use siamese_core::{Distance, Model};
+use siamese_data::{ImageSet, evaluation_pairs};
+
+use crate::{Embeddings, JudgedPairs, Retrieval, embed};
+
+/// Bins of the reliability plot.
+const RELIABILITY_BINS: usize = 10;
+
+/// How a model is judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvaluateConfig {
+    /// Balanced pairs to draw.
+    pub pairs: usize,
+    /// Seed of the pairs and of the bootstrap.
+    pub seed: u64,
+}
+
+/// A model judged on a set of images.
+pub struct Evaluation {
+    /// The distance that was used.
+    pub distance: Distance,
+    /// Below it two images are called the same; fitted elsewhere.
+    pub threshold: f32,
+    /// The model's probability of "same", fitted elsewhere.
+    pub calibration: Option<Calibration>,
+    /// How that probability compares with what was seen here.
+    pub reliability: Vec<ReliabilityBin>,
+    /// Every image's embedding, in the set's order.
+    pub embeddings: Embeddings,
+    /// Balanced pairs.
+    pub judged: JudgedPairs,
+    /// Each image asked about among all others.
+    pub retrieval: Retrieval,
+    /// All figures under their standard names, with intervals.
+    pub figures: Vec<Figure>,
+}
+
+/// Judges a model on all images of a set, at the threshold that the model carries.
+///
+/// # Errors
+/// When the images do not fit the model, the model carries no threshold, or the set makes no like or no unlike pair.
+pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Result<Evaluation> {
+    let fitted = model
+        .threshold
+        .as_ref()
+        .context("the model carries no threshold")?;
+    let threshold = fitted.value as f32;
+    let indices: Vec<u32> = (0..images.len() as u32).collect();
+    let pairs = evaluation_pairs(&images.labels, &indices, config.pairs, config.seed)
+        .context("drawing the pairs to judge the model by")?;
+    let embeddings = embed(&model.tower, images, &indices)?;
+    let judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
+    let class = |index: u32| images.labels[index as usize];
+    let classes: Vec<(u32, u32)> = judged
+        .pairs
+        .iter()
+        .map(|pair| (class(pair.a), class(pair.b)))
+        .collect();
+    let bootstrap = BootstrapConfig {
+        seed: config.seed,
+        ..Default::default()
+    };
+    let mut figures = verification_figures(&judged.distances, &classes, threshold, &bootstrap)?;
+    let retrieval = Retrieval::new(&embeddings, &images.labels, model.distance, &bootstrap)?;
+    figures.extend(retrieval.figures.iter().cloned());
+    let mut reliability = Vec::new();
+    if let Some(calibration) = &fitted.calibration {
+        let probabilities = calibration.probabilities(&judged.distances);
+        reliability = calibration::reliability(&probabilities, &judged.like(), RELIABILITY_BINS)?;
+        figures.push(Figure::new("ece", expected_calibration_error(&reliability)));
+        figures.push(Figure::new("brier", brier(&probabilities, &judged.like())?));
+    }
+    Ok(Evaluation {
+        calibration: fitted.calibration.clone(),
+        reliability,
+        distance: model.distance,
+        threshold,
+        embeddings,
+        judged,
+        retrieval,
+        figures,
+    })
+}

@@ -1,0 +1,14 @@
+//! Judges a trained tower: embeddings of a set, verification, retrieval, and what a report shows of them.
+//!
+//! The figures themselves are `siamese_core::metrics`; here they meet models and images.
+
+mod embed;
+mod evaluation;
+mod pairs;
+mod retrieval;
+mod sections;
+
+pub use embed::{Embeddings, embed};
+pub use evaluation::{EvaluateConfig, Evaluation, evaluate};
+pub use pairs::JudgedPairs;
+pub use retrieval::Retrieval;

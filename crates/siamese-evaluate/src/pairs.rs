@@ -1,0 +1,70 @@
+//! Pairs with their distances.
+
+use anyhow::Result;
+use candle_core::{Device, Tensor};
+use siamese_core::metrics::calibration::Calibration;
+use siamese_core::metrics::verification::RocCurve;
+use siamese_core::{Distance, loss};
+use siamese_data::Pair;
+
+use crate::Embeddings;
+
+/// Pairs of embedded images, judged by their distance.
+pub struct JudgedPairs {
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+    /// The distance of each.
+    pub distances: Vec<f32>,
+    /// Every operating point there is.
+    pub curve: RocCurve,
+}
+
+impl JudgedPairs {
+    /// Measures the distances of `pairs`.
+    ///
+    /// # Errors
+    /// When an image of a pair was not embedded, a distance is not finite, or all pairs are of one kind.
+    pub fn new(embeddings: &Embeddings, pairs: Vec<Pair>, distance: Distance) -> Result<Self> {
+        let distances = embeddings.distances(&pairs, distance)?;
+        let like: Vec<bool> = pairs.iter().map(|pair| pair.like).collect();
+        let curve = RocCurve::new(&distances, &like)?;
+        Ok(Self {
+            pairs,
+            distances,
+            curve,
+        })
+    }
+
+    /// Which pairs are like.
+    pub fn like(&self) -> Vec<bool> {
+        self.pairs.iter().map(|pair| pair.like).collect()
+    }
+
+    /// Fits the probability of "same" to these pairs (logistic, after Platt).
+    ///
+    /// # Errors
+    /// None beyond those of [`Self::new`].
+    pub fn calibrate(&self) -> Result<Calibration> {
+        Ok(Calibration::logistic(&self.distances, &self.like())?)
+    }
+
+    /// The contrastive loss of these pairs.
+    ///
+    /// # Errors
+    /// When the margin is not positive.
+    pub fn loss(&self, margin: f64) -> Result<f64> {
+        let distances = Tensor::new(self.distances.as_slice(), &Device::Cpu)?;
+        let like: Vec<f32> = self.pairs.iter().map(|pair| f32::from(pair.like)).collect();
+        let loss = loss::contrastive(&distances, &Tensor::new(like, &Device::Cpu)?, margin)?;
+        Ok(f64::from(loss.to_scalar::<f32>()?))
+    }
+
+    /// Distances of the like, or of the unlike pairs.
+    pub fn of_kind(&self, like: bool) -> Vec<f32> {
+        let pairs = self.pairs.iter().zip(&self.distances);
+        pairs
+            .filter(|(pair, _)| pair.like == like)
+            .map(|(_, distance)| *distance)
+            .collect()
+    }
+}

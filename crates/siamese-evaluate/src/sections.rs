@@ -1,0 +1,128 @@
+//! What a report shows of an evaluation.
+
+use anyhow::Result;
+use siamese_core::metrics;
+use siamese_data::{ImageSet, Pair};
+use siamese_report::{
+    CalibrationBin, ExamplePair, Figure, PairDistances, RocPoint, RunReport, Thumbnail,
+};
+
+use crate::Evaluation;
+
+/// Pairs shown of each kind: like and unlike, right and wrong.
+const EXAMPLES: usize = 6;
+/// Points of the ROC curve that are drawn.
+const CURVE: usize = 400;
+
+impl Evaluation {
+    /// Fills the report's sections that come from an evaluation; `images` is the set that was judged.
+    ///
+    /// # Errors
+    /// When the images cannot be shown.
+    pub fn fill(&self, report: &mut RunReport, images: &ImageSet) -> Result<()> {
+        report.figures = self.report_figures();
+        report.distances = Some(PairDistances {
+            distance: self.distance.to_string(),
+            like: self.judged.of_kind(true),
+            unlike: self.judged.of_kind(false),
+            threshold: Some(f64::from(self.threshold)),
+        });
+        report.roc = self
+            .judged
+            .curve
+            .thinned(CURVE)
+            .into_iter()
+            .map(roc_point)
+            .collect();
+        let seen = self.reliability.iter().filter(|bin| bin.pairs > 0);
+        report.calibration = seen.map(calibration_bin).collect();
+        report.examples = self.examples(images)?;
+        self.retrieval.fill(report, images)
+    }
+
+    /// The figures as reports and model cards hold them.
+    pub fn report_figures(&self) -> Vec<Figure> {
+        self.figures.iter().map(report_figure).collect()
+    }
+
+    /// The pairs that say most: the errors furthest from the threshold, and right answers of every distance.
+    fn examples(&self, images: &ImageSet) -> Result<Vec<ExamplePair>> {
+        let distances = &self.judged.distances;
+        let mut order: Vec<usize> = (0..distances.len()).collect();
+        let off = |i: usize| (distances[i] - self.threshold).abs();
+        order.sort_by(|&i, &j| off(j).total_cmp(&off(i)));
+        let mut examples = Vec::new();
+        for (like, right) in [(true, false), (false, false), (true, true), (false, true)] {
+            let wanted = |i: &usize| {
+                let pair = &self.judged.pairs[*i];
+                let called_same = distances[*i] < self.threshold;
+                pair.like == like && (called_same == like) == right
+            };
+            let group: Vec<usize> = order.iter().copied().filter(wanted).collect();
+            let step = if right {
+                (group.len() / EXAMPLES).max(1)
+            } else {
+                1
+            };
+            for &i in group.iter().step_by(step).take(EXAMPLES) {
+                examples.push(self.example(images, &self.judged.pairs[i], distances[i])?);
+            }
+        }
+        Ok(examples)
+    }
+
+    fn example(&self, images: &ImageSet, pair: &Pair, distance: f32) -> Result<ExamplePair> {
+        Ok(ExamplePair {
+            left: thumbnail(images, pair.a)?,
+            right: thumbnail(images, pair.b)?,
+            left_label: class_name(images, pair.a),
+            right_label: class_name(images, pair.b),
+            like: pair.like,
+            called_same: distance < self.threshold,
+            distance: f64::from(distance),
+            probability: self.calibration.as_ref().map(|c| c.probability(distance)),
+        })
+    }
+}
+
+fn report_figure(figure: &metrics::Figure) -> Figure {
+    let shown = Figure::new(&figure.name, figure.value);
+    match figure.interval {
+        Some(interval) => shown.with_interval(interval.low, interval.high),
+        None => shown,
+    }
+}
+
+fn roc_point(point: metrics::verification::RocPoint) -> RocPoint {
+    RocPoint {
+        threshold: f64::from(point.threshold),
+        far: point.far,
+        tar: point.tar,
+    }
+}
+
+fn calibration_bin(bin: &metrics::calibration::ReliabilityBin) -> CalibrationBin {
+    CalibrationBin {
+        predicted: bin.mean_probability,
+        observed: bin.like_share,
+        count: bin.pairs,
+    }
+}
+
+/// An image of the set as a report shows it.
+pub(crate) fn thumbnail(images: &ImageSet, index: u32) -> Result<Thumbnail> {
+    let pixels = images.image(index as usize).to_vec();
+    let (width, height, channels) = (
+        images.width as u32,
+        images.height as u32,
+        images.channels as u32,
+    );
+    Ok(Thumbnail::new(width, height, channels, pixels)?)
+}
+
+/// The name of an image's class.
+pub(crate) fn class_name(images: &ImageSet, index: u32) -> String {
+    let label = images.labels[index as usize];
+    let name = images.classes.get(label as usize);
+    name.cloned().unwrap_or_else(|| label.to_string())
+}
