@@ -1,6 +1,6 @@
 //! `cargo xtask bench train`: our training step and PyTorch's, taking turns on the same nets.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
@@ -72,12 +72,12 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         for mode in &options.modes {
             let request = format!("{net} {mode} {batch} {steps}");
             for round in 1..=options.rounds {
-                eprint!("\r{net} {mode}: round {round} of {}   ", options.rounds);
+                progress(&format!("{net} {mode}: round {round} of {}", options.rounds));
                 for player in &mut players {
                     player.play(&request)?;
                 }
             }
-            eprint!("\r{:40}\r", "");
+            progress("");
             let results: Vec<_> = players
                 .iter_mut()
                 .map(|player| player.result(batch))
@@ -90,6 +90,13 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     }
     println!("\nCells: images per second, peak memory in MiB, our speed ÷ theirs.");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Replaces the line on the screen; says nothing into a file.
+fn progress(text: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r{text:<50}\r");
+    }
 }
 
 fn parse(args: &[String]) -> Result<Options> {
