@@ -3,6 +3,7 @@
 //! An xtask only *spawns*: cargo, the `siamese` binary, a script. It never links Candle, so that it is built in
 //! seconds and its help is on the screen before anything heavy starts.
 
+mod bench;
 mod ci;
 mod doctor;
 mod fetch;
@@ -59,6 +60,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask ci fmt clippy",
         help: ci::HELP,
         run: ci::run,
+    },
+    Command {
+        name: "bench",
+        group: "Work on it",
+        summary: "time a training step of ours, and PyTorch's beside it",
+        example: "cargo xtask bench train",
+        help: bench::HELP,
+        run: bench::run,
     },
 ];
 
