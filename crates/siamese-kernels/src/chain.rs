@@ -1,19 +1,13 @@
 //! A plan as one op in Candle's graph, with its backward.
-//!
-//! Candle's ops take at most three tensors, and its backward adds each argument's gradient onto
-//! zeros, so the parameters are not arguments of the chain: they hang behind a one-element
-//! `token`, a small tree of [`Deliver`] ops. The chain's backward computes every gradient at once
-//! and leaves them in a shared mailbox; the tree then hands each to its parameter, uncopied.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use candle_core::{
-    CpuStorage, CustomOp1, CustomOp2, CustomOp3, Device, Layout, Result, Shape, Storage, Tensor,
-    bail,
-};
+use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-use crate::cpu::{self, Context, Forward, Views};
-use crate::plan::{Params, Plan};
+use crate::cpu::{self, Context, Strided, Views};
+use crate::deliver::{Shared, lock, token};
+use crate::fuse::Params;
+use crate::plan::Plan;
 
 /// Working memory of past steps, kept for the next: shared by the clones of a layer.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +38,13 @@ pub(crate) fn run(
         bail!(
             "chains run on the CPU only, got images on {:?}",
             x.device().location()
+        )
+    }
+    if let Some(unit) = plan.starved_norm().filter(|_| train) {
+        let d = unit.middle;
+        bail!(
+            "batch norm in training needs more than one value per channel, got {:?}",
+            (plan.batch, d.c, d.h, d.w)
         )
     }
     let shared = Arc::new(Shared::new(params.tensors.len()));
@@ -83,23 +84,6 @@ fn mix(old: &Tensor, new: Vec<f32>, momentum: f64) -> Result<Tensor> {
     old.detach().affine(1. - momentum, 0.)? + new.affine(momentum, 0.)?
 }
 
-/// What the chain op leaves for others.
-struct Shared {
-    /// Parameter gradients, from the chain's backward to [`Deliver`]'s.
-    grads: Mutex<Vec<Option<Tensor>>>,
-    /// Batch mean and unbiased variance of each norm of a training forward.
-    stats: Mutex<Vec<(Vec<f32>, Vec<f32>)>>,
-}
-
-impl Shared {
-    fn new(params: usize) -> Self {
-        Self {
-            grads: Mutex::new(vec![None; params]),
-            stats: Mutex::new(Vec::new()),
-        }
-    }
-}
-
 struct Chain {
     plan: Plan,
     params: Params,
@@ -114,7 +98,7 @@ struct Chain {
 
 impl Chain {
     /// The parameters' values, guarded for the length of `f`.
-    fn with_views<R>(&self, f: impl FnOnce(Views<'_>) -> Result<R>) -> Result<R> {
+    fn with_views<R>(&self, f: impl FnOnce(Views<'_>) -> R) -> Result<R> {
         let tensors: Vec<_> = self
             .params
             .tensors
@@ -135,11 +119,11 @@ impl Chain {
                 .map(|r| Ok((r.mean.to_vec1()?, r.var.to_vec1()?)))
                 .collect::<Result<_>>()?,
         };
-        f(Views {
+        Ok(f(Views {
             params: &views,
             running: &running,
             train: self.train,
-        })
+        }))
     }
 }
 
@@ -155,14 +139,11 @@ impl CustomOp2 for Chain {
         _token: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let x = x.as_slice::<f32>()?;
+        let x = images(x.as_slice::<f32>()?, layout);
         let mut context = self.contexts.take();
-        let out = self.with_views(|views| {
-            let keep = match self.train {
-                true => Forward::Keep,
-                false => Forward::Discard,
-            };
-            cpu::forward(&self.plan, views, (x, layout), &mut context, keep)
+        let out = self.with_views(|views| match self.train {
+            true => cpu::forward(&self.plan, views, x, &mut context),
+            false => cpu::infer(&self.plan, views, x, &mut context),
         })?;
         match self.train {
             true => {
@@ -189,7 +170,12 @@ impl CustomOp2 for Chain {
             (None, true) => bail!("a chain's backward can run only once after its forward"),
         };
         let (storage, layout) = dy.storage_and_layout();
-        let dy = (cpu_values(&storage)?, layout);
+        let strides = layout.stride();
+        let dy = Strided {
+            values: cpu_values(&storage)?,
+            start: layout.start_offset(),
+            strides: [strides[0], strides[1], strides[2], strides[3]],
+        };
         let grads = self.with_views(|views| {
             cpu::backward(
                 &self.plan,
@@ -232,8 +218,8 @@ impl Chain {
     fn recompute(&self, x: &Tensor) -> Result<Context> {
         let mut context = self.contexts.take();
         let (storage, layout) = x.storage_and_layout();
-        let x = (cpu_values(&storage)?, layout);
-        self.with_views(|views| cpu::forward(&self.plan, views, x, &mut context, Forward::Keep))?;
+        let x = images(cpu_values(&storage)?, layout);
+        self.with_views(|views| cpu::forward(&self.plan, views, x, &mut context))?;
         Ok(context)
     }
 }
@@ -246,123 +232,13 @@ impl Drop for Chain {
     }
 }
 
-/// A one-element tensor whose backward gives each of `params` its gradient.
-fn token(params: &[Tensor], shared: &Arc<Shared>) -> Result<Tensor> {
-    let leaves: Vec<(Tensor, Option<usize>)> =
-        params.iter().cloned().zip((0..).map(Some)).collect();
-    let mut level = leaves;
-    loop {
-        let mut next = Vec::new();
-        for group in level.chunks(3) {
-            let op = Deliver {
-                slots: group.iter().map(|(_, slot)| *slot).collect(),
-                shared: shared.clone(),
-            };
-            let token = match group {
-                [(a, _)] => a.apply_op1(op)?,
-                [(a, _), (b, _)] => a.apply_op2(b, op)?,
-                [(a, _), (b, _), (c, _)] => a.apply_op3(b, c, op)?,
-                _ => unreachable!("chunks of three"),
-            };
-            next.push((token, None));
-        }
-        match next.as_slice() {
-            [] => return Tensor::zeros(1, candle_core::DType::F32, &Device::Cpu),
-            [(token, _)] => return Ok(token.clone()),
-            _ => level = next,
-        }
-    }
-}
-
-/// Passes gradients on: from the mailbox to parameters, zeros to other tokens.
-struct Deliver {
-    /// For each argument its place in the mailbox; `None` for a token.
-    slots: Vec<Option<usize>>,
-    shared: Arc<Shared>,
-}
-
-impl Deliver {
-    fn output() -> Result<(CpuStorage, Shape)> {
-        Ok((CpuStorage::F32(vec![0.0]), Shape::from(1)))
-    }
-
-    fn grad(&self, i: usize, arg: &Tensor) -> Result<Option<Tensor>> {
-        if !arg.track_op() {
-            return Ok(None);
-        }
-        match self.slots[i] {
-            Some(slot) => Ok(lock(&self.shared.grads)[slot].take()),
-            None => Ok(Some(arg.zeros_like()?)),
-        }
-    }
-}
-
-impl CustomOp1 for Deliver {
-    fn name(&self) -> &'static str {
-        "siamese-deliver"
-    }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        Self::output()
-    }
-
-    fn bwd(&self, a: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
-        self.grad(0, a)
-    }
-}
-
-impl CustomOp2 for Deliver {
-    fn name(&self) -> &'static str {
-        "siamese-deliver"
-    }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Self::output()
-    }
-
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        Ok((self.grad(0, a)?, self.grad(1, b)?))
-    }
-}
-
-impl CustomOp3 for Deliver {
-    fn name(&self) -> &'static str {
-        "siamese-deliver"
-    }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        Self::output()
-    }
-
-    fn bwd(
-        &self,
-        a: &Tensor,
-        b: &Tensor,
-        c: &Tensor,
-        _: &Tensor,
-        _: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        Ok((self.grad(0, a)?, self.grad(1, b)?, self.grad(2, c)?))
+/// `(B, C, H, W)` values in channels-last order.
+fn images<'a>(values: &'a [f32], layout: &Layout) -> Strided<'a> {
+    let s = layout.stride();
+    Strided {
+        values,
+        start: layout.start_offset(),
+        strides: [s[0], s[2], s[3], s[1]],
     }
 }
 
@@ -379,9 +255,4 @@ fn cpu_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
         Some((start, end)) => Ok(&values[start..end]),
         None => bail!("expected a contiguous parameter, got {layout:?}"),
     }
-}
-
-/// A lock whose poison is ignored: what it guards is memory to overwrite, never a broken invariant.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

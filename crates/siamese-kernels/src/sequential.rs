@@ -4,8 +4,8 @@ use candle_core::{Result, Tensor};
 use candle_nn::ModuleT;
 
 use crate::chain::{self, Contexts};
+use crate::fuse;
 use crate::layers::{Activation, AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, MaxPool2d};
-use crate::plan;
 
 /// One layer of a [`Sequential`].
 #[derive(Clone, Debug)]
@@ -106,6 +106,6 @@ pub(crate) fn forward_chain(
     x: &Tensor,
     train: bool,
 ) -> Result<Tensor> {
-    let (plan, params) = plan::build(layers, x)?;
+    let (plan, params) = fuse::build(layers, x)?;
     chain::run(plan, params, contexts, x, train)
 }

@@ -1,121 +1,448 @@
-//! Convolution in plain loops.
+//! Convolutions of a few images at a time, by Winograd's filters or directly.
 
 use rayon::prelude::*;
 
+use super::buffer::Buffer;
+use super::direct;
+use super::gemm::{Multiply, MultiplyTransposed, Pixels, Rows, Store, Target, panel};
+use super::norm::{Affine, Moments};
+use super::winograd::{self, Direction, Order, Tiles, XI};
 use crate::plan::ConvStep;
+use crate::simd::{Kernel, Level, Simd};
 
-/// Images whose weight gradients are summed together: fixed, so that results do not depend on threads.
-const CHUNK: usize = 8;
-
-/// For each output pixel and kernel offset inside the image: (output pixel, input pixel, kernel offset).
-fn taps(c: &ConvStep, mut f: impl FnMut(usize, usize, usize)) {
-    for oy in 0..c.output.h {
-        for ox in 0..c.output.w {
-            for ky in 0..c.kernel {
-                let iy = (oy * c.stride + ky).wrapping_sub(c.padding);
-                for kx in 0..c.kernel {
-                    let ix = (ox * c.stride + kx).wrapping_sub(c.padding);
-                    if iy < c.input.h && ix < c.input.w {
-                        f(
-                            oy * c.output.w + ox,
-                            iy * c.input.w + ix,
-                            ky * c.kernel + kx,
-                        );
-                    }
-                }
-            }
-        }
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    Winograd,
+    Direct,
 }
 
-/// (C_out, C_in, k²) to (k², C_in, C_out).
-fn by_tap(c: &ConvStep, w: &[f32]) -> Vec<f32> {
-    let (ci, co, kk) = (c.input.c, c.output.c, c.kernel * c.kernel);
-    let mut t = vec![0.; w.len()];
-    for o in 0..co {
-        for i in 0..ci {
-            for k in 0..kk {
-                t[(k * ci + i) * co + o] = w[(o * ci + i) * kk + k];
-            }
-        }
+/// Fewest channels on either side for which Winograd's transforms pay.
+const WINOGRAD_CHANNELS: usize = 16;
+
+pub(super) fn algorithm(c: &ConvStep) -> Algorithm {
+    let small = c.input.c.min(c.output.c) < WINOGRAD_CHANNELS;
+    if c.kernel != 3 || c.stride != 1 || c.padding > 2 || small {
+        return Algorithm::Direct;
     }
-    t
+    Algorithm::Winograd
 }
 
-pub(super) fn forward(
+/// Channels in times out from which a convolution runs wide, see [`super::wide`].
+const WIDE_WEIGHTS: usize = 128 * 128;
+/// Tiles that a chunk of the batch needs, not to run wide.
+const CHUNK_TILES: usize = 32;
+
+/// Whether many images are transformed together rather than each chunk on its own.
+pub(super) fn is_wide(c: &ConvStep, batch: usize) -> bool {
+    let few = Tiles::of(c.output).count * super::per_chunk(batch) < CHUNK_TILES;
+    algorithm(c) == Algorithm::Winograd && (few || c.input.c * c.output.c >= WIDE_WEIGHTS)
+}
+
+/// Images to run at once: enough tiles to use each transformed weight often, few enough for the cache.
+pub(super) fn group(c: &ConvStep) -> usize {
+    let most = match algorithm(c) {
+        Algorithm::Winograd => block(c) / Tiles::of(c.output).count.max(1),
+        Algorithm::Direct => (1 << 17) / (direct::padded(c).len() + c.output.len()),
+    };
+    most.max(1)
+}
+
+/// Tiles that are transformed, multiplied and transformed back together.
+fn block(c: &ConvStep) -> usize {
+    (4096 / c.input.c.max(c.output.c)).clamp(32, 128)
+}
+
+/// Floats of one packed panel, and how many panels there are.
+fn panels(c: &ConvStep, direction: Direction, width: usize) -> (usize, usize) {
+    let (rows, columns) = match (algorithm(c), direction) {
+        (Algorithm::Winograd, Direction::Forward) => (XI * c.input.c, c.output.c),
+        (Algorithm::Winograd, Direction::Backward) => (XI * c.output.c, c.input.c),
+        (Algorithm::Direct, Direction::Forward) => (direct::depth(c), c.output.c),
+        (Algorithm::Direct, Direction::Backward) => (c.output.c, direct::depth(c)),
+    };
+    (rows * width, columns.div_ceil(width))
+}
+
+/// Weights in the order in which a convolution reads them, each output channel times `scale`.
+pub(super) fn pack(
+    level: Level,
     c: &ConvStep,
     w: &[f32],
-    bias: Option<&[f32]>,
-    x: &[f32],
-    n: usize,
-) -> Vec<f32> {
-    let (ci, co) = (c.input.c, c.output.c);
-    let w = by_tap(c, w);
-    let mut y = vec![0.; n * c.output.len()];
-    y.par_chunks_exact_mut(c.output.len())
-        .zip(x.par_chunks_exact(c.input.len()))
-        .for_each(|(y, x)| {
-            if let Some(bias) = bias {
-                y.chunks_exact_mut(co).for_each(|p| p.copy_from_slice(bias));
-            }
-            taps(c, |o, i, k| {
-                let y = &mut y[o * co..][..co];
-                for (ic, &v) in x[i * ci..][..ci].iter().enumerate() {
-                    let w = &w[(k * ci + ic) * co..][..co];
-                    y.iter_mut().zip(w).for_each(|(y, w)| *y += v * w);
-                }
-            });
+    scale: &[f32],
+    direction: Direction,
+    packed: &mut Buffer,
+) {
+    let (size, count) = panels(c, direction, 2 * level.lanes());
+    let packed = packed.resize(size * count);
+    packed
+        .par_chunks_mut(size)
+        .enumerate()
+        .for_each(|(index, out)| {
+            level.run(Pack {
+                c,
+                w,
+                scale,
+                direction,
+                index,
+                out,
+            })
         });
-    y
 }
 
-pub(super) fn input_gradient(c: &ConvStep, w: &[f32], g: &[f32], n: usize) -> Vec<f32> {
-    let (ci, co) = (c.input.c, c.output.c);
-    let w = by_tap(c, w);
-    let mut dx = vec![0.; n * c.input.len()];
-    dx.par_chunks_exact_mut(c.input.len())
-        .zip(g.par_chunks_exact(c.output.len()))
-        .for_each(|(dx, g)| {
-            taps(c, |o, i, k| {
-                let g = &g[o * co..][..co];
-                for (ic, d) in dx[i * ci..][..ci].iter_mut().enumerate() {
-                    let w = &w[(k * ci + ic) * co..][..co];
-                    *d += g.iter().zip(w).map(|(g, w)| g * w).sum::<f32>();
-                }
-            });
-        });
-    dx
+struct Pack<'a> {
+    c: &'a ConvStep,
+    w: &'a [f32],
+    scale: &'a [f32],
+    direction: Direction,
+    index: usize,
+    out: &'a mut [f32],
 }
 
-pub(super) fn weight_gradient(c: &ConvStep, x: &[f32], g: &[f32], _n: usize) -> Vec<f32> {
-    let (ci, co, kk) = (c.input.c, c.output.c, c.kernel * c.kernel);
-    let parts: Vec<Vec<f32>> = x
-        .par_chunks(CHUNK * c.input.len())
-        .zip(g.par_chunks(CHUNK * c.output.len()))
-        .map(|(x, g)| {
-            let mut dw = vec![0.; kk * ci * co];
-            for (x, g) in x
-                .chunks_exact(c.input.len())
-                .zip(g.chunks_exact(c.output.len()))
-            {
-                taps(c, |o, i, k| {
-                    let g = &g[o * co..][..co];
-                    for (ic, &v) in x[i * ci..][..ci].iter().enumerate() {
-                        let dw = &mut dw[(k * ci + ic) * co..][..co];
-                        dw.iter_mut().zip(g).for_each(|(d, g)| *d += v * g);
-                    }
-                });
+impl Kernel for Pack<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (c, index) = (self.c, self.index);
+        let channels = (c.input.c, c.output.c);
+        match (algorithm(c), self.direction) {
+            (Algorithm::Winograd, direction) => {
+                let rows = match direction {
+                    Direction::Forward => 0..c.input.c,
+                    Direction::Backward => 0..c.output.c,
+                };
+                let part = (index, rows);
+                winograd::pack_weights(s, self.w, channels, direction, self.scale, part, self.out)
             }
-            dw
-        })
-        .collect();
-    let mut dw = vec![0.; kk * ci * co];
-    for o in 0..co {
-        for i in 0..ci {
-            for k in 0..kk {
-                dw[(o * ci + i) * kk + k] = parts.iter().map(|p| p[(k * ci + i) * co + o]).sum();
+            (Algorithm::Direct, Direction::Forward) => {
+                direct::pack_weights::<S>(c, self.w, self.scale, index, self.out)
+            }
+            (Algorithm::Direct, Direction::Backward) => {
+                direct::pack_transposed::<S>(c, self.w, index, self.out)
             }
         }
     }
-    dw
+}
+
+/// `y = conv(x)` for a few images.
+pub(super) struct Forward<'a> {
+    pub(super) c: &'a ConvStep,
+    pub(super) packed: &'a [f32],
+    pub(super) x: &'a [f32],
+    /// A norm to apply to `x` as it is read.
+    pub(super) pending: Option<Affine<'a>>,
+    pub(super) y: &'a mut [f32],
+    /// Where to add each channel's sum and sum of squares `(2, C_out)`, if anywhere.
+    pub(super) moments: Option<&'a mut [f64]>,
+    pub(super) v: &'a mut Buffer,
+    pub(super) m: &'a mut Buffer,
+    pub(super) sums: &'a mut Buffer,
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let c = self.c;
+        let co = c.output.c;
+        match algorithm(c) {
+            Algorithm::Winograd => {
+                let stride = winograd::row::<S>(co);
+                let wanted = if self.moments.is_some() {
+                    2 * stride
+                } else {
+                    0
+                };
+                let sums = self.sums.zeros(wanted);
+                let pass = Pass {
+                    from: c.input,
+                    to: c.output,
+                    padding: c.padding,
+                    block: block(c),
+                    packed: self.packed,
+                    pending: self.pending,
+                    how: Store::Set,
+                };
+                pass.run(s, self.x, self.y, sums, self.v, self.m);
+                if let Some(moments) = self.moments {
+                    fold(&mut moments[..co], &sums[..co]);
+                    fold(&mut moments[co..], &sums[stride..stride + co]);
+                }
+            }
+            Algorithm::Direct => {
+                let inputs = pad_all(s, c, self.x, self.pending, self.v);
+                direct::forward::<S>(c, inputs, self.packed, self.y);
+                if let Some(moments) = self.moments {
+                    let sums = self.sums.zeros(3 * co);
+                    let (pivot, sums) = sums.split_at_mut(co);
+                    let (x, pivot) = (&*self.y, &*pivot);
+                    Moments { x, pivot, sums }.run(s);
+                    fold(moments, sums);
+                }
+            }
+        }
+    }
+}
+
+/// Adds f32 sums of a few images to f64 sums of the batch.
+pub(super) fn fold(to: &mut [f64], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(to, &x)| *to += x as f64);
+}
+
+/// Padded copies of the images, or the images themselves where no padding is needed.
+#[inline(always)]
+fn pad_all<'a, S: Simd>(
+    s: S,
+    c: &ConvStep,
+    x: &'a [f32],
+    pending: Option<Affine<'_>>,
+    v: &'a mut Buffer,
+) -> &'a [f32] {
+    if !direct::needs_padding(c, pending.is_some()) {
+        return x;
+    }
+    let size = direct::padded(c).len();
+    let v = v.resize(x.len() / c.input.len() * size);
+    for (image, out) in x.chunks_exact(c.input.len()).zip(v.chunks_exact_mut(size)) {
+        direct::pad(s, c, image, pending, out);
+    }
+    v
+}
+
+/// A Winograd convolution, forward or back: only shapes, padding and weights differ.
+struct Pass<'a> {
+    from: crate::plan::Dims,
+    to: crate::plan::Dims,
+    padding: usize,
+    block: usize,
+    packed: &'a [f32],
+    pending: Option<Affine<'a>>,
+    how: Store,
+}
+
+impl Pass<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(
+        &self,
+        s: S,
+        x: &[f32],
+        y: &mut [f32],
+        sums: &mut [f32],
+        v: &mut Buffer,
+        m: &mut Buffer,
+    ) {
+        let all = Tiles::of(self.to).count * (y.len() / self.to.len());
+        let channels = (self.from.c, self.to.c);
+        for first in (0..all).step_by(self.block) {
+            let count = self.block.min(all - first);
+            let tiles = Tiles {
+                first,
+                count,
+                ..Tiles::of(self.to)
+            };
+            let (size_v, size_m) = (
+                winograd::plane::<S>(count, channels.0),
+                winograd::plane::<S>(count, channels.1),
+            );
+            let (v, m) = (v.resize(XI * size_v), m.resize(XI * size_m));
+            let pending = self.pending;
+            winograd::input_transform(s, x, self.from, self.padding, tiles, pending, size_v, v);
+            let width = panel::<S>();
+            let left = Rows::dense(0, winograd::row::<S>(channels.0), channels.0);
+            let row = winograd::row::<S>(channels.1);
+            let planes = v.chunks_exact(size_v).zip(m.chunks_exact_mut(size_m));
+            for (xi, (v, m)) in planes.enumerate() {
+                for (index, start) in (0..channels.1).step_by(width).enumerate() {
+                    let at = (index * XI + xi) * channels.0 * width;
+                    let to = Target {
+                        start,
+                        row,
+                        cols: width,
+                    };
+                    S::LEVEL.run(Multiply {
+                        a: v,
+                        left,
+                        rows: count,
+                        b: (self.packed, at),
+                        how: Store::Set,
+                        c: &mut *m,
+                        to,
+                    });
+                }
+            }
+            let order = Order {
+                first: 0,
+                row,
+                plane: size_m,
+                panel: width,
+            };
+            let m = (&*m, order);
+            winograd::output_transform(s, m, self.to, tiles, self.how, y, sums);
+        }
+    }
+}
+
+/// Adds a few images' share to the (transformed) weight gradient in `du`.
+pub(super) struct WeightGradient<'a> {
+    pub(super) c: &'a ConvStep,
+    pub(super) x: &'a [f32],
+    pub(super) pending: Option<Affine<'a>>,
+    pub(super) g: &'a [f32],
+    pub(super) v: &'a mut Buffer,
+    pub(super) m: &'a mut Buffer,
+    pub(super) du: &'a mut [f32],
+}
+
+/// Floats that [`WeightGradient`] sums into.
+pub(super) fn weight_sums(level: Level, c: &ConvStep) -> usize {
+    match algorithm(c) {
+        Algorithm::Winograd => XI * c.input.c * c.output.c.next_multiple_of(2 * level.lanes()),
+        Algorithm::Direct => direct::depth(c) * c.output.c,
+    }
+}
+
+impl Kernel for WeightGradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let c = self.c;
+        match algorithm(c) {
+            Algorithm::Winograd => {
+                let all = Tiles::of(c.output).count * (self.g.len() / c.output.len());
+                let channels = (c.input.c, c.output.c);
+                for first in (0..all).step_by(block(c)) {
+                    let count = block(c).min(all - first);
+                    let tiles = Tiles {
+                        first,
+                        count,
+                        ..Tiles::of(c.output)
+                    };
+                    let (size_v, size_m) = (
+                        winograd::plane::<S>(count, channels.0),
+                        winograd::plane::<S>(count, channels.1),
+                    );
+                    let (v, m) = (self.v.resize(XI * size_v), self.m.resize(XI * size_m));
+                    let (x, pending) = (self.x, self.pending);
+                    winograd::input_transform(s, x, c.input, c.padding, tiles, pending, size_v, v);
+                    winograd::gradient_transform(s, self.g, c.output, tiles, size_m, m);
+                    let pixels = Pixels {
+                        lines: 1,
+                        width: count,
+                        a_line: 0,
+                        a_pixel: winograd::row::<S>(channels.0),
+                        g_line: 0,
+                        g_pixel: winograd::row::<S>(channels.1),
+                    };
+                    let size = self.du.len() / XI;
+                    for (xi, du) in self.du.chunks_exact_mut(size).enumerate() {
+                        let v = (&v[xi * size_v..][..size_v], 0);
+                        let d = &m[xi * size_m..][..size_m];
+                        for start in (0..channels.1).step_by(panel::<S>()) {
+                            let to = Target {
+                                start,
+                                row: pixels.g_pixel,
+                                cols: panel::<S>(),
+                            };
+                            let d = (d, start);
+                            S::LEVEL.run(MultiplyTransposed {
+                                a: v,
+                                rows: channels.0,
+                                g: d,
+                                pixels,
+                                c: &mut *du,
+                                to,
+                            });
+                        }
+                    }
+                }
+            }
+            Algorithm::Direct => {
+                let inputs = pad_all(s, c, self.x, self.pending, self.v);
+                let size = inputs.len() / (self.x.len() / c.input.len());
+                for (input, g) in inputs
+                    .chunks_exact(size)
+                    .zip(self.g.chunks_exact(c.output.len()))
+                {
+                    direct::weight_gradient::<S>(c, input, g, self.du);
+                }
+            }
+        }
+    }
+}
+
+/// Turns the sums of [`WeightGradient`] into `(C_out, C_in, k, k)`.
+pub(super) struct FinishWeights<'a> {
+    pub(super) c: &'a ConvStep,
+    pub(super) du: &'a [f32],
+    pub(super) dw: &'a mut [f32],
+}
+
+impl Kernel for FinishWeights<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (c, ci, co) = (self.c, self.c.input.c, self.c.output.c);
+        match algorithm(c) {
+            Algorithm::Winograd => {
+                let row = winograd::row::<S>(co);
+                for (i, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
+                    let first = i * S::LANES;
+                    let (du, n) = ((self.du, row, first), S::LANES.min(co - first));
+                    winograd::weight_gradient(s, du, 0..ci, (ci, n), Store::Set, dw);
+                }
+            }
+            Algorithm::Direct => {
+                let taps = c.kernel * c.kernel;
+                for (o, dw) in self.dw.chunks_exact_mut(ci * taps).enumerate() {
+                    for (i, dw) in dw.chunks_exact_mut(taps).enumerate() {
+                        for (k, dw) in dw.iter_mut().enumerate() {
+                            *dw = self.du[(k * ci + i) * co + o];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The gradient of a few images' input, put into or added to `dx`.
+pub(super) struct InputGradient<'a> {
+    pub(super) c: &'a ConvStep,
+    pub(super) packed: &'a [f32],
+    pub(super) g: &'a [f32],
+    pub(super) add: bool,
+    pub(super) dx: &'a mut [f32],
+    pub(super) v: &'a mut Buffer,
+    pub(super) m: &'a mut Buffer,
+}
+
+impl Kernel for InputGradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let c = self.c;
+        match algorithm(c) {
+            Algorithm::Winograd => {
+                let pass = Pass {
+                    from: c.output,
+                    to: c.input,
+                    padding: 2 - c.padding,
+                    block: block(c),
+                    packed: self.packed,
+                    pending: None,
+                    how: if self.add { Store::Add } else { Store::Set },
+                };
+                pass.run(s, self.g, self.dx, &mut [], self.v, self.m);
+            }
+            Algorithm::Direct => {
+                let (images, size) = (self.g.len() / c.output.len(), direct::padded(c).len());
+                let unrolled = self.m.resize(direct::unrolled(c, images));
+                let padded = self.v.zeros(images * size);
+                direct::input_gradient(s, c, self.g, self.packed, unrolled, padded);
+                let all = self.dx.chunks_exact_mut(c.input.len());
+                for (dx, padded) in all.zip(padded.chunks_exact(size)) {
+                    direct::unpad(s, c, padded, self.add, dx);
+                }
+            }
+        }
+    }
 }

@@ -1,14 +1,42 @@
 //! Runs a plan on the CPU.
+//!
+//! Every pass over a batch is split into the same chunks of images whatever the number of
+//! threads, and sums are combined in the order of the chunks: results do not depend on threads.
 
+mod backward;
+mod buffer;
 mod conv;
+mod direct;
+mod forward;
+mod gemm;
+mod gradient;
+mod infer;
+#[cfg(test)]
+mod naive;
+mod norm;
+mod norm_gradient;
 mod pool;
+#[cfg(test)]
+mod tests;
+mod wide;
+mod winograd;
 
-use candle_core::{Layout, Result, bail};
 use rayon::prelude::*;
 
-use crate::plan::{Plan, PoolKind, Unit};
+pub(crate) use backward::backward;
+use buffer::{Buffer, Scratches};
+pub(crate) use forward::forward;
+pub(crate) use infer::infer;
+use norm::Affine;
+
+use crate::plan::{ConvStep, Plan, PoolKind, PoolStep, Unit};
+use crate::simd::Level;
+
+/// Chunks that a batch is split into, if it has as many images.
+const CHUNKS: usize = 16;
 
 /// Parameter values of a chain.
+#[derive(Clone, Copy)]
 pub(crate) struct Views<'a> {
     pub(crate) params: &'a [&'a [f32]],
     /// Running mean and variance of each norm; empty in training.
@@ -16,310 +44,228 @@ pub(crate) struct Views<'a> {
     pub(crate) train: bool,
 }
 
-/// Whether a forward leaves in its context what a backward needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Forward {
-    Keep,
-    Discard,
+/// A strided tensor as seen in channels-last order: values, offset, strides of (B, H, W, C).
+#[derive(Clone, Copy)]
+pub(crate) struct Strided<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) start: usize,
+    pub(crate) strides: [usize; 4],
 }
 
-/// Everything kept between a forward and its backward.
+/// Everything kept between a forward and its backward, and memory for both.
 #[derive(Debug, Default)]
 pub(crate) struct Context {
-    /// Values of the plan, channels-last.
-    values: Vec<Vec<f32>>,
-    /// Per unit: what its norm received.
-    raw: Vec<Vec<f32>>,
-    /// Per unit: which pixel of the window won.
-    argmax: Vec<Vec<u8>>,
-    /// Per unit: mean and 1/√(var + eps) in use.
-    stats: Vec<(Vec<f32>, Vec<f32>)>,
+    level: Option<Level>,
+    /// Values of the plan, channels-last; those still pending stay empty.
+    values: Vec<Buffer>,
+    /// Per unit: what its convolution gave.
+    raw: Vec<Buffer>,
+    /// Per unit that picks: the pixels picked, see [`norm::Pick2x2`].
+    picked: Vec<Buffer>,
+    /// Per unit: which pixel of each window won.
+    winners: Vec<Vec<u8>>,
+    /// Per unit: the factors in use.
+    factors: Vec<Factors>,
+    /// Gradients of the values.
+    grads: Vec<Buffer>,
+    packed: Buffer,
+    /// Forward weights for a backward that convolves again.
+    packed_again: Buffer,
+    /// Weight gradients of chunks, or transformed ones.
+    partial: Buffer,
+    /// Convolution outputs, or their gradients, of many images.
+    many: Buffer,
+    space: wide::Space,
+    sums: Vec<f64>,
+    scratches: Scratches,
+}
+
+/// A unit's norm (or bias) as `x · scale + shift`.
+#[derive(Debug, Default)]
+struct Factors {
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    mean: Vec<f32>,
+    istd: Vec<f32>,
+    /// Unbiased, of the batch; in training only.
+    batch_var: Vec<f32>,
+    batch_mean: Vec<f32>,
+}
+
+impl Factors {
+    fn affine(&self, unit: &Unit) -> Affine<'_> {
+        Affine {
+            scale: &self.scale,
+            shift: &self.shift,
+            slope: slope(unit),
+        }
+    }
+
+    /// `x` unchanged but for the bias.
+    fn plain(&mut self, c: usize, bias: Option<&[f32]>) {
+        self.scale = vec![1.; c];
+        self.shift = bias.map_or_else(|| vec![0.; c], <[f32]>::to_vec);
+        self.mean = vec![0.; c];
+    }
+
+    /// `weight · (x + conv bias − mean) · istd + bias`, with `mean` and `istd` of `x` itself set.
+    fn normalise(&mut self, weight: &[f32], bias: &[f32]) {
+        self.scale = weight.iter().zip(&self.istd).map(|(w, i)| w * i).collect();
+        let shift = bias.iter().zip(&self.mean).zip(&self.scale);
+        self.shift = shift.map(|((b, m), s)| b - m * s).collect();
+    }
+
+    /// From a norm's running statistics.
+    fn running(&mut self, plan_unit: &Unit, views: Views<'_>) {
+        let Some(norm) = &plan_unit.norm else { return };
+        let (mean, var) = &views.running[norm.stats];
+        let istd = |&v: &f32| (1. / (v as f64 + norm.eps).sqrt()) as f32;
+        self.istd = var.iter().map(istd).collect();
+        self.mean.clone_from(mean);
+        if let Some(bias) = conv_bias(plan_unit, views) {
+            self.mean.iter_mut().zip(bias).for_each(|(m, b)| *m -= b);
+        }
+        self.normalise(views.params[norm.weight], views.params[norm.bias]);
+    }
 }
 
 impl Context {
-    /// Batch mean and unbiased variance of each norm.
+    #[cfg(test)]
+    fn at(level: Level) -> Self {
+        Self {
+            level: Some(level),
+            ..Self::default()
+        }
+    }
+
+    fn level(&self) -> Level {
+        self.level.unwrap_or_else(Level::current)
+    }
+
+    fn fit(&mut self, plan: &Plan) {
+        self.values.resize_with(plan.values.len(), Buffer::default);
+        self.grads.resize_with(plan.values.len(), Buffer::default);
+        self.raw.resize_with(plan.units.len(), Buffer::default);
+        self.picked.resize_with(plan.units.len(), Buffer::default);
+        self.winners.resize_with(plan.units.len(), Vec::new);
+        self.factors.resize_with(plan.units.len(), Factors::default);
+    }
+
+    /// Batch mean and unbiased variance of each norm of the last training forward.
     pub(crate) fn batch_statistics(&self, plan: &Plan) -> Vec<(Vec<f32>, Vec<f32>)> {
-        let norms = plan.units.iter().zip(&self.stats);
+        let norms = plan.units.iter().zip(&self.factors);
         norms
-            .filter_map(|(unit, (mean, istd))| {
-                let norm = unit.norm?;
-                let n = (plan.batch * unit.middle.pixels()) as f64;
-                let var = |&i: &f32| ((1. / (i as f64).powi(2) - norm.eps) * n / (n - 1.)) as f32;
-                Some((mean.clone(), istd.iter().map(var).collect()))
-            })
+            .filter(|(unit, _)| unit.norm.is_some())
+            .map(|(_, f)| (f.batch_mean.clone(), f.batch_var.clone()))
             .collect()
     }
+
+    /// What unit `i` applies its norm to.
+    fn raw<'a>(&'a self, i: usize, unit: &Unit) -> &'a [f32] {
+        match unit.conv {
+            Some(_) => &self.raw[i],
+            None => &self.values[unit.source],
+        }
+    }
+
+    /// Value `v` as a convolution reads it: stored, or a norm pending on what it came from.
+    fn source<'a>(
+        &'a self,
+        plan: &Plan,
+        pending: &[bool],
+        v: usize,
+    ) -> (&'a [f32], Option<Affine<'a>>) {
+        if !pending[v] {
+            return (&self.values[v], None);
+        }
+        let i = v - 1;
+        let unit = &plan.units[i];
+        let affine = Some(self.factors[i].affine(unit));
+        match pick(unit) {
+            Some(_) => (&self.picked[i], affine),
+            None => (self.raw(i, unit), affine),
+        }
+    }
 }
 
-/// Gradients that a backward was asked for.
-pub(crate) struct Grads {
-    pub(crate) params: Vec<Option<Vec<f32>>>,
-    /// Channels-last.
-    pub(crate) input: Option<Vec<f32>>,
+fn slope(unit: &Unit) -> f32 {
+    unit.activation.map_or(1., |a| a.slope())
 }
 
-/// The plan's output, channels-last.
-pub(crate) fn forward(
-    plan: &Plan,
-    views: Views<'_>,
-    x: (&[f32], &Layout),
-    ctx: &mut Context,
-    _keep: Forward,
-) -> Result<Vec<f32>> {
-    let n = plan.batch;
-    ctx.values = plan.values.iter().map(|d| vec![0.; n * d.len()]).collect();
-    ctx.raw = vec![Vec::new(); plan.units.len()];
-    ctx.argmax = vec![Vec::new(); plan.units.len()];
-    ctx.stats = vec![Default::default(); plan.units.len()];
-    let strides = x.1.stride();
-    gather(
-        x.0,
-        x.1.start_offset(),
-        [strides[0], strides[2], strides[3], strides[1]],
-        plan,
-        &mut ctx.values[0],
-    );
-    for (i, unit) in plan.units.iter().enumerate() {
-        let mid = unit.middle;
-        let source = &ctx.values[unit.source];
-        let mut z = match &unit.conv {
-            Some(c) => conv::forward(
-                c,
-                views.params[c.weight],
-                c.bias.map(|b| views.params[b]),
-                source,
-                n,
-            ),
-            None => source.clone(),
-        };
-        if let Some(norm) = &unit.norm {
-            let (mean, istd) = match views.train {
-                true => {
-                    if n * mid.pixels() < 2 {
-                        bail!(
-                            "batch norm in training needs more than one value per channel, got ({n}, {}, {}, {})",
-                            mid.c,
-                            mid.h,
-                            mid.w
-                        )
-                    }
-                    let (mean, var) = moments(&z, mid.c);
-                    let istd = |v: f64| (1. / (v + norm.eps).sqrt()) as f32;
-                    (
-                        mean.iter().map(|&m| m as f32).collect(),
-                        var.into_iter().map(istd).collect(),
-                    )
-                }
-                false => {
-                    let (mean, var) = &views.running[norm.stats];
-                    let istd: Vec<f32> = var
-                        .iter()
-                        .map(|&v| (1. / (v as f64 + norm.eps).sqrt()) as f32)
-                        .collect();
-                    (mean.clone(), istd)
-                }
-            };
-            ctx.raw[i] = z.clone();
-            let (gamma, beta) = (views.params[norm.weight], views.params[norm.bias]);
-            z.par_chunks_mut(mid.c).for_each(|p| {
-                for (k, v) in p.iter_mut().enumerate() {
-                    *v = (*v - mean[k]) * istd[k] * gamma[k] + beta[k];
-                }
-            });
-            ctx.stats[i] = (mean, istd);
+fn conv_bias<'a>(unit: &Unit, views: Views<'a>) -> Option<&'a [f32]> {
+    unit.conv.and_then(|c| c.bias).map(|b| views.params[b])
+}
+
+/// Images per chunk.
+fn per_chunk(batch: usize) -> usize {
+    batch.div_ceil(CHUNKS)
+}
+
+/// The 2×2 max-pool of a unit that picks its pixels before its norm is known.
+fn pick(unit: &Unit) -> Option<&PoolStep> {
+    let small = |p: &&PoolStep| p.kernel == (2, 2) && p.stride == 2 && p.padding == 0;
+    unit.pool
+        .as_ref()
+        .filter(|p| p.kind == PoolKind::Max)
+        .filter(small)
+}
+
+/// Multiplications per output up to which convolving again costs less than fetching the output.
+const CHEAP: usize = 64;
+
+/// Whether a unit's convolution is not kept but run again in the backward: it is cheap, and the
+/// rest needs of it only what was picked.
+fn convolves_again(unit: &Unit) -> bool {
+    let cheap = |c: &ConvStep| direct::depth(c) <= CHEAP;
+    pick(unit).is_some() && unit.conv.as_ref().is_some_and(cheap)
+}
+
+/// Which values need not be stored: only convolutions read them, which apply norm and activation
+/// to the unit's convolution, or to what it picked, as they read.
+fn pending(plan: &Plan) -> Vec<bool> {
+    let mut pending = vec![false; plan.values.len()];
+    for unit in &plan.units {
+        let apart = pick(unit).is_some() || (unit.conv.is_some() && unit.pool.is_none());
+        pending[unit.target] = apart && unit.residual.is_none();
+    }
+    for unit in &plan.units {
+        if unit.conv.is_none() {
+            pending[unit.source] = false;
         }
         if let Some(r) = unit.residual {
-            z.par_iter_mut()
-                .zip(&ctx.values[r])
-                .for_each(|(a, b)| *a += b);
-        }
-        if let Some(a) = unit.activation {
-            let slope = a.slope();
-            z.par_iter_mut()
-                .for_each(|v| *v = if *v > 0. { *v } else { *v * slope });
-        }
-        if let Some(p) = &unit.pool {
-            let out = &mut ctx.values[unit.target];
-            match p.kind {
-                PoolKind::Max => {
-                    ctx.argmax[i] = vec![0; out.len()];
-                    pool::max_forward(p, &z, out, &mut ctx.argmax[i]);
-                }
-                PoolKind::Average => pool::average_forward(p, &z, out),
-            }
-        } else {
-            ctx.values[unit.target] = z;
+            pending[r] = false;
         }
     }
-    Ok(ctx.values[plan.units.len()].clone())
+    pending[plan.values.len() - 1] = false;
+    pending
 }
 
-/// Gradients of the wanted parameters and, if wanted, of the input.
-pub(crate) fn backward(
-    plan: &Plan,
-    views: Views<'_>,
-    dy: (&[f32], &Layout),
-    ctx: &mut Context,
-    wanted: &[bool],
-    wants_input: bool,
-) -> Result<Grads> {
-    let n = plan.batch;
-    let mut params: Vec<Option<Vec<f32>>> = vec![None; wanted.len()];
-    let mut grads: Vec<Option<Vec<f32>>> = vec![None; plan.values.len()];
-    let s = dy.1.stride();
-    let out = plan.output();
-    let mut g = vec![0.; n * out.len()];
-    for (b, image) in g.chunks_exact_mut(out.len()).enumerate() {
-        for y in 0..out.h {
-            for x in 0..out.w {
-                for c in 0..out.c {
-                    image[(y * out.w + x) * out.c + c] =
-                        dy.0[dy.1.start_offset() + b * s[0] + y * s[1] + x * s[2] + c * s[3]];
-                }
-            }
-        }
+/// `buffer` in chunks of `size`, or `count` empty ones where it is empty itself.
+fn shares<T>(buffer: &mut [T], size: usize, count: usize) -> Vec<&mut [T]> {
+    if buffer.is_empty() {
+        return (0..count).map(|_| Default::default()).collect();
     }
-    grads[plan.units.len()] = Some(g);
-    for (i, unit) in plan.units.iter().enumerate().rev() {
-        let Some(mut g) = grads[unit.target].take() else {
-            continue;
-        };
-        let mid = unit.middle;
-        if let Some(a) = unit.activation {
-            // An activation never moves the maximum, so it may be undone behind the max-pool.
-            let slope = a.slope();
-            g.par_iter_mut()
-                .zip(&ctx.values[unit.target])
-                .for_each(|(g, &y)| {
-                    if y <= 0. {
-                        *g *= slope
-                    }
-                });
-        }
-        if let Some(p) = &unit.pool {
-            g = match p.kind {
-                PoolKind::Max => pool::max_backward(p, &g, &ctx.argmax[i], n),
-                PoolKind::Average => pool::average_backward(p, &g, n),
-            };
-        }
-        if let Some(r) = unit.residual {
-            accumulate(&mut grads[r], g.clone());
-        }
-        if let Some(norm) = &unit.norm {
-            let (dgamma, dbeta) =
-                norm_backward(unit, &views, &ctx.raw[i], &ctx.stats[i], &mut g, n);
-            if wanted[norm.weight] {
-                params[norm.weight] = Some(dgamma);
-            }
-            if wanted[norm.bias] {
-                params[norm.bias] = Some(dbeta);
-            }
-        }
-        let wants_source = unit.source > 0 || wants_input;
-        let Some(c) = &unit.conv else {
-            if wants_source {
-                accumulate(&mut grads[unit.source], g);
-            }
-            continue;
-        };
-        if let Some(b) = c.bias.filter(|&b| wanted[b]) {
-            let mut sums = vec![0f64; mid.c];
-            for p in g.chunks_exact(mid.c) {
-                sums.iter_mut().zip(p).for_each(|(s, &v)| *s += v as f64);
-            }
-            params[b] = Some(sums.into_iter().map(|s| s as f32).collect());
-        }
-        if wanted[c.weight] {
-            params[c.weight] = Some(conv::weight_gradient(c, &ctx.values[unit.source], &g, n));
-        }
-        if wants_source {
-            accumulate(
-                &mut grads[unit.source],
-                conv::input_gradient(c, views.params[c.weight], &g, n),
-            );
-        }
-    }
-    Ok(Grads {
-        params,
-        input: grads[0].take().filter(|_| wants_input),
-    })
+    buffer.chunks_mut(size).collect()
 }
 
-fn accumulate(slot: &mut Option<Vec<f32>>, g: Vec<f32>) {
-    match slot {
-        Some(sum) => sum.par_iter_mut().zip(g).for_each(|(a, b)| *a += b),
-        None => *slot = Some(g),
-    }
-}
-
-/// Copies a strided value, strides given as (B, H, W, C), to channels-last memory.
-fn gather(x: &[f32], start: usize, s: [usize; 4], plan: &Plan, out: &mut [f32]) {
-    let d = plan.input();
-    out.par_chunks_exact_mut(d.len())
+/// Copies a strided tensor to channels-last memory.
+fn gather(from: Strided<'_>, (h, w, c): (usize, usize, usize), out: &mut [f32]) {
+    let [sb, sh, sw, sc] = from.strides;
+    out.par_chunks_exact_mut(h * w * c)
         .enumerate()
         .for_each(|(b, image)| {
-            for y in 0..d.h {
-                for xx in 0..d.w {
-                    for c in 0..d.c {
-                        image[(y * d.w + xx) * d.c + c] =
-                            x[start + b * s[0] + y * s[1] + xx * s[2] + c * s[3]];
+            let start = from.start + b * sb;
+            if sc == 1 && sw == c && sh == w * c {
+                image.copy_from_slice(&from.values[start..start + h * w * c]);
+                return;
+            }
+            for y in 0..h {
+                for (x, pixel) in image[y * w * c..][..w * c].chunks_exact_mut(c).enumerate() {
+                    let at = start + y * sh + x * sw;
+                    for (k, to) in pixel.iter_mut().enumerate() {
+                        *to = from.values[at + k * sc];
                     }
                 }
             }
         });
-}
-
-/// Mean and biased variance of each of `c` channels.
-fn moments(z: &[f32], c: usize) -> (Vec<f64>, Vec<f64>) {
-    let n = (z.len() / c) as f64;
-    let (mut mean, mut var) = (vec![0f64; c], vec![0f64; c]);
-    for p in z.chunks_exact(c) {
-        mean.iter_mut().zip(p).for_each(|(m, &v)| *m += v as f64);
-    }
-    mean.iter_mut().for_each(|m| *m /= n);
-    for p in z.chunks_exact(c) {
-        for ((s, m), &v) in var.iter_mut().zip(&mean).zip(p) {
-            *s += (v as f64 - m).powi(2);
-        }
-    }
-    var.iter_mut().for_each(|v| *v /= n);
-    (mean, var)
-}
-
-/// Turns `g` into the gradient of the norm's input; returns those of its weight and bias.
-fn norm_backward(
-    unit: &Unit,
-    views: &Views<'_>,
-    raw: &[f32],
-    (mean, istd): &(Vec<f32>, Vec<f32>),
-    g: &mut [f32],
-    batch: usize,
-) -> (Vec<f32>, Vec<f32>) {
-    let c = unit.middle.c;
-    let n = (batch * unit.middle.pixels()) as f64;
-    let (mut sum, mut sum_x) = (vec![0f64; c], vec![0f64; c]);
-    for (g, r) in g.chunks_exact(c).zip(raw.chunks_exact(c)) {
-        for k in 0..c {
-            sum[k] += g[k] as f64;
-            sum_x[k] += (g[k] * (r[k] - mean[k]) * istd[k]) as f64;
-        }
-    }
-    let gamma = unit.norm.map_or(&[][..], |norm| views.params[norm.weight]);
-    let (share, share_x): (Vec<f32>, Vec<f32>) = match views.train {
-        true => (
-            sum.iter().map(|s| (s / n) as f32).collect(),
-            sum_x.iter().map(|s| (s / n) as f32).collect(),
-        ),
-        false => (vec![0.; c], vec![0.; c]),
-    };
-    g.par_chunks_exact_mut(c)
-        .zip(raw.par_chunks_exact(c))
-        .for_each(|(g, r)| {
-            for k in 0..c {
-                let xhat = (r[k] - mean[k]) * istd[k];
-                g[k] = gamma[k] * istd[k] * (g[k] - share[k] - xhat * share_x[k]);
-            }
-        });
-    let f32s = |v: Vec<f64>| v.into_iter().map(|s| s as f32).collect();
-    (f32s(sum_x), f32s(sum))
 }

@@ -1,6 +1,4 @@
-//! Max- and average-pool.
-
-use rayon::prelude::*;
+//! Max- and average-pool of one image with any window.
 
 use crate::plan::PoolStep;
 
@@ -25,75 +23,65 @@ fn taps(p: &PoolStep, mut f: impl FnMut(usize, usize, usize)) {
     }
 }
 
-pub(super) fn max_forward(p: &PoolStep, x: &[f32], y: &mut [f32], argmax: &mut [u8]) {
+/// The largest of each window, the first where several are; its place into `winner` unless empty.
+pub(super) fn max(p: &PoolStep, x: &[f32], y: &mut [f32], winner: &mut [u8]) {
     let c = p.input.c;
-    let outputs = y
-        .par_chunks_exact_mut(p.output.len())
-        .zip(argmax.par_chunks_exact_mut(p.output.len()));
-    outputs
-        .zip(x.par_chunks_exact(p.input.len()))
-        .for_each(|((y, at), x)| {
-            y.fill(f32::NEG_INFINITY);
-            taps(p, |o, i, k| {
-                for ch in 0..c {
-                    let v = x[i * c + ch];
-                    if v > y[o * c + ch] || v.is_nan() {
-                        y[o * c + ch] = v;
-                        at[o * c + ch] = k as u8;
-                    }
-                }
-            });
-        });
+    y.fill(f32::NEG_INFINITY);
+    taps(p, |o, i, k| {
+        let (x, y) = (&x[i * c..][..c], &mut y[o * c..][..c]);
+        if winner.is_empty() {
+            y.iter_mut()
+                .zip(x)
+                .for_each(|(y, &x)| *y = if x > *y || x.is_nan() { x } else { *y });
+            return;
+        }
+        let winner = &mut winner[o * c..][..c];
+        for ((y, w), &x) in y.iter_mut().zip(winner).zip(x) {
+            let ahead = x > *y || x.is_nan();
+            *y = if ahead { x } else { *y };
+            *w = if ahead { k as u8 } else { *w };
+        }
+    });
 }
 
-pub(super) fn max_backward(p: &PoolStep, g: &[f32], argmax: &[u8], n: usize) -> Vec<f32> {
+/// Each window's gradient to its winner.
+pub(super) fn max_gradient(p: &PoolStep, g: &[f32], winner: &[u8], dx: &mut [f32]) {
     let c = p.input.c;
-    let mut dx = vec![0.; n * p.input.len()];
-    let grads = g
-        .par_chunks_exact(p.output.len())
-        .zip(argmax.par_chunks_exact(p.output.len()));
-    dx.par_chunks_exact_mut(p.input.len())
-        .zip(grads)
-        .for_each(|(dx, (g, at))| {
-            taps(p, |o, i, k| {
-                for ch in 0..c {
-                    if at[o * c + ch] as usize == k {
-                        dx[i * c + ch] += g[o * c + ch];
-                    }
-                }
-            });
-        });
-    dx
+    dx.fill(0.);
+    taps(p, |o, i, k| {
+        let from = g[o * c..][..c].iter().zip(&winner[o * c..][..c]);
+        for (dx, (&g, &w)) in dx[i * c..][..c].iter_mut().zip(from) {
+            *dx += if w as usize == k { g } else { 0. };
+        }
+    });
 }
 
-pub(super) fn average_forward(p: &PoolStep, x: &[f32], y: &mut [f32]) {
+/// The gradient behind an activation whose output was `y`.
+pub(super) fn mask(slope: f32, y: &[f32], g: &mut [f32]) {
+    for (g, &y) in g.iter_mut().zip(y) {
+        *g *= if y > 0. { 1. } else { slope };
+    }
+}
+
+/// The mean of each window, padding included.
+pub(super) fn average(p: &PoolStep, x: &[f32], y: &mut [f32]) {
     let c = p.input.c;
     let share = 1. / (p.kernel.0 * p.kernel.1) as f32;
-    y.par_chunks_exact_mut(p.output.len())
-        .zip(x.par_chunks_exact(p.input.len()))
-        .for_each(|(y, x)| {
-            y.fill(0.);
-            taps(p, |o, i, _| {
-                for ch in 0..c {
-                    y[o * c + ch] += x[i * c + ch];
-                }
-            });
-            y.iter_mut().for_each(|v| *v *= share);
-        });
+    y.fill(0.);
+    taps(p, |o, i, _| {
+        let (x, y) = (&x[i * c..][..c], &mut y[o * c..][..c]);
+        y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
+    });
+    y.iter_mut().for_each(|y| *y *= share);
 }
 
-pub(super) fn average_backward(p: &PoolStep, g: &[f32], n: usize) -> Vec<f32> {
+/// Each window's gradient in equal shares to its pixels.
+pub(super) fn average_gradient(p: &PoolStep, g: &[f32], dx: &mut [f32]) {
     let c = p.input.c;
     let share = 1. / (p.kernel.0 * p.kernel.1) as f32;
-    let mut dx = vec![0.; n * p.input.len()];
-    dx.par_chunks_exact_mut(p.input.len())
-        .zip(g.par_chunks_exact(p.output.len()))
-        .for_each(|(dx, g)| {
-            taps(p, |o, i, _| {
-                for ch in 0..c {
-                    dx[i * c + ch] += share * g[o * c + ch];
-                }
-            });
-        });
-    dx
+    dx.fill(0.);
+    taps(p, |o, i, _| {
+        let (g, dx) = (&g[o * c..][..c], &mut dx[i * c..][..c]);
+        dx.iter_mut().zip(g).for_each(|(d, g)| *d += share * g);
+    });
 }

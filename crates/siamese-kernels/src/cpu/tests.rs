@@ -1,0 +1,348 @@
+//! Every instruction set against the naive loops, over chains that exercise each fused path.
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::{VarBuilder, VarMap};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::naive::{self, Given};
+use super::{Context, Strided, Views, backward, forward, infer};
+use crate::fuse::{self, Params};
+use crate::plan::{Dims, Plan};
+use crate::simd::Level;
+use crate::*;
+
+struct Case {
+    plan: Plan,
+    params: Vec<Vec<f32>>,
+    running: Vec<(Vec<f32>, Vec<f32>)>,
+    x: Vec<f32>,
+    dy: Vec<f32>,
+    /// Largest error allowed, relative to the largest element.
+    tolerance: f64,
+}
+
+struct Nets<'a>(VarBuilder<'a>, usize);
+
+impl Nets<'_> {
+    fn name(&mut self) -> VarBuilder<'_> {
+        self.1 += 1;
+        self.0.pp(format!("{}", self.1))
+    }
+
+    fn conv(&mut self, from: usize, to: usize, config: Conv2dConfig) -> Layer {
+        Conv2d::new(from, to, config, self.name()).unwrap().into()
+    }
+
+    fn conv3(&mut self, from: usize, to: usize) -> Layer {
+        self.conv(from, to, Conv2dConfig::default())
+    }
+
+    fn norm(&mut self, c: usize) -> Layer {
+        BatchNorm2d::new(c, BatchNormConfig::default(), self.name())
+            .unwrap()
+            .into()
+    }
+}
+
+fn conv(kernel_size: usize, stride: usize, padding: usize, bias: bool) -> Conv2dConfig {
+    Conv2dConfig {
+        kernel_size,
+        stride,
+        padding,
+        bias,
+    }
+}
+
+fn case(
+    shape: (usize, usize, usize, usize),
+    seed: u64,
+    build: impl Fn(&mut Nets<'_>) -> Vec<Layer>,
+) -> Case {
+    let vars = VarMap::new();
+    let vb = VarBuilder::from_varmap(&vars, DType::F32, &Device::Cpu);
+    let layers = build(&mut Nets(vb, 0));
+    let x = Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let (plan, Params { tensors, running }) = fuse::build(&layers, &x).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut draw = |n: usize, lo: f32, hi: f32| -> Vec<f32> {
+        (0..n).map(|_| rng.random_range(lo..hi)).collect()
+    };
+    let params = tensors.iter().map(|t| {
+        let fan = t.elem_count() / t.dims()[0];
+        let bound = (3. / fan as f32).sqrt();
+        draw(t.elem_count(), -bound, bound)
+    });
+    let params = params.collect();
+    let running = running.iter().map(|r| {
+        let c = r.mean.elem_count();
+        (draw(c, -0.5, 0.5), draw(c, 0.5, 2.))
+    });
+    Case {
+        running: running.collect(),
+        params,
+        x: draw(plan.batch * plan.input().len(), -1., 1.),
+        dy: draw(plan.batch * plan.output().len(), -1., 1.),
+        plan,
+        tolerance: 2e-4,
+    }
+}
+
+fn widen(v: &[f32]) -> Vec<f64> {
+    v.iter().map(|&x| x as f64).collect()
+}
+
+fn strided(values: &[f32], d: Dims) -> Strided<'_> {
+    Strided {
+        values,
+        start: 0,
+        strides: [d.len(), d.w * d.c, d.c, 1],
+    }
+}
+
+fn close(what: &str, fast: &[f32], naive: &[f64], tolerance: f64) {
+    assert_eq!(fast.len(), naive.len(), "{what}");
+    let scale = naive.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
+    for (i, (&f, &n)) in fast.iter().zip(naive).enumerate() {
+        let error = (f as f64 - n).abs() / scale;
+        assert!(
+            error < tolerance,
+            "{what}[{i}]: {f} instead of {n}, largest {scale}"
+        );
+    }
+}
+
+impl Case {
+    fn fast(&self, ctx: &mut Context, train: bool) -> (Vec<f32>, Vec<Vec<f32>>, Vec<f32>) {
+        let params: Vec<&[f32]> = self.params.iter().map(Vec::as_slice).collect();
+        let views = Views {
+            params: &params,
+            running: &self.running,
+            train,
+        };
+        let x = strided(&self.x, self.plan.input());
+        let dy = strided(&self.dy, self.plan.output());
+        let y = forward(&self.plan, views, x, ctx);
+        if !train {
+            let y2 = infer(&self.plan, views, x, &mut Context::at(ctx.level()));
+            close("inference", &y2, &widen(&y), self.tolerance);
+        }
+        let wanted = vec![true; params.len()];
+        let grads = backward(&self.plan, views, dy, ctx, &wanted, true);
+        let params = grads.params.into_iter().map(Option::unwrap).collect();
+        (y, params, grads.input.unwrap())
+    }
+
+    fn holds(&self, what: &str) {
+        let params: Vec<Vec<f64>> = self.params.iter().map(|p| widen(p)).collect();
+        let running: Vec<_> = self
+            .running
+            .iter()
+            .map(|(m, v)| (widen(m), widen(v)))
+            .collect();
+        for train in [true, false] {
+            let given = Given {
+                params: &params,
+                running: &running,
+                train,
+            };
+            let naive = naive::run(&self.plan, &given, &widen(&self.x), &widen(&self.dy));
+            for level in Level::available() {
+                let mut ctx = Context::at(level);
+                for round in 0..2 {
+                    let what = format!("{what}, {}, train {train}, round {round}", level.name());
+                    let (y, params, dx) = self.fast(&mut ctx, train);
+                    close(&format!("{what}: y"), &y, &naive.y, self.tolerance);
+                    close(&format!("{what}: dx"), &dx, &naive.input, self.tolerance);
+                    for (i, (fast, naive)) in params.iter().zip(&naive.params).enumerate() {
+                        close(
+                            &format!("{what}: parameter {i}"),
+                            fast,
+                            naive,
+                            self.tolerance,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lone_convolutions_of_any_size_agree() {
+    let configs = [
+        (3, 1, 1, false),
+        (3, 2, 1, true),
+        (1, 1, 0, false),
+        (1, 2, 0, true),
+        (4, 1, 0, true),
+        (5, 3, 2, false),
+        (7, 2, 3, false),
+    ];
+    for (seed, (k, s, p, bias)) in configs.into_iter().enumerate() {
+        for (b, ci, h, w, co) in [
+            (2, 3, 5, 7, 17),
+            (1, 20, 8, 6, 33),
+            (1, 1, 4, 4, 1),
+            (3, 17, 9, 4, 16),
+        ] {
+            let case = case((b, ci, h, w), seed as u64, |n| {
+                vec![n.conv(ci, co, conv(k, s, p, bias))]
+            });
+            case.holds(&format!(
+                "{k}x{k} stride {s} padding {p} on {:?}",
+                (b, ci, h, w, co)
+            ));
+        }
+    }
+}
+
+#[test]
+fn winograd_agrees_at_every_size_and_padding() {
+    for (seed, (b, ci, h, w, co)) in [
+        (1, 16, 1, 1, 16),
+        (3, 17, 5, 7, 40),
+        (2, 64, 8, 8, 64),
+        (5, 32, 4, 4, 100),
+        (1, 100, 3, 10, 17),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        for padding in 0..=2 {
+            if h + 2 * padding < 3 {
+                continue;
+            }
+            let case = case((b, ci, h, w), seed as u64, |n| {
+                vec![n.conv(ci, co, conv(3, 1, padding, padding == 1))]
+            });
+            case.holds(&format!("padding {padding} on {:?}", (b, ci, h, w, co)));
+        }
+    }
+}
+
+#[test]
+fn towers_of_fused_units_agree() {
+    let case = case((5, 3, 12, 8), 1, |n| {
+        let leaky = Activation::LeakyRelu(0.01);
+        vec![
+            n.conv3(3, 16),
+            n.norm(16),
+            leaky.into(),
+            n.conv3(16, 20),
+            n.norm(20),
+            leaky.into(),
+            MaxPool2d::new(2).into(),
+            n.conv(20, 17, conv(3, 1, 1, true)),
+            n.norm(17),
+            Activation::Relu.into(),
+            MaxPool2d {
+                kernel_size: 3,
+                stride: 2,
+                padding: 1,
+            }
+            .into(),
+            n.conv(17, 5, conv(1, 1, 0, true)),
+        ]
+    });
+    case.holds("tower");
+}
+
+#[test]
+fn residual_blocks_agree() {
+    let case = case((3, 16, 8, 8), 2, |n| {
+        let block = Residual {
+            body: Sequential::new(vec![
+                n.conv3(16, 16),
+                n.norm(16),
+                Activation::Relu.into(),
+                n.conv3(16, 16),
+                n.norm(16),
+            ]),
+            shortcut: None,
+            activation: Some(Activation::Relu),
+        };
+        let down = Residual {
+            body: Sequential::new(vec![
+                n.conv(16, 24, conv(3, 2, 1, false)),
+                n.norm(24),
+                Activation::Relu.into(),
+                n.conv3(24, 24),
+                n.norm(24),
+            ]),
+            shortcut: Some(Sequential::new(vec![
+                n.conv(16, 24, conv(1, 2, 0, false)),
+                n.norm(24),
+            ])),
+            activation: Some(Activation::Relu),
+        };
+        let bare = Residual {
+            body: Sequential::default(),
+            shortcut: None,
+            activation: None,
+        };
+        vec![block.into(), down.into(), bare.into(), GlobalAvgPool.into()]
+    });
+    case.holds("residual");
+}
+
+#[test]
+fn lone_layers_agree() {
+    let shape = (3, 17, 7, 6);
+    case(shape, 3, |n| vec![n.norm(17)]).holds("norm");
+    case(shape, 4, |_| vec![Activation::LeakyRelu(0.2).into()]).holds("activation");
+    case(shape, 5, |_| vec![MaxPool2d::new(2).into()]).holds("2x2 max-pool");
+    case(shape, 6, |_| {
+        vec![
+            MaxPool2d {
+                kernel_size: 3,
+                stride: 2,
+                padding: 1,
+            }
+            .into(),
+        ]
+    })
+    .holds("3x3 max-pool");
+    case(shape, 7, |_| {
+        vec![
+            AvgPool2d {
+                kernel_size: 3,
+                stride: 2,
+                padding: 1,
+            }
+            .into(),
+        ]
+    })
+    .holds("average-pool");
+    case(shape, 8, |_| vec![GlobalAvgPool.into()]).holds("global average-pool");
+    case(shape, 9, |n| {
+        vec![n.norm(17), Activation::Relu.into(), n.conv3(17, 16)]
+    })
+    .holds("norm first");
+}
+
+#[test]
+fn results_are_bit_equal_for_any_number_of_threads() {
+    let case = case((21, 3, 9, 8), 10, |n| {
+        vec![
+            n.conv3(3, 16),
+            n.norm(16),
+            Activation::Relu.into(),
+            n.conv3(16, 32),
+            n.norm(32),
+            Activation::Relu.into(),
+            MaxPool2d::new(2).into(),
+            n.conv(32, 16, conv(3, 2, 1, false)),
+        ]
+    });
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| case.fast(&mut Context::default(), true))
+    };
+    let one = with(1);
+    assert_eq!(one, with(2));
+    assert_eq!(one, with(3));
+}

@@ -1,0 +1,407 @@
+//! Winograd's convolution over many images at once, parallel within each of its steps.
+//!
+//! Where weights are large or images small, a chunk of the batch has too few tiles to use each
+//! transformed weight often. Here the tiles of many images are transformed first; then each panel
+//! of channels is a task that transforms its weights, in cache, and multiplies all tiles with them.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::buffer::{Buffer, Scratch, Scratches};
+use super::conv::fold;
+use super::gemm::{self, Pixels, Rows, Store, Target, panel};
+use super::norm::Affine;
+use super::winograd::{self, Direction, Order, Tiles, XI};
+use crate::plan::{ConvStep, Dims};
+use crate::simd::{Kernel, Level, Simd};
+
+/// Tiles that one task transforms.
+const BLOCK: usize = 16;
+/// Floats of transformed tiles held at once.
+const HELD: usize = 6 << 20;
+/// Rows of a panel whose 36 transforms are held at once: for AVX-512 1.1 MiB.
+const DEPTH: usize = 256;
+
+/// Transformed tiles, kept for reuse.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    v: Buffer,
+    m: Buffer,
+}
+
+/// Images whose transformed tiles are held at once.
+pub(super) fn images_at_once(c: &ConvStep) -> usize {
+    let per_image = Tiles::of(c.output).count.max(Tiles::of(c.input).count);
+    (HELD / (XI * (c.input.c + c.output.c) * per_image)).max(1)
+}
+
+/// A convolution forward, or back from an output's gradient to the input's.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub(super) c: &'a ConvStep,
+    pub(super) weight: &'a [f32],
+    pub(super) direction: Direction,
+    pub(super) pending: Option<Affine<'a>>,
+    pub(super) how: Store,
+}
+
+impl Pass<'_> {
+    fn from(&self) -> Dims {
+        match self.direction {
+            Direction::Forward => self.c.input,
+            Direction::Backward => self.c.output,
+        }
+    }
+
+    fn to(&self) -> Dims {
+        match self.direction {
+            Direction::Forward => self.c.output,
+            Direction::Backward => self.c.input,
+        }
+    }
+
+    fn padding(&self) -> usize {
+        match self.direction {
+            Direction::Forward => self.c.padding,
+            Direction::Backward => 2 - self.c.padding,
+        }
+    }
+}
+
+/// `y = conv(x)` for the images of `x`; `moments`, if not empty, receives `(2, C)` sums per image.
+pub(super) fn convolve(
+    level: Level,
+    pass: &Pass<'_>,
+    x: &[f32],
+    y: &mut [f32],
+    moments: &mut [f64],
+    space: &mut Space,
+    scratches: &Scratches,
+) {
+    let (from, to, width) = (pass.from(), pass.to(), 2 * level.lanes());
+    let images = y.len() / to.len();
+    let tiles = all_tiles(to, images);
+    let v = space
+        .v
+        .resize(blocks(tiles) * XI * block_plane(level, from.c));
+    transform(
+        level,
+        (x, from),
+        Some(pass.padding()),
+        tiles,
+        pass.pending,
+        v,
+    );
+    let order = Order {
+        first: 0,
+        row: width,
+        plane: tiles.count * width + 16,
+        panel: XI * (tiles.count * width + 16),
+    };
+    let m = space.m.resize(to.c.div_ceil(width) * order.panel);
+    let v = &*v;
+    m.par_chunks_exact_mut(order.panel)
+        .enumerate()
+        .for_each(|(index, m)| {
+            scratches.with(|scratch| {
+                level.run(Multiply {
+                    pass,
+                    tiles: tiles.count,
+                    v,
+                    index,
+                    plane: order.plane,
+                    m,
+                    scratch,
+                })
+            })
+        });
+    let m = &*m;
+    let mut nothing = vec![(); images];
+    let sums: Vec<&mut [f64]> = match moments.is_empty() {
+        true => nothing.iter_mut().map(|()| &mut [][..]).collect(),
+        false => moments.chunks_exact_mut(2 * to.c).collect(),
+    };
+    let images = y.par_chunks_exact_mut(to.len()).zip(sums);
+    images.enumerate().for_each(|(i, (y, moments))| {
+        let first = i * tiles.per_image();
+        scratches.with(|scratch| {
+            level.run(Output {
+                d: to,
+                how: pass.how,
+                m,
+                order: Order { first, ..order },
+                y,
+                moments,
+                sums: &mut scratch.sums,
+            })
+        })
+    });
+}
+
+fn all_tiles(d: Dims, images: usize) -> Tiles {
+    let one = Tiles::of(d);
+    Tiles {
+        count: one.count * images,
+        ..one
+    }
+}
+
+fn blocks(tiles: Tiles) -> usize {
+    tiles.count.div_ceil(BLOCK)
+}
+
+/// Floats between the 36 planes of a block of tiles.
+fn block_plane(level: Level, c: usize) -> usize {
+    BLOCK * c.next_multiple_of(2 * level.lanes()) + 16
+}
+
+/// Transforms all tiles of images, in blocks `(block, 36, tile, c)`; without padding given, as
+/// gradients of an output.
+fn transform(
+    level: Level,
+    (images, d): (&[f32], Dims),
+    padding: Option<usize>,
+    tiles: Tiles,
+    pending: Option<Affine<'_>>,
+    v: &mut [f32],
+) {
+    let plane = block_plane(level, d.c);
+    v.par_chunks_exact_mut(XI * plane)
+        .enumerate()
+        .for_each(|(block, v)| {
+            let first = block * BLOCK;
+            let tiles = Tiles {
+                first,
+                count: BLOCK.min(tiles.count - first),
+                ..tiles
+            };
+            level.run(Transform {
+                images,
+                d,
+                padding,
+                tiles,
+                pending,
+                plane,
+                v,
+            })
+        });
+}
+
+struct Transform<'a> {
+    images: &'a [f32],
+    d: Dims,
+    padding: Option<usize>,
+    tiles: Tiles,
+    pending: Option<Affine<'a>>,
+    plane: usize,
+    v: &'a mut [f32],
+}
+
+impl Kernel for Transform<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (images, d, tiles, plane) = (self.images, self.d, self.tiles, self.plane);
+        match self.padding {
+            Some(padding) => {
+                winograd::input_transform(s, images, d, padding, tiles, self.pending, plane, self.v)
+            }
+            None => winograd::gradient_transform(s, images, d, tiles, plane, self.v),
+        }
+    }
+}
+
+/// All tiles times one panel of the weights.
+struct Multiply<'a> {
+    pass: &'a Pass<'a>,
+    tiles: usize,
+    v: &'a [f32],
+    index: usize,
+    plane: usize,
+    m: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl Kernel for Multiply<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (pass, c) = (self.pass, self.pass.c);
+        let (from, width) = (pass.from().c, panel::<S>());
+        let row = winograd::row::<S>(from);
+        let block_plane = BLOCK * row + 16;
+        for start in (0..from).step_by(DEPTH) {
+            let depth = DEPTH.min(from - start);
+            let u = self.scratch.du.resize(XI * depth * width);
+            let part = (self.index, start..start + depth);
+            let channels = (c.input.c, c.output.c);
+            winograd::pack_weights(s, pass.weight, channels, pass.direction, &[], part, u);
+            let how = if start == 0 { Store::Set } else { Store::Add };
+            for xi in 0..XI {
+                for (block, first) in (0..self.tiles).step_by(BLOCK).enumerate() {
+                    let left = Rows::dense((block * XI + xi) * block_plane + start, row, depth);
+                    let to = Target {
+                        start: xi * self.plane + first * width,
+                        row: width,
+                        cols: width,
+                    };
+                    let tiles = BLOCK.min(self.tiles - first);
+                    S::LEVEL.run(gemm::Multiply {
+                        a: self.v,
+                        left,
+                        rows: tiles,
+                        b: (u, xi * depth * width),
+                        how,
+                        c: &mut *self.m,
+                        to,
+                    });
+                }
+            }
+        }
+    }
+}
+
+struct Output<'a> {
+    d: Dims,
+    how: Store,
+    m: &'a [f32],
+    order: Order,
+    y: &'a mut [f32],
+    moments: &'a mut [f64],
+    sums: &'a mut Buffer,
+}
+
+impl Kernel for Output<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let c = self.d.c;
+        let stride = winograd::row::<S>(c);
+        let sums = self.sums.zeros(if self.moments.is_empty() {
+            0
+        } else {
+            2 * stride
+        });
+        let m = (self.m, self.order);
+        winograd::output_transform(s, m, self.d, Tiles::of(self.d), self.how, self.y, sums);
+        if !self.moments.is_empty() {
+            fold(&mut self.moments[..c], &sums[..c]);
+            fold(&mut self.moments[c..], &sums[stride..stride + c]);
+        }
+    }
+}
+
+/// Adds these images' share to the weight gradient `dw`; `x` may have a norm pending.
+pub(super) fn weight_gradient(
+    level: Level,
+    c: &ConvStep,
+    (x, pending): (&[f32], Option<Affine<'_>>),
+    g: &[f32],
+    dw: &mut [f32],
+    space: &mut Space,
+    scratches: &Scratches,
+) {
+    let tiles = all_tiles(c.output, g.len() / c.output.len());
+    let v = space
+        .v
+        .resize(blocks(tiles) * XI * block_plane(level, c.input.c));
+    transform(level, (x, c.input), Some(c.padding), tiles, pending, v);
+    let d = space
+        .m
+        .resize(blocks(tiles) * XI * block_plane(level, c.output.c));
+    transform(level, (g, c.output), None, tiles, None, d);
+    let (v, d) = (&*v, &*d);
+    let size = 2 * level.lanes() * c.input.c * 9;
+    dw.par_chunks_mut(size).enumerate().for_each(|(index, dw)| {
+        scratches.with(|scratch| {
+            let sum = Sum {
+                c,
+                tiles: tiles.count,
+                v,
+                d,
+                index,
+            };
+            level.run(MultiplyTransposed { sum, dw, scratch })
+        })
+    });
+}
+
+/// A sum over tiles of products of transformed inputs with a panel of transformed gradients.
+#[derive(Clone, Copy)]
+struct Sum<'a> {
+    c: &'a ConvStep,
+    tiles: usize,
+    v: &'a [f32],
+    d: &'a [f32],
+    index: usize,
+}
+
+/// One panel of the weight gradient.
+struct MultiplyTransposed<'a> {
+    sum: Sum<'a>,
+    dw: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl Kernel for MultiplyTransposed<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (sum, c, width) = (self.sum, self.sum.c, panel::<S>());
+        let (ci, co) = (c.input.c, c.output.c);
+        for start in (0..ci).step_by(DEPTH) {
+            let rows = start..ci.min(start + DEPTH);
+            let du = self.scratch.du.zeros(XI * rows.len() * width);
+            for (xi, du) in du.chunks_exact_mut(rows.len() * width).enumerate() {
+                sum_tiles::<S>(sum, xi, rows.clone(), du);
+            }
+            for (half, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
+                let first = half * S::LANES;
+                let n = S::LANES.min(co - sum.index * width - first);
+                let du = (&*du, width, first);
+                winograd::weight_gradient(s, du, rows.clone(), (ci, n), Store::Add, dw);
+            }
+        }
+    }
+}
+
+/// `du += vᵀ · d` over all tiles, for some rows and one panel of columns.
+#[inline(always)]
+fn sum_tiles<S: Simd>(work: Sum<'_>, xi: usize, rows: Range<usize>, du: &mut [f32]) {
+    let width = panel::<S>();
+    let row = (
+        winograd::row::<S>(work.c.input.c),
+        winograd::row::<S>(work.c.output.c),
+    );
+    let plane = (BLOCK * row.0 + 16, BLOCK * row.1 + 16);
+    let (whole, rest) = (work.tiles / BLOCK, work.tiles % BLOCK);
+    for (block, lines, tiles) in [(0, whole, BLOCK), (whole, 1, rest)] {
+        if lines * tiles == 0 {
+            continue;
+        }
+        let pixels = Pixels {
+            lines,
+            width: tiles,
+            a_line: XI * plane.0,
+            a_pixel: row.0,
+            g_line: XI * plane.1,
+            g_pixel: row.1,
+        };
+        let v = (block * XI + xi) * plane.0 + rows.start;
+        let d = (block * XI + xi) * plane.1 + work.index * width;
+        let to = Target {
+            start: 0,
+            row: width,
+            cols: width,
+        };
+        S::LEVEL.run(gemm::MultiplyTransposed {
+            a: (work.v, v),
+            rows: rows.len(),
+            g: (work.d, d),
+            pixels,
+            c: &mut *du,
+            to,
+        });
+    }
+}
