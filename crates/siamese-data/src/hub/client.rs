@@ -100,7 +100,8 @@ impl<'a> Client<'a> {
                 retry_after,
             } => (reason, retry_after),
         };
-        let backoff = self.options.backoff * 2u32.saturating_pow(*failures);
+        let doubled = 2u32.saturating_pow(*failures);
+        let backoff = self.options.backoff.saturating_mul(doubled);
         let wait = retry_after.unwrap_or(backoff).min(MAX_WAIT);
         let seconds = wait.as_secs_f64();
         self.progress
