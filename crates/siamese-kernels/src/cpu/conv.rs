@@ -245,7 +245,7 @@ impl Pass<'_> {
             );
             let (v, m) = (v.resize(XI * size_v), m.resize(XI * size_m));
             let pending = self.pending;
-            winograd::input_transform(s, x, self.from, self.padding, tiles, pending, size_v, v);
+            winograd::input_transform(s, (x, self.from), self.padding, tiles, pending, size_v, v);
             let width = panel::<S>();
             let left = Rows::dense(0, winograd::row::<S>(channels.0), channels.0);
             let row = winograd::row::<S>(channels.1);
@@ -322,7 +322,15 @@ impl Kernel for WeightGradient<'_> {
                     );
                     let (v, m) = (self.v.resize(XI * size_v), self.m.resize(XI * size_m));
                     let (x, pending) = (self.x, self.pending);
-                    winograd::input_transform(s, x, c.input, c.padding, tiles, pending, size_v, v);
+                    winograd::input_transform(
+                        s,
+                        (x, c.input),
+                        c.padding,
+                        tiles,
+                        pending,
+                        size_v,
+                        v,
+                    );
                     winograd::gradient_transform(s, self.g, c.output, tiles, size_m, m);
                     let pixels = Pixels {
                         lines: 1,

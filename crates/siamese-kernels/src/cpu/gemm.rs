@@ -122,7 +122,12 @@ impl Kernel for Multiply<'_> {
                 ..to
             };
             // SAFETY: the asserts above cover all rows, of which these are a part.
-            unsafe { by_rows!(now, multiply_tile(s, a, left, b, b0, how, c, to)) }
+            unsafe {
+                by_rows!(
+                    now,
+                    multiply_tile(s, (a, left), (b, b0), how, (&mut *c, to))
+                )
+            }
             done += now;
         }
     }
@@ -131,13 +136,10 @@ impl Kernel for Multiply<'_> {
 #[inline(always)]
 unsafe fn multiply_tile<S: Simd, const R: usize>(
     s: S,
-    a: &[f32],
-    left: Rows,
-    b: &[f32],
-    b0: usize,
+    (a, left): (&[f32], Rows),
+    (b, b0): (&[f32], usize),
     how: Store,
-    c: &mut [f32],
-    to: Target,
+    (c, to): (&mut [f32], Target),
 ) {
     // SAFETY: `Multiply` checked the bounds of every row.
     unsafe {
@@ -217,7 +219,12 @@ impl Kernel for MultiplyTransposed<'_> {
                 ..to
             };
             // SAFETY: the asserts above cover all rows, of which these are a part.
-            unsafe { by_rows!(now, transposed_tile(s, a, a0 + done, g, g0, pixels, c, to)) }
+            unsafe {
+                by_rows!(
+                    now,
+                    transposed_tile(s, (a, a0 + done), (g, g0), pixels, (&mut *c, to))
+                )
+            }
             done += now;
         }
     }
@@ -226,13 +233,10 @@ impl Kernel for MultiplyTransposed<'_> {
 #[inline(always)]
 unsafe fn transposed_tile<S: Simd, const R: usize>(
     s: S,
-    a: &[f32],
-    a0: usize,
-    g: &[f32],
-    g0: usize,
+    (a, a0): (&[f32], usize),
+    (g, g0): (&[f32], usize),
     p: Pixels,
-    c: &mut [f32],
-    to: Target,
+    (c, to): (&mut [f32], Target),
 ) {
     // SAFETY: `MultiplyTransposed` checked the bounds of every row.
     unsafe {

@@ -1,5 +1,7 @@
 //! The same plans in plain loops and f64, for the tests: what every fast path is held against.
 
+#![allow(clippy::needless_range_loop)]
+
 use crate::plan::{ConvStep, Plan, PoolKind, PoolStep, Unit};
 
 /// Parameter values and how norms behave.

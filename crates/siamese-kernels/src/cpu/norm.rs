@@ -45,7 +45,7 @@ impl Kernel for Apply<'_> {
         } = self.affine;
         let c = scale.len();
         let len = self.y.len();
-        assert!(len % c == 0 && self.x.len() == len && shift.len() == c);
+        assert!(len.is_multiple_of(c) && self.x.len() == len && shift.len() == c);
         assert!(self.residual.is_empty() || self.residual.len() == len);
         // SAFETY: `at + n <= len` and `k + n <= c`.
         unsafe {
@@ -91,7 +91,7 @@ impl Kernel for ApplyInPlace<'_> {
         } = self.affine;
         let c = scale.len();
         let len = self.y.len();
-        assert!(len % c == 0 && shift.len() == c);
+        assert!(len.is_multiple_of(c) && shift.len() == c);
         assert!(self.residual.is_empty() || self.residual.len() == len);
         // SAFETY: `at + n <= len` and `k + n <= c`.
         unsafe {
@@ -180,7 +180,7 @@ impl Kernel for Moments<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let c = self.pivot.len();
-        assert!(self.x.len() % c == 0 && self.sums.len() == 2 * c);
+        assert!(self.x.len().is_multiple_of(c) && self.sums.len() == 2 * c);
         // SAFETY: `pixel + k + n <= len` and `k + n <= c`.
         unsafe {
             for first in (0..self.x.len()).step_by(c * PIXELS) {

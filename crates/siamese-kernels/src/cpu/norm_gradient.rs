@@ -38,7 +38,7 @@ impl Kernel for Reduce<'_> {
             slope,
         } = self.affine;
         let (c, len) = (scale.len(), self.g.len());
-        assert!(len % c == 0 && self.x.len() == len && self.sums.len() == 2 * c);
+        assert!(len.is_multiple_of(c) && self.x.len() == len && self.sums.len() == 2 * c);
         assert!(shift.len() == c && self.mean.len() == c);
         if let Sign::Output(y) = self.sign {
             assert!(y.len() == len);
@@ -108,7 +108,12 @@ impl Kernel for Gradient<'_> {
         } = self.affine;
         let by = self.coefficients;
         let (c, len) = (scale.len(), self.g.len());
-        assert!(len % c == 0 && self.x.len() == len && self.dx.len() == len && shift.len() == c);
+        assert!(
+            len.is_multiple_of(c)
+                && self.x.len() == len
+                && self.dx.len() == len
+                && shift.len() == c
+        );
         assert!(by.a.len() == c && by.b.len() == c && by.c.len() == c);
         if let Sign::Output(y) = self.sign {
             assert!(y.len() == len);

@@ -204,9 +204,15 @@ impl Kernel for Transform<'_> {
     fn run<S: Simd>(self, s: S) {
         let (images, d, tiles, plane) = (self.images, self.d, self.tiles, self.plane);
         match self.padding {
-            Some(padding) => {
-                winograd::input_transform(s, images, d, padding, tiles, self.pending, plane, self.v)
-            }
+            Some(padding) => winograd::input_transform(
+                s,
+                (images, d),
+                padding,
+                tiles,
+                self.pending,
+                plane,
+                self.v,
+            ),
             None => winograd::gradient_transform(s, images, d, tiles, plane, self.v),
         }
     }

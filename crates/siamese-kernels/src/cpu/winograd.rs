@@ -6,6 +6,8 @@
 //! `Gᵀ[Σ (Bᵀ d B) ⊙ (A y Aᵀ)]G`, summed over the tiles.
 
 #![allow(unsafe_code)]
+// The transforms' loops index rows and columns of small matrices, as the paper does.
+#![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
 
@@ -179,8 +181,7 @@ unsafe fn window<S: Simd, const N: usize>(
 #[inline(always)]
 pub(crate) fn input_transform<S: Simd>(
     s: S,
-    images: &[f32],
-    d: Dims,
+    (images, d): (&[f32], Dims),
     padding: usize,
     tiles: Tiles,
     pending: Option<Affine<'_>>,
