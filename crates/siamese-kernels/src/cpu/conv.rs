@@ -27,6 +27,19 @@ pub(super) fn algorithm(c: &ConvStep) -> Algorithm {
     Algorithm::Winograd
 }
 
+/// Weights from which a direct convolution runs in few large chunks, to read them less often.
+const HEAVY: usize = 1 << 16;
+const HEAVY_CHUNKS: usize = 8;
+
+/// Images per chunk of the batch.
+pub(super) fn per_chunk(c: &ConvStep, batch: usize) -> usize {
+    let heavy = direct::depth(c) * c.output.c >= HEAVY;
+    match algorithm(c) {
+        Algorithm::Direct if heavy => batch.div_ceil(HEAVY_CHUNKS),
+        _ => super::per_chunk(batch),
+    }
+}
+
 /// Channels in times out from which a convolution runs wide, see [`super::wide`].
 const WIDE_WEIGHTS: usize = 128 * 128;
 /// Tiles that a chunk of the batch needs, not to run wide.
@@ -377,7 +390,7 @@ impl Kernel for WeightGradient<'_> {
     }
 }
 
-/// Turns the sums of [`WeightGradient`] into `(C_out, C_in, k, k)`.
+/// Turns the sums of [`WeightGradient`] by Winograd's filters into `(C_out, C_in, 3, 3)`.
 pub(super) struct FinishWeights<'a> {
     pub(super) c: &'a ConvStep,
     pub(super) du: &'a [f32],
@@ -388,28 +401,33 @@ impl Kernel for FinishWeights<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (c, ci, co) = (self.c, self.c.input.c, self.c.output.c);
-        match algorithm(c) {
-            Algorithm::Winograd => {
-                let row = winograd::row::<S>(co);
-                for (i, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
-                    let first = i * S::LANES;
-                    let (du, n) = ((self.du, row, first), S::LANES.min(co - first));
-                    winograd::weight_gradient(s, du, 0..ci, (ci, n), Store::Set, dw);
-                }
-            }
-            Algorithm::Direct => {
-                let taps = c.kernel * c.kernel;
-                for (o, dw) in self.dw.chunks_exact_mut(ci * taps).enumerate() {
-                    for (i, dw) in dw.chunks_exact_mut(taps).enumerate() {
-                        for (k, dw) in dw.iter_mut().enumerate() {
-                            *dw = self.du[(k * ci + i) * co + o];
-                        }
-                    }
-                }
-            }
+        let (ci, co) = (self.c.input.c, self.c.output.c);
+        let row = winograd::row::<S>(co);
+        for (i, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
+            let first = i * S::LANES;
+            let (du, n) = ((self.du, row, first), S::LANES.min(co - first));
+            winograd::weight_gradient(s, du, 0..ci, (ci, n), Store::Set, dw);
         }
     }
+}
+
+/// The sums of a direct [`WeightGradient`], `(k, k, C_in, C_out)`, as `(C_out, C_in, k, k)`.
+pub(super) fn reorder_weights(c: &ConvStep, du: &[f32]) -> Vec<f32> {
+    const COLUMNS: usize = 16;
+    let (ci, co, taps) = (c.input.c, c.output.c, c.kernel * c.kernel);
+    let mut dw = vec![0.; du.len()];
+    dw.par_chunks_mut(COLUMNS * ci * taps)
+        .enumerate()
+        .for_each(|(block, dw)| {
+            let columns = dw.len() / (ci * taps);
+            for (i, k) in (0..ci).flat_map(|i| (0..taps).map(move |k| (i, k))) {
+                let from = &du[(k * ci + i) * co + block * COLUMNS..][..columns];
+                for (j, &x) in from.iter().enumerate() {
+                    dw[(j * ci + i) * taps + k] = x;
+                }
+            }
+        });
+    dw
 }
 
 /// The gradient of a few images' input, put into or added to `dx`.

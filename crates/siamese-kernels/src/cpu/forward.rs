@@ -167,7 +167,7 @@ impl Convolution<'_> {
         picks: Option<Picks<'_>>,
         sums: &mut Vec<f64>,
     ) {
-        let (c, level, per) = (self.c, ctx.level(), per_chunk(batch));
+        let (c, level, per) = (self.c, ctx.level(), conv::per_chunk(self.c, batch));
         let (from, to, channels) = (c.input.len(), c.output.len(), 2 * c.output.c);
         let (group, count) = (conv::group(c), batch.div_ceil(per));
         sums.resize(count * channels, 0.);

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::backward::{Backward, Factors};
-use super::conv;
+use super::conv::{self, Algorithm};
 use super::gemm::Store;
 use super::norm::Add;
 use super::norm_gradient::{Coefficients, Gradient, Gradient2x2, Sign};
@@ -129,7 +129,8 @@ impl Backward<'_> {
         c: &ConvStep,
     ) {
         let unit = work.unit;
-        let (level, per, batch) = (ctx.level(), per_chunk(self.plan.batch), self.plan.batch);
+        let (level, batch) = (ctx.level(), self.plan.batch);
+        let per = conv::per_chunk(c, batch);
         let (wants_weight, wants_source) = (self.wanted[c.weight], self.wants(unit.source));
         let weight = self.views.params[c.weight];
         let mut packed = std::mem::take(&mut ctx.packed);
@@ -155,7 +156,11 @@ impl Backward<'_> {
             .enumerate();
         chunks.for_each(|(k, (share, dw))| {
             ctx.scratches.with(|scratch| {
-                let du = scratch.du.zeros(conv::weight_sums(level, c));
+                let du = match conv::algorithm(c) {
+                    Algorithm::Winograd => scratch.du.resize(conv::weight_sums(level, c)),
+                    Algorithm::Direct => &mut *dw,
+                };
+                du.fill(0.);
                 let end = batch.min((k + 1) * per);
                 for first in (k * per..end).step_by(group) {
                     let images = group.min(end - first);
@@ -203,13 +208,18 @@ impl Backward<'_> {
                         });
                     }
                 }
-                if wants_weight {
+                if wants_weight && conv::algorithm(c) == Algorithm::Winograd {
+                    let du = &scratch.du[..];
                     level.run(conv::FinishWeights { c, du, dw });
                 }
             });
         });
         if wants_weight {
-            self.params[c.weight] = Some(sum_chunks(partials, weight.len()));
+            let sum = sum_chunks(partials, weight.len());
+            self.params[c.weight] = Some(match conv::algorithm(c) {
+                Algorithm::Winograd => sum,
+                Algorithm::Direct => conv::reorder_weights(c, &sum),
+            });
         }
         (ctx.packed, ctx.packed_again, ctx.partial) = (packed, packed_again, partial);
         ctx.grads[unit.source] = out;

@@ -7,7 +7,7 @@ use super::conv;
 use super::forward;
 use super::norm::{Affine, ApplyInPlace, Pick2x2};
 use super::winograd::Direction;
-use super::{Context, Strided, Views, conv_bias, gather, per_chunk, pick, pool, slope};
+use super::{Context, Strided, Views, conv_bias, gather, pick, pool, slope};
 use crate::plan::{Plan, Unit};
 use crate::simd::Level;
 
@@ -67,7 +67,7 @@ fn last_use(plan: &Plan) -> Vec<usize> {
 fn convolve(plan: &Plan, views: Views<'_>, ctx: &mut Context, i: usize) {
     let unit = &plan.units[i];
     let Some(c) = &unit.conv else { return };
-    let (level, per) = (ctx.level(), per_chunk(plan.batch));
+    let (level, per) = (ctx.level(), conv::per_chunk(c, plan.batch));
     let mut out = std::mem::take(&mut ctx.values[unit.target]);
     let mut packed = std::mem::take(&mut ctx.packed);
     let (factors, weight) = (&ctx.factors[i], views.params[c.weight]);
