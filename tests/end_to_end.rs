@@ -159,6 +159,86 @@ fn ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<
     Ok(())
 }
 
+/// A picture of one colour, 40×30 pixels.
+fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
+    image::RgbImage::from_pixel(40, 30, image::Rgb(colour)).save(path)?;
+    Ok(())
+}
+
+#[test]
+fn a_trained_model_is_evaluated_verified_and_compared() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = small_config(folder.path(), 1)?;
+    let run = |arguments: &[&str]| -> Result<Output> {
+        Ok(siamese(folder.path()).args(arguments).output()?)
+    };
+    let config = config.to_string_lossy();
+    for name in ["one", "two"] {
+        let output = run(&[
+            "train", "--source", "sample", "--config", &config, "--name", name,
+        ])?;
+        assert!(output.status.success(), "{}", text(&output));
+    }
+
+    let export = ["--export", "sample.npz", "--report", "judged.html"];
+    let output = run(&[
+        &[
+            "evaluate", "runs/one", "--source", "sample", "--json", "--pairs", "2000",
+        ],
+        &export[..],
+    ]
+    .concat())?;
+    assert!(output.status.success(), "{}", text(&output));
+    let judged: Value = serde_json::from_slice(&output.stdout)?;
+    let trained = json(&folder.path().join("runs/one/result.json"))?;
+    assert_eq!(
+        judged["roc_auc"], trained["figures"]["roc_auc"],
+        "training and evaluation disagree"
+    );
+    assert!(folder.path().join("judged.html").is_file());
+
+    let output = run(&[
+        "evaluate",
+        "--embeddings",
+        "sample.npz",
+        "--json",
+        "--pairs",
+        "2000",
+    ])?;
+    assert!(output.status.success(), "{}", text(&output));
+    let table: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(
+        table["recall_at_1"], judged["recall_at_1"],
+        "a model and its exported embeddings disagree"
+    );
+
+    picture(&folder.path().join("red.png"), [200, 30, 20])?;
+    picture(&folder.path().join("blue.png"), [20, 30, 200])?;
+    let output = run(&["verify", "runs/one", "red.png", "red.png", "--json"])?;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(answer["same"], true);
+    let output = run(&["verify", "runs/one", "red.png", "blue.png", "--json"])?;
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    let same = answer["same"].as_bool().context("no answer")?;
+    assert_eq!(output.status.code(), Some(i32::from(!same)));
+    let output = run(&["verify", "runs/one", "red.png", "green.png"])?;
+    assert!(
+        output.status.code() == Some(2) && text(&output).contains("green.png"),
+        "{}",
+        text(&output)
+    );
+
+    let output = run(&["compare", "runs/one", "runs/two"])?;
+    assert!(
+        output.status.success() && text(&output).contains("roc_auc"),
+        "{}",
+        text(&output)
+    );
+    assert!(folder.path().join("compare.html").is_file());
+    Ok(())
+}
+
 #[test]
 fn bad_input_is_one_clear_line_and_a_failure() -> Result<()> {
     let folder = tempfile::tempdir()?;

@@ -45,10 +45,7 @@ impl DeviceChoice {
 /// A line on what is computed on.
 pub(crate) fn describe(device: &Device) -> String {
     match device {
-        Device::Cpu => {
-            let simd = siamese_train::simd_level();
-            format!("CPU, {} threads, {simd}", rayon::current_num_threads())
-        }
+        Device::Cpu => format!("CPU, {} threads", rayon::current_num_threads()),
         other => format!("{:?}", other.location()),
     }
 }

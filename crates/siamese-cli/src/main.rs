@@ -1,8 +1,11 @@
 //! The `siamese` binary: it assembles, the crates do the work.
 
+mod compare;
 mod data;
 mod device;
+mod evaluate;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -24,20 +27,33 @@ struct Arguments {
 enum Command {
     /// Train a tower; leaves a run folder with model, figures and report
     Train(train::Arguments),
+    /// Say how good a model is, or an embedding from anywhere
+    Evaluate(evaluate::Arguments),
+    /// Say whether two pictures show the same thing
+    Verify(verify::Arguments),
+    /// Lay runs side by side
+    Compare(compare::Arguments),
     /// Download a data set
     Fetch(data::FetchArguments),
+    /// Look after data sets
+    #[command(subcommand)]
+    Data(data::DataCommand),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(arguments) => train::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Fetch(arguments) => data::fetch(&arguments),
+        Command::Data(command) => data::run(&command),
     };
     match result {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }

@@ -87,12 +87,24 @@ struct Settings {
     monitor: Option<MonitorName>,
 }
 
+/// The distances by name.
 #[derive(Clone, Copy, ValueEnum)]
-enum DistanceName {
+pub(crate) enum DistanceName {
     Euclidean,
     SquaredEuclidean,
     Cosine,
     Manhattan,
+}
+
+impl From<DistanceName> for Distance {
+    fn from(name: DistanceName) -> Self {
+        match name {
+            DistanceName::Euclidean => Self::Euclidean,
+            DistanceName::SquaredEuclidean => Self::SquaredEuclidean,
+            DistanceName::Cosine => Self::Cosine,
+            DistanceName::Manhattan => Self::Manhattan,
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -124,13 +136,7 @@ impl Settings {
         set(&mut config.stopping.patience, self.patience);
         set(&mut config.stopping.min_delta, self.min_delta);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
-        let distance = self.distance.map(|name| match name {
-            DistanceName::Euclidean => Distance::Euclidean,
-            DistanceName::SquaredEuclidean => Distance::SquaredEuclidean,
-            DistanceName::Cosine => Distance::Cosine,
-            DistanceName::Manhattan => Distance::Manhattan,
-        });
-        set(&mut config.distance, distance);
+        set(&mut config.distance, self.distance.map(Distance::from));
         let monitor = self.monitor.map(|name| match name {
             MonitorName::Loss => Monitor::Loss,
             MonitorName::Eer => Monitor::Eer,

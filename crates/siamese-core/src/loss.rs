@@ -1,7 +1,6 @@
 //! Contrastive losses.
 //!
-//! In all of them y = 1 marks a *like* pair, as in `REFERENCES` of this project and in most code; Hadsell's
-//! paper has Y = 0 for like pairs.
+//! In all of them y = 1 marks a *like* pair, as in most code; Hadsell's paper has Y = 0 for like pairs.
 
 use candle_core::{DType, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};

@@ -116,6 +116,21 @@ pub fn read_image_folder(
     })
 }
 
+/// Reads one picture as RGB (H, W, C) of `size` (height, width), turned upright and resized as
+/// [`read_image_folder`] does.
+///
+/// # Errors
+///
+/// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
+pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataError> {
+    let (pixels, _) = read_picture(file, size).map_err(|error| DataError::NotADataSet {
+        path: file.to_path_buf(),
+        expected: "a readable picture",
+        found: error.to_string(),
+    })?;
+    Ok(pixels)
+}
+
 /// The files in `folder` that are named as pictures are.
 fn pictures(folder: &Path) -> Vec<PathBuf> {
     let mut files = entries(folder);

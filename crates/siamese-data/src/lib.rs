@@ -33,7 +33,7 @@ pub use chances::ClassSampling;
 pub use check::{ClassInSplit, Duplicate, SoundnessReport, check};
 pub use cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
 pub use error::DataError;
-pub use folder::{FileProblem, ImageFolder, read_image_folder};
+pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder};
 pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use loader::{ImageBatch, ImageBatches, LoaderConfig, LoaderError, PairBatch, PairLoader};

@@ -7,8 +7,10 @@ mod evaluation;
 mod pairs;
 mod retrieval;
 mod sections;
+mod table;
 
 pub use embed::{Embeddings, embed};
 pub use evaluation::{EvaluateConfig, Evaluation, evaluate};
 pub use pairs::JudgedPairs;
 pub use retrieval::Retrieval;
+pub use table::{TableEvaluation, evaluate_table};

@@ -18,7 +18,7 @@ const NEIGHBOURS: usize = 8;
 /// Probes shown, half of them with a wrong nearest neighbour.
 const SHEETS: usize = 12;
 /// Neighbours that vote on a class.
-const VOTERS: usize = 5;
+pub(crate) const VOTERS: usize = 5;
 
 /// What retrieval, nearest neighbours and centroids make of an embedding.
 pub struct Retrieval {

@@ -180,7 +180,7 @@ impl TrainConfig {
             "default" => Ok(default),
             "quick" => Ok(Self {
                 preset: preset.into(),
-                epochs: 8,
+                epochs: 6,
                 ..default
             }),
             "system-c" => Ok(Self::cifar100_system_c(default)),

@@ -1,0 +1,86 @@
+//! `siamese compare`: runs side by side.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use siamese_report::{CompareReport, ComparedRun, Figure};
+use siamese_train::{RunFolder, Summary};
+
+/// Arguments of `siamese compare`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Folders of finished runs
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    /// The page to write
+    #[arg(long, value_name = "FILE.html", default_value = "compare.html")]
+    report: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let runs = arguments
+        .runs
+        .iter()
+        .map(|path| read(&RunFolder::open(path)?))
+        .collect::<Result<Vec<_>>>()?;
+    print_table(&runs);
+    let report = CompareReport {
+        runs,
+        ..Default::default()
+    };
+    report.write(&arguments.report)?;
+    println!("\n{}", arguments.report.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(folder: &RunFolder) -> Result<ComparedRun> {
+    let path = folder.file("result.json");
+    let reading = || format!("reading {} (is the run finished?)", path.display());
+    let text = std::fs::read_to_string(&path).with_context(reading)?;
+    let summary: Summary = serde_json::from_str(&text).with_context(reading)?;
+    let figure = |(name, figure): (&String, &siamese_train::SummaryFigure)| {
+        let shown = Figure::new(name, figure.value);
+        match figure.interval {
+            Some(interval) => shown.with_interval(interval.low, interval.high),
+            None => shown,
+        }
+    };
+    Ok(ComparedRun {
+        name: folder.name(),
+        figures: summary.figures.iter().map(figure).collect(),
+        epochs: folder.epochs()?,
+        best_epoch: Some(summary.best_epoch),
+        config: serde_json::to_value(folder.record()?.config)?,
+        ..Default::default()
+    })
+}
+
+/// A row per figure, a column per run.
+fn print_table(runs: &[ComparedRun]) {
+    let width = |run: &ComparedRun| run.name.chars().count().max(8);
+    print!("{:<28}", "figure");
+    runs.iter()
+        .for_each(|run| print!("  {:>1$}", run.name, width(run)));
+    println!();
+    let mut rows: BTreeMap<&str, Vec<Option<f64>>> = BTreeMap::new();
+    for (column, run) in runs.iter().enumerate() {
+        for figure in &run.figures {
+            rows.entry(&figure.name)
+                .or_insert_with(|| vec![None; runs.len()])[column] = Some(figure.value);
+        }
+    }
+    for (name, values) in rows {
+        print!("{name:<28}");
+        for (run, value) in runs.iter().zip(values) {
+            match value {
+                Some(value) => print!("  {value:>width$.4}", width = width(run)),
+                None => print!("  {:>width$}", "–", width = width(run)),
+            }
+        }
+        println!();
+    }
+}
