@@ -30,7 +30,8 @@ pub struct Projector {
 impl Projector {
     /// Writes `tensors.tsv`, `metadata.tsv`, `sprite.png` (where there are thumbnails) and
     /// `projector_config.pbtxt` into `folder`. The thumbnails are left out where their sprite
-    /// would be larger than TensorBoard shows.
+    /// would be larger than TensorBoard shows. TensorBoard finds them where `folder` is its log
+    /// folder or holds event files.
     ///
     /// # Errors
     /// When the parts differ in number, or a file cannot be written.

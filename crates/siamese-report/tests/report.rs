@@ -1,5 +1,8 @@
 //! A run's report holds what it was given, and nothing that it was not.
 
+// Helpers of tests are tests: a panic is how they fail.
+#![allow(clippy::unwrap_used)]
+
 use siamese_report::{
     Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Figure, Neighbour,
     Neighbours, PairDistances, RocPoint, RunReport, Thumbnail,
@@ -172,7 +175,8 @@ fn a_report_of_nothing_is_a_page_without_sections() {
 
 #[test]
 fn a_section_stays_out_without_its_data() {
-    let without: [(&str, fn(&mut RunReport)); 9] = [
+    type Removal = (&'static str, fn(&mut RunReport));
+    let without: [Removal; 9] = [
         ("result", |r| r.figures.clear()),
         ("curves", |r| r.epochs.clear()),
         ("pairs", |r| {

@@ -152,6 +152,7 @@ fn epochs(chance: &mut Chance, skill: f64) -> Vec<EpochRow> {
                 active_share: Some(1.0 - 0.85 * skill * done),
                 seconds: Some(24.0 + chance.even()),
                 images_per_second: Some(620.0 + 10.0 * chance.even()),
+                data_wait_share: Some(0.002),
             }
         })
         .collect()

@@ -6,7 +6,7 @@ use crate::text::{escape, px};
 
 /// Width of a letter at the charts' font size, on the wide side.
 const LETTER: f64 = 6.6;
-const TOP: f64 = 26.0;
+const TOP: f64 = 30.0;
 const BOTTOM: f64 = 38.0;
 
 /// A chart being drawn: both rulers, and the SVG so far.

@@ -33,12 +33,11 @@ impl Curve {
         Self::new("Equal error rate", "on validation pairs", |row| row.eer).and_zero();
     pub(crate) const RATE: Self =
         Self::new("Learning rate", "learning rate", |row| row.learning_rate).and_zero();
-    pub(crate) const SPREAD: Self = Self::new(
-        "Embedding spread",
-        "mean deviation of a coordinate",
-        |row| row.embedding_spread,
-    )
-    .and_zero();
+    pub(crate) const SPREAD: Self =
+        Self::new("Embedding spread", "r.m.s. distance from the mean", |row| {
+            row.embedding_spread
+        })
+        .and_zero();
     pub(crate) const ACTIVE: Self =
         Self::new("Active share", "unlike pairs inside the margin", |row| {
             row.active_share
@@ -166,7 +165,7 @@ fn overlaid<const N: usize>(
 /// All numbers as a table, for those who do not read charts.
 fn numbers(epochs: &[EpochRow]) -> String {
     type Column = (&'static str, fn(&EpochRow) -> Option<f64>);
-    let columns: [Column; 10] = [
+    let columns: [Column; 11] = [
         ("train loss", Curve::TRAIN_LOSS.value),
         ("validation loss", Curve::VALIDATION_LOSS.value),
         ("ROC AUC", Curve::AUC.value),
@@ -177,6 +176,7 @@ fn numbers(epochs: &[EpochRow]) -> String {
         ("active", Curve::ACTIVE.value),
         ("seconds", |row| row.seconds),
         ("images/s", Curve::SPEED.value),
+        ("data wait", |row| row.data_wait_share),
     ];
     let measured = |(_, value): &&Column| epochs.iter().any(|row| value(row).is_some());
     let shown: Vec<_> = columns.iter().filter(measured).collect();
