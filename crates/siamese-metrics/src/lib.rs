@@ -5,6 +5,17 @@
 //! `f64`. Functions take plain slices and give small structs that serialise. Randomness comes from
 //! a seed, and every figure and interval is bit-equal for any number of threads.
 //!
+//! | module | question |
+//! |---|---|
+//! | [`verification`] | are two images of one class, and at which threshold? |
+//! | [`calibration`] | how likely is it? |
+//! | [`retrieval`] | are a probe's nearest neighbours of its class? |
+//! | [`classify`] | which class do its neighbours or the class centres say? |
+//! | [`fewshot`] | … of N classes never seen, by K examples each? |
+//! | [`bootstrap`] | how sure is any of that? |
+//! | [`protocols`], [`npz`] | pairs and embeddings from files |
+//! | [`projection`] | what do they look like in the plane? |
+//!
 //! ```
 //! use siamese_metrics::BootstrapConfig;
 //! use siamese_metrics::verification::{Target, fit_threshold, verification_figures};

@@ -27,7 +27,7 @@ impl Metric {
     /// assert_eq!(Metric::Manhattan.distance(&[3.0, 0.0], &[0.0, 4.0]), 7.0);
     /// ```
     pub fn distance(self, a: &[f32], b: &[f32]) -> f32 {
-        self.from_key(self.key(a, b))
+        self.distance_of(self.key(a, b))
     }
 
     /// What embeddings are ranked by: rises with the distance, without the square root.
@@ -47,7 +47,7 @@ impl Metric {
     }
 
     /// The distance that a key stands for.
-    pub(crate) fn from_key(self, key: f64) -> f32 {
+    pub(crate) fn distance_of(self, key: f64) -> f32 {
         match self {
             Self::Euclidean => key.sqrt() as f32,
             Self::SquaredEuclidean | Self::Manhattan => key as f32,

@@ -1,5 +1,7 @@
 //! Calibration against scikit-learn, naive fits and known limits.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 use proptest::prelude::*;
 use serde::Deserialize;
 use siamese_metrics::calibration::{Calibration, brier, expected_calibration_error, reliability};

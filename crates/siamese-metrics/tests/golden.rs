@@ -1,5 +1,7 @@
 //! Golden values of scikit-learn and pytorch-metric-learning, made by `golden/make_golden.py`.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 use serde::Deserialize;
 use siamese_metrics::retrieval::{RetrievalConfig, retrieval};
 use siamese_metrics::verification::RocCurve;

@@ -1,5 +1,7 @@
 //! Embeddings from NumPy and back, and what is said of files that do not fit.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 

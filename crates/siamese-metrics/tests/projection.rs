@@ -1,5 +1,7 @@
 //! Projections: what PCA must keep, and what t-SNE must not tear apart.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 use rand::{Rng, SeedableRng};
 use siamese_metrics::projection::{TsneConfig, pca, tsne};
 use siamese_metrics::retrieval::nearest;

@@ -1,6 +1,8 @@
 //! Retrieval and classification against naive loops, on random embeddings with ties and lone
 //! labels, and at the edges.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 use proptest::prelude::*;
 use siamese_metrics::classify::{Confusion, accuracy_figure, centroid_classify, knn_classify};
 use siamese_metrics::retrieval::{Retrieval, RetrievalConfig, nearest, retrieval};

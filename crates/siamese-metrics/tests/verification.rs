@@ -1,9 +1,11 @@
 //! Verification figures against naive loops, on random distances with ties, and at the edges.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 use proptest::prelude::*;
 use siamese_metrics::verification::{
     RocCurve, Target, Verification, fit_threshold, precision_called_same, roc_auc,
-    verification_figures,
+    verification_figures, verification_figures_by_image,
 };
 use siamese_metrics::{BootstrapConfig, Error, find};
 
@@ -260,7 +262,6 @@ fn clustered_pairs(count: usize) -> (Vec<f32>, Vec<(u32, u32)>) {
                 (i % 10, (i / 10 + i + 1) % 10)
             }
         })
-        .map(|(a, b)| if a == b { (a, a) } else { (a, b) })
         .collect();
     let distances = pairs
         .iter()
@@ -328,57 +329,73 @@ fn resampling_classes_gives_wider_intervals_than_resampling_pairs_would() {
     );
 }
 
-#[test]
-fn a_resample_weighs_pairs_as_repeating_them_would() {
-    // The bootstrap's definition, written out: repeat a like pair W_a times and an unlike one
-    // W_a·W_b times, then take the plain area. Percentiles of those must be the interval.
-    let (distances, pairs) = clustered_pairs(120);
-    let config = BootstrapConfig {
-        replicates: 40,
-        seed: 9,
-        level: 0.8,
-    };
-    let figures = verification_figures(&distances, &pairs, 0.8, &config).unwrap();
-    let mut order = Vec::new(); // classes in the order in which ascending distances meet them
-    let mut sorted: Vec<usize> = (0..pairs.len()).collect();
-    sorted.sort_by(|&a, &b| distances[a].total_cmp(&distances[b]));
-    for i in sorted {
-        for class in [pairs[i].0, pairs[i].1] {
-            if !order.contains(&class) {
-                order.push(class);
-            }
+/// The bootstrap's definition, written out: repeat each pair as often as its nodes were drawn,
+/// take the plain area of each resample, and the percentiles of those.
+fn area_interval_by_repeating(
+    distances: &[f32],
+    like: &[bool],
+    nodes: &[(u32, u32)],
+    config: &BootstrapConfig,
+) -> (f64, f64) {
+    use rand::{Rng, SeedableRng};
+    let mut order: Vec<u32> = nodes.iter().flat_map(|(a, b)| [*a, *b]).collect();
+    order.sort_unstable();
+    order.dedup();
+    let area = |replicate| {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(config.seed);
+        rng.set_stream(replicate);
+        let drawn: Vec<usize> = order
+            .iter()
+            .map(|_| rng.random_range(0..order.len()))
+            .collect();
+        let times = |node| drawn.iter().filter(|d| order[**d] == node).count();
+        let mut repeated = (Vec::new(), Vec::new());
+        for ((distance, like), &(a, b)) in distances.iter().zip(like).zip(nodes) {
+            let times = if a == b {
+                times(a)
+            } else {
+                times(a) * times(b)
+            };
+            repeated.0.extend(std::iter::repeat_n(*distance, times));
+            repeated.1.extend(std::iter::repeat_n(*like, times));
         }
-    }
-    let mut areas: Vec<f64> = (0..config.replicates as u64)
-        .map(|r| {
-            use rand::{Rng, SeedableRng};
-            let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(config.seed);
-            rng.set_stream(r);
-            let mut drawn = vec![0usize; order.len()];
-            for _ in 0..order.len() {
-                drawn[rng.random_range(0..order.len())] += 1;
-            }
-            let weight = |class| drawn[order.iter().position(|c| *c == class).unwrap()];
-            let mut repeated = (Vec::new(), Vec::new());
-            for (distance, &(a, b)) in distances.iter().zip(&pairs) {
-                let times = if a == b {
-                    weight(a)
-                } else {
-                    weight(a) * weight(b)
-                };
-                repeated.0.extend(std::iter::repeat_n(*distance, times));
-                repeated.1.extend(std::iter::repeat_n(a == b, times));
-            }
-            roc_auc(&repeated.0, &repeated.1).unwrap()
-        })
-        .collect();
+        roc_auc(&repeated.0, &repeated.1).unwrap()
+    };
+    let mut areas: Vec<f64> = (0..config.replicates as u64).map(area).collect();
     areas.sort_by(f64::total_cmp);
     let quantile = |q: f64| {
         let at = q * (areas.len() - 1) as f64;
         let below = areas[at.floor() as usize];
         below + (areas[at.ceil() as usize] - below) * at.fract()
     };
-    let interval = find(&figures, "roc_auc").unwrap().interval.unwrap();
-    assert!((interval.low - quantile(0.1)).abs() < 1e-9);
-    assert!((interval.high - quantile(0.9)).abs() < 1e-9);
+    (
+        quantile((1.0 - config.level) / 2.0),
+        quantile((1.0 + config.level) / 2.0),
+    )
+}
+
+#[test]
+fn a_resample_weighs_pairs_as_repeating_them_would() {
+    let (distances, pairs) = clustered_pairs(120);
+    let like: Vec<bool> = pairs.iter().map(|(a, b)| a == b).collect();
+    let config = BootstrapConfig {
+        replicates: 40,
+        seed: 9,
+        level: 0.8,
+    };
+    let check = |figures: &[siamese_metrics::Figure], nodes: &[(u32, u32)]| {
+        let interval = find(figures, "roc_auc").unwrap().interval.unwrap();
+        let (low, high) = area_interval_by_repeating(&distances, &like, nodes, &config);
+        assert!((interval.low - low).abs() < 1e-9, "{interval:?} {low}");
+        assert!((interval.high - high).abs() < 1e-9, "{interval:?} {high}");
+    };
+    check(
+        &verification_figures(&distances, &pairs, 0.8, &config).unwrap(),
+        &pairs,
+    );
+
+    // By image: like pairs have two images as well.
+    let images: Vec<(u32, u32)> = (0..120).map(|i| (i % 40, (i * 7 + 1) % 41 + 40)).collect();
+    let figures = verification_figures_by_image(&distances, &like, &images, 0.8, &config).unwrap();
+    check(&figures, &images);
 }

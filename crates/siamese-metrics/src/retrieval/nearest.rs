@@ -198,7 +198,7 @@ impl Shortlist {
         if self.wanted > 0 && self.candidates.len() > self.wanted {
             self.shorten(search);
         }
-        let distance = |key| search.metric.from_key(key);
+        let distance = |key| search.metric.distance_of(key);
         let ranked = self.ranked(search).into_iter().take(self.wanted);
         ranked
             .map(|(key, index, _)| Neighbour {

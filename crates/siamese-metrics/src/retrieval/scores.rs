@@ -26,47 +26,27 @@ pub(crate) struct Scores {
 
 impl Scores {
     pub(crate) fn new(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Metric) -> Self {
-        let dim = probes.dim();
-        let product = metric != Metric::Manhattan;
-        let unit = metric == Metric::Cosine;
-        let shown = gallery.unwrap_or(probes);
-        let mean = mean_row(shown, unit);
-        let longest = [Some(probes), gallery]
-            .into_iter()
-            .flatten()
-            .flat_map(|set| set.rows())
-            .map(|row| size(product, &centred(row, &mean, unit)))
-            .fold(0.0, f64::max);
-        let scale = if longest > 0.0 { 1.0 / longest } else { 1.0 };
-        let shrink = |set: &Embeddings| -> (Vec<f32>, Vec<f32>) {
-            let mut rows = Vec::with_capacity(set.len() * dim);
-            let mut sizes = Vec::with_capacity(set.len());
-            for row in set.rows() {
-                let start = rows.len();
-                rows.extend(centred(row, &mean, unit).iter().map(|x| (x * scale) as f32));
-                let scaled = rows[start..].iter().map(|&x| f64::from(x));
-                let size: f64 = if product {
-                    scaled.map(|x| x * x).sum()
-                } else {
-                    scaled.map(f64::abs).sum()
-                };
-                // A zero vector is at cosine distance 1 from everything: as a "unit row" at the
-                // origin it would be at ½.
-                let zero = unit && row.iter().all(|x| *x == 0.0);
-                sizes.push(if zero { size + scale * scale } else { size } as f32);
-            }
-            (rows, sizes)
+        let mut frame = Frame {
+            product: metric != Metric::Manhattan,
+            unit: metric == Metric::Cosine,
+            mean: vec![0.0; probes.dim()],
+            scale: 1.0,
         };
-        let (probe_rows, probe_sizes) = shrink(probes);
+        frame.mean = frame.mean_of(gallery.unwrap_or(probes));
+        let sets = [Some(probes), gallery].into_iter().flatten();
+        let rows = sets.flat_map(|set| set.rows());
+        let longest = rows.map(|row| frame.length_of(row)).fold(0.0, f64::max);
+        frame.scale = if longest > 0.0 { 1.0 / longest } else { 1.0 };
+
+        let (probe_rows, probe_sizes) = frame.place(probes);
         let (gallery_rows, gallery_sizes) = match gallery {
-            Some(gallery) => shrink(gallery),
+            Some(gallery) => frame.place(gallery),
             None => (Vec::new(), probe_sizes.clone()),
         };
-        let largest = gallery_sizes.iter().copied().fold(0.0, f32::max);
         Self {
-            dim,
-            product,
-            largest,
+            dim: probes.dim(),
+            product: frame.product,
+            largest: gallery_sizes.iter().copied().fold(0.0, f32::max),
             probes: probe_rows,
             probe_sizes,
             gallery: gallery_rows,
@@ -129,41 +109,74 @@ fn manhattan(a: &[f32], b: &[f32]) -> f32 {
     lanes.iter().sum::<f32>() + rest
 }
 
-/// The mean of all rows, each scaled to length 1 first where `unit` says so.
-fn mean_row(set: &Embeddings, unit: bool) -> Vec<f64> {
-    let mut mean = vec![0.0; set.dim()];
-    for row in set.rows() {
-        let length = if unit { length(row) } else { 1.0 };
-        mean.iter_mut()
-            .zip(row)
-            .for_each(|(m, x)| *m += f64::from(*x) / length);
+/// Where rows are moved to before they are rounded to `f32`.
+struct Frame {
+    /// Squared Euclidean through a matrix product; else Manhattan.
+    product: bool,
+    /// Rows are scaled to length 1 first.
+    unit: bool,
+    mean: Vec<f64>,
+    scale: f64,
+}
+
+impl Frame {
+    fn mean_of(&self, set: &Embeddings) -> Vec<f64> {
+        let mut mean = vec![0.0; set.dim()];
+        for row in set.rows() {
+            mean.iter_mut()
+                .zip(self.shaped(row))
+                .for_each(|(m, x)| *m += x);
+        }
+        mean.iter_mut().for_each(|m| *m /= set.len() as f64);
+        mean
     }
-    mean.iter_mut().for_each(|m| *m /= set.len() as f64);
-    mean
-}
 
-fn centred(row: &[f32], mean: &[f64], unit: bool) -> Vec<f64> {
-    let length = if unit { length(row) } else { 1.0 };
-    row.iter()
-        .zip(mean)
-        .map(|(x, m)| f64::from(*x) / length - m)
-        .collect()
-}
+    /// The row itself, or scaled to length 1; a zero vector, which has no direction, stays.
+    fn shaped<'a>(&self, row: &'a [f32]) -> impl Iterator<Item = f64> + use<'a> {
+        let mut length = 1.0;
+        if self.unit {
+            length = row
+                .iter()
+                .map(|x| f64::from(*x).powi(2))
+                .sum::<f64>()
+                .sqrt();
+        }
+        let length = if length > 0.0 { length } else { 1.0 };
+        row.iter().map(move |x| f64::from(*x) / length)
+    }
 
-/// Euclidean length of a row; 1 for a zero vector, which has no direction.
-fn length(row: &[f32]) -> f64 {
-    let length = row
-        .iter()
-        .map(|x| f64::from(*x).powi(2))
-        .sum::<f64>()
-        .sqrt();
-    if length > 0.0 { length } else { 1.0 }
-}
+    fn centred(&self, row: &[f32]) -> impl Iterator<Item = f64> {
+        self.shaped(row).zip(&self.mean).map(|(x, m)| x - m)
+    }
 
-fn size(product: bool, row: &[f64]) -> f64 {
-    if product {
-        row.iter().map(|x| x * x).sum::<f64>().sqrt()
-    } else {
-        row.iter().map(|x| x.abs()).sum()
+    fn length_of(&self, row: &[f32]) -> f64 {
+        if self.product {
+            self.centred(row).map(|x| x * x).sum::<f64>().sqrt()
+        } else {
+            self.centred(row).map(f64::abs).sum()
+        }
+    }
+
+    /// All rows centred, scaled and rounded, and the size of each: `‖b‖²`, or `Σ|bᵢ|`.
+    fn place(&self, set: &Embeddings) -> (Vec<f32>, Vec<f32>) {
+        let mut rows = Vec::with_capacity(set.len() * set.dim());
+        let mut sizes = Vec::with_capacity(set.len());
+        for row in set.rows() {
+            let start = rows.len();
+            rows.extend(self.centred(row).map(|x| (x * self.scale) as f32));
+            let placed = rows[start..].iter().map(|&x| f64::from(x));
+            let mut size: f64 = if self.product {
+                placed.map(|x| x * x).sum()
+            } else {
+                placed.map(f64::abs).sum()
+            };
+            // A zero vector is at cosine distance 1 from everything: as a "unit row" at the
+            // origin it would be at ½.
+            if self.unit && row.iter().all(|x| *x == 0.0) {
+                size += self.scale * self.scale;
+            }
+            sizes.push(size as f32);
+        }
+        (rows, sizes)
     }
 }

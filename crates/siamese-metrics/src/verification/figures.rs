@@ -1,10 +1,9 @@
 //! All verification figures at a threshold, bare or with bootstrap intervals.
 
-use std::collections::HashMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::REPORTED_FARS;
+use super::ranked::RankedPairs;
 use super::roc::{Accepted, RocCurve, rank};
 use crate::bootstrap::{BootstrapConfig, intervals};
 use crate::error::{Error, Result, check_same_length};
@@ -129,32 +128,60 @@ pub fn verification_figures(
     threshold: f32,
     bootstrap: &BootstrapConfig,
 ) -> Result<Vec<Figure>> {
+    check_same_length(("distances", distances.len()), ("pairs", pairs.len()))?;
+    let like: Vec<bool> = pairs.iter().map(|(a, b)| a == b).collect();
+    figures(distances, &like, pairs, threshold, bootstrap)
+}
+
+/// The same figures where only the pairs are known, not the classes: resampled by image.
+///
+/// `images[i]` numbers the two images of pair `i`. Images of one class succeed and fail together,
+/// and here nothing says which those are: where the classes are known, take
+/// [`verification_figures`], whose intervals are wider and right.
+///
+/// # Errors
+/// Those of [`verification_figures`], or lengths that differ.
+pub fn verification_figures_by_image(
+    distances: &[f32],
+    like: &[bool],
+    images: &[(u32, u32)],
+    threshold: f32,
+    bootstrap: &BootstrapConfig,
+) -> Result<Vec<Figure>> {
+    check_same_length(("distances", distances.len()), ("images", images.len()))?;
+    figures(distances, like, images, threshold, bootstrap)
+}
+
+/// Figures of pairs of nodes, the nodes (classes or images) being resampled.
+fn figures(
+    distances: &[f32],
+    like: &[bool],
+    nodes: &[(u32, u32)],
+    threshold: f32,
+    bootstrap: &BootstrapConfig,
+) -> Result<Vec<Figure>> {
     check_threshold(threshold)?;
     bootstrap.check()?;
-    check_same_length(("distances", distances.len()), ("pairs", pairs.len()))?;
-    let ranked = RankedPairs::new(distances, pairs, threshold)?;
-    let observed = ranked.accepted(&vec![1; ranked.classes]);
-    let values = statistics(&observed, ranked.called_same);
-    let intervals = intervals(ranked.classes, bootstrap, |drawn| {
-        let resampled = ranked.accepted(drawn);
-        match resampled.scaled_to(observed.totals()) {
-            Some(resampled) => statistics(&resampled, ranked.called_same),
+    let ranked = RankedPairs::new(distances, like, nodes)?;
+    let called_same = ranked.operating_point(threshold);
+    let observed = ranked.accepted(&vec![1; ranked.nodes()]);
+    let values = statistics(&observed, called_same);
+    let intervals = intervals(ranked.nodes(), bootstrap, |drawn| {
+        match ranked.accepted(drawn).scaled_to(observed.totals()) {
+            Some(resampled) => statistics(&resampled, called_same),
             None => [None; NAMES.len()],
         }
     });
-    let figures =
-        NAMES
-            .iter()
-            .zip(values)
-            .zip(intervals)
-            .filter_map(|((name, value), interval)| {
-                value.map(|value| Figure {
-                    name: (*name).to_owned(),
-                    value,
-                    interval,
-                })
-            });
-    Ok(figures.collect())
+    let defined = NAMES.iter().zip(values).zip(intervals);
+    let figure = |((name, value), interval): ((&&str, Option<f64>), _)| {
+        let name = (*name).to_owned();
+        value.map(|value| Figure {
+            name,
+            value,
+            interval,
+        })
+    };
+    Ok(defined.filter_map(figure).collect())
 }
 
 fn check_threshold(threshold: f32) -> Result<()> {
@@ -237,91 +264,5 @@ impl Called {
 
     fn f1(&self) -> f64 {
         2.0 * self.true_accepts / (self.true_accepts + self.false_accepts + self.like)
-    }
-}
-
-/// Pairs in the order of ascending distance, their classes numbered from 0: sorted once, weighed
-/// anew for each resample.
-struct RankedPairs {
-    pairs: Vec<RankedPair>,
-    classes: usize,
-    /// The operating point that the threshold stands for.
-    called_same: usize,
-}
-
-struct RankedPair {
-    a: u32,
-    b: u32,
-    opens_group: bool,
-}
-
-impl RankedPairs {
-    fn new(distances: &[f32], pairs: &[(u32, u32)], threshold: f32) -> Result<Self> {
-        let like: Vec<bool> = pairs.iter().map(|(a, b)| a == b).collect();
-        let order = rank(distances, &like)?;
-        let mut numbers = HashMap::new();
-        let mut number = |class: u32| {
-            let next = numbers.len() as u32;
-            *numbers.entry(class).or_insert(next)
-        };
-        let mut previous = None;
-        let mut called_same = 0;
-        let mut ranked = Vec::with_capacity(order.len());
-        for i in order {
-            let opens_group = previous != Some(distances[i]);
-            previous = Some(distances[i]);
-            called_same += usize::from(opens_group && distances[i] < threshold);
-            let (a, b) = pairs[i];
-            ranked.push(RankedPair {
-                a: number(a),
-                b: number(b),
-                opens_group,
-            });
-        }
-        Ok(Self {
-            pairs: ranked,
-            classes: numbers.len(),
-            called_same,
-        })
-    }
-
-    /// The accepted weights when class `c` is drawn `drawn[c]` times.
-    fn accepted(&self, drawn: &[u32]) -> Accepted {
-        let mut accepted = Accepted::starting();
-        let (mut like, mut unlike) = (0.0, 0.0);
-        for pair in &self.pairs {
-            if pair.opens_group {
-                accepted.set_last(like, unlike);
-                accepted.open_group();
-            }
-            let a = f64::from(drawn[pair.a as usize]);
-            if pair.a == pair.b {
-                like += a;
-            } else {
-                unlike += a * f64::from(drawn[pair.b as usize]);
-            }
-        }
-        accepted.set_last(like, unlike);
-        accepted
-    }
-}
-
-impl Accepted {
-    fn set_last(&mut self, like: f64, unlike: f64) {
-        let last = self.like.len() - 1;
-        (self.like[last], self.unlike[last]) = (like, unlike);
-    }
-
-    /// The same curve with these totals; `None` when no like or no unlike pair was drawn.
-    fn scaled_to(mut self, (like, unlike): (f64, f64)) -> Option<Self> {
-        let (drawn_like, drawn_unlike) = self.totals();
-        if drawn_like == 0.0 || drawn_unlike == 0.0 {
-            return None;
-        }
-        self.like.iter_mut().for_each(|w| *w *= like / drawn_like);
-        self.unlike
-            .iter_mut()
-            .for_each(|w| *w *= unlike / drawn_unlike);
-        Some(self)
     }
 }

@@ -18,11 +18,14 @@
 
 mod det;
 mod figures;
+mod ranked;
 mod roc;
 mod threshold;
 
 pub use det::{DetPoint, det_points, probit};
-pub use figures::{Verification, precision_called_same, verification_figures};
+pub use figures::{
+    Verification, precision_called_same, verification_figures, verification_figures_by_image,
+};
 pub(crate) use roc::rank;
 pub use roc::{RocCurve, RocPoint};
 pub use threshold::{Target, Threshold, fit_threshold};
