@@ -72,7 +72,10 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         for mode in &options.modes {
             let request = format!("{net} {mode} {batch} {steps}");
             for round in 1..=options.rounds {
-                progress(&format!("{net} {mode}: round {round} of {}", options.rounds));
+                progress(&format!(
+                    "{net} {mode}: round {round} of {}",
+                    options.rounds
+                ));
                 for player in &mut players {
                     player.play(&request)?;
                 }

@@ -62,25 +62,25 @@ struct Settings {
     #[arg(long)]
     pairs_per_batch: Option<usize>,
     /// Peak learning rate
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
     /// Distance past which an unlike pair costs nothing
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     margin: Option<f64>,
     /// Distance between embeddings
     #[arg(long, value_enum)]
     distance: Option<DistanceName>,
     /// Share of the unlike pairs drawn within one superclass
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     hard_fraction: Option<f64>,
     /// Largest norm of the gradient
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     clip_norm: Option<f64>,
     /// Epochs without progress that end the run
     #[arg(long)]
     patience: Option<usize>,
     /// Smaller progress does not count
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     min_delta: Option<f64>,
     /// The validation figure that decides
     #[arg(long, value_enum)]
