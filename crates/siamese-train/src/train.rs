@@ -133,7 +133,10 @@ fn train_epoch(run: &mut Run, interrupt: &AtomicBool) -> Result<Option<Trained>>
         run.position.batch += 1;
         images += batch.labels.len();
         let interrupted = interrupt.load(Ordering::Relaxed);
-        if run.position.batch % READ_EVERY == 0 || run.position.batch == count || interrupted {
+        if run.position.batch.is_multiple_of(READ_EVERY)
+            || run.position.batch == count
+            || interrupted
+        {
             run.position.totals.add(&std::mem::take(&mut sums))?;
         }
         progress.step(
