@@ -126,6 +126,8 @@ mod tests {
     use super::*;
     use candle_core::{Device, Var};
 
+    type Loss<'a> = dyn Fn(&Tensor) -> Result<Tensor> + 'a;
+
     const A: [[f32; 3]; 4] = [
         [0.3, -1.2, 0.5],
         [2.0, 0.1, -0.7],
@@ -258,7 +260,7 @@ mod tests {
         let labels = Tensor::new(&LABELS, &Device::Cpu)?;
         let like = Tensor::new(&[1f64, 0., 0., 1., 0.], &Device::Cpu)?;
         let base: Vec<f64> = X.iter().flatten().map(|&v| f64::from(v)).collect();
-        let losses: [&dyn Fn(&Tensor) -> Result<Tensor>; 2] = [
+        let losses: [&Loss; 2] = [
             &|x| contrastive_in_batch(x, &labels, 1.5, Distance::Euclidean, Averaging::All),
             &|x| contrastive(&Distance::Cosine.between(x, &x.flip(&[1])?)?, &like, 1.5),
         ];
