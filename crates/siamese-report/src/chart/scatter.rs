@@ -38,7 +38,8 @@ pub struct ScatterMap {
 }
 
 const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 560.0;
+const MOST_HEIGHT: f64 = 560.0;
+const LEAST_HEIGHT: f64 = 200.0;
 const EDGE: f64 = 24.0;
 /// Side of a picture; one at most per cell of a grid of this size.
 const PICTURE: f64 = 26.0;
@@ -47,14 +48,18 @@ const COLOURS: usize = 8;
 
 /// Draws the map; `picture` gives the picture of a point, if it has one.
 pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>) -> String {
-    let (placed, missing) = place(map);
+    let Layout {
+        placed,
+        missing,
+        height,
+    } = place(map);
     let mut body = String::new();
     if placed.is_empty() {
         let _ = write!(
             body,
             r#"<text class="note" text-anchor="middle" x="{}" y="{}">no data</text>"#,
             px(WIDTH / 2.0),
-            px(HEIGHT / 2.0)
+            px(height / 2.0)
         );
     }
     for &(at, x, y) in &placed {
@@ -87,7 +92,8 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
         );
     }
     format!(
-        r#"<svg class="chart map" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}">{body}</svg>"#,
+        r#"<svg class="chart map" viewBox="0 0 {WIDTH} {}" role="img" aria-label="{}">{body}</svg>"#,
+        px(height),
         escape(&format!(
             "{}. Map of {} points of {} classes.",
             map.title,
@@ -97,8 +103,18 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
     )
 }
 
-/// Index and pixels of each drawable point, one scale for both directions; how many are not.
-fn place(map: &ScatterMap) -> (Vec<(usize, f64, f64)>, usize) {
+/// Where everything is on a map.
+struct Layout {
+    /// Index and pixels of each drawable point.
+    placed: Vec<(usize, f64, f64)>,
+    /// How many points are not drawable.
+    missing: usize,
+    /// As high as the points need.
+    height: f64,
+}
+
+/// One scale for both directions.
+fn place(map: &ScatterMap) -> Layout {
     let drawable =
         |p: &MapPoint| p.x.is_finite() && p.y.is_finite() && p.x.abs().max(p.y.abs()) < 1e200;
     let inside = || map.points.iter().enumerate().filter(|(_, p)| drawable(p));
@@ -115,17 +131,27 @@ fn place(map: &ScatterMap) -> (Vec<(usize, f64, f64)>, usize) {
             f64::INFINITY
         }
     };
-    let scale = room(right - left, WIDTH).min(room(high - low, HEIGHT));
+    let scale = room(right - left, WIDTH).min(room(high - low, MOST_HEIGHT));
     let scale = if scale.is_finite() { scale } else { 0.0 };
+    let needed = if scale > 0.0 {
+        (high - low) * scale + 2.0 * EDGE
+    } else {
+        0.0
+    };
+    let height = needed.clamp(LEAST_HEIGHT, MOST_HEIGHT);
     let placed: Vec<_> = inside()
         .map(|(at, p)| {
             let x = WIDTH / 2.0 + (p.x - (left + right) / 2.0) * scale;
-            let y = HEIGHT / 2.0 - (p.y - (low + high) / 2.0) * scale;
+            let y = height / 2.0 - (p.y - (low + high) / 2.0) * scale;
             (at, x, y)
         })
         .collect();
     let missing = map.points.len() - placed.len();
-    (placed, missing)
+    Layout {
+        placed,
+        missing,
+        height,
+    }
 }
 
 fn name_of(map: &ScatterMap, class: usize) -> &str {

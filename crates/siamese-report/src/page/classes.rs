@@ -115,14 +115,15 @@ fn most_confused(confusion: &ConfusionMap) -> String {
     }
     html.push_str(
         "<table class=\"small\"><thead><tr><th scope=\"col\">Most often confused</th><th scope=\"col\">called</th>\
-         <th scope=\"col\" class=\"n\">share</th></tr></thead><tbody>\n",
+         <th scope=\"col\" class=\"n\">times</th></tr></thead><tbody>\n",
     );
     for (number, total, row, column) in list.into_iter().take(CONFUSIONS_LISTED) {
         let _ = writeln!(
             html,
-            "<tr><td>{}</td><td>{}</td><td class=\"n\">{}%</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td class=\"n\">{} ({}%)</td></tr>",
             escape(&confusion.classes[row]),
             escape(&confusion.classes[column]),
+            count(number),
             plain(number as f64 / total as f64 * 100.0, 0)
         );
     }
