@@ -1,6 +1,13 @@
 //! Convolution, BatchNorm, pooling and optimizer kernels for Candle, whose gradients are right.
 
 #![doc = include_str!("../README.md")]
+//!
+//! # Instruction sets
+//!
+//! On x86-64 the kernels use AVX-512 or AVX2 with FMA where the CPU has them, elsewhere portable code
+//! that compilers turn into vector instructions. The environment variable `SIAMESE_SIMD`
+//! (`portable`, `avx2` or `avx512`), read once, asks for one of them; [`simd_level`] tells which is
+//! in use. Results are bit-equal for any number of threads, but differ in rounding between these.
 
 mod chain;
 mod cpu;
@@ -17,3 +24,8 @@ pub use layers::{
     MaxPool2d,
 };
 pub use sequential::{Layer, Residual, Sequential};
+
+/// The instruction set that the CPU kernels use: `portable`, `avx2` or `avx512`.
+pub fn simd_level() -> &'static str {
+    simd::Level::current().name()
+}

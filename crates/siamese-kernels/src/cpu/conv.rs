@@ -44,10 +44,13 @@ pub(super) fn per_chunk(c: &ConvStep, batch: usize) -> usize {
 const WIDE_WEIGHTS: usize = 128 * 128;
 /// Tiles that a chunk of the batch needs, not to run wide.
 const CHUNK_TILES: usize = 32;
+/// Images that a batch needs, not to run wide: fewer are too few tasks.
+const CHUNK_IMAGES: usize = 3;
 
 /// Whether many images are transformed together rather than each chunk on its own.
 pub(super) fn is_wide(c: &ConvStep, batch: usize) -> bool {
-    let few = Tiles::of(c.output).count * super::per_chunk(batch) < CHUNK_TILES;
+    let few =
+        batch < CHUNK_IMAGES || Tiles::of(c.output).count * super::per_chunk(batch) < CHUNK_TILES;
     algorithm(c) == Algorithm::Winograd && (few || c.input.c * c.output.c >= WIDE_WEIGHTS)
 }
 

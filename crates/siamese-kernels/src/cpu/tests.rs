@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::naive::{self, Given};
-use super::{Context, Strided, Views, backward, forward, infer};
+use super::{Context, Strided, Views, backward, conv, forward, infer};
 use crate::fuse::{self, Params};
 use crate::plan::{Dims, Plan};
 use crate::simd::Level;
@@ -45,7 +45,7 @@ impl Nets<'_> {
     }
 }
 
-fn conv(kernel_size: usize, stride: usize, padding: usize, bias: bool) -> Conv2dConfig {
+fn config(kernel_size: usize, stride: usize, padding: usize, bias: bool) -> Conv2dConfig {
     Conv2dConfig {
         kernel_size,
         stride,
@@ -112,7 +112,22 @@ fn close(what: &str, fast: &[f32], naive: &[f64], tolerance: f64) {
     }
 }
 
+/// How Winograd's convolutions run.
+#[derive(Debug, PartialEq)]
+enum Way {
+    Chunks,
+    Wide,
+}
+
 impl Case {
+    /// Checks that the case exercises the path it is meant for.
+    fn is_run(&self, way: Way) {
+        for c in self.plan.units.iter().filter_map(|u| u.conv.as_ref()) {
+            assert_eq!(conv::algorithm(c), conv::Algorithm::Winograd);
+            assert_eq!(conv::is_wide(c, self.plan.batch), way == Way::Wide);
+        }
+    }
+
     fn fast(&self, ctx: &mut Context, train: bool) -> (Vec<f32>, Vec<Vec<f32>>, Vec<f32>) {
         let params: Vec<&[f32]> = self.params.iter().map(Vec::as_slice).collect();
         let views = Views {
@@ -187,7 +202,7 @@ fn lone_convolutions_of_any_size_agree() {
             (3, 17, 9, 4, 16),
         ] {
             let case = case((b, ci, h, w), seed as u64, |n| {
-                vec![n.conv(ci, co, conv(k, s, p, bias))]
+                vec![n.conv(ci, co, config(k, s, p, bias))]
             });
             case.holds(&format!(
                 "{k}x{k} stride {s} padding {p} on {:?}",
@@ -214,11 +229,42 @@ fn winograd_agrees_at_every_size_and_padding() {
                 continue;
             }
             let case = case((b, ci, h, w), seed as u64, |n| {
-                vec![n.conv(ci, co, conv(3, 1, padding, padding == 1))]
+                vec![n.conv(ci, co, config(3, 1, padding, padding == 1))]
             });
             case.holds(&format!("padding {padding} on {:?}", (b, ci, h, w, co)));
         }
     }
+}
+
+#[test]
+fn winograd_in_chunks_agrees() {
+    for (seed, (b, ci, h, w, co)) in [(3, 16, 26, 22, 20), (17, 33, 12, 32, 16)]
+        .into_iter()
+        .enumerate()
+    {
+        let case = case((b, ci, h, w), seed as u64, |n| {
+            vec![
+                n.conv3(ci, co),
+                n.norm(co),
+                Activation::LeakyRelu(0.1).into(),
+                n.conv3(co, ci),
+                n.norm(ci),
+                Activation::Relu.into(),
+                MaxPool2d::new(2).into(),
+            ]
+        });
+        case.is_run(Way::Chunks);
+        case.holds(&format!("chunks of {:?}", (b, ci, h, w, co)));
+    }
+}
+
+#[test]
+fn wide_winograd_agrees() {
+    let case = case((2, 130, 8, 5), 3, |n| {
+        vec![n.conv3(130, 129), n.norm(129), n.conv3(129, 140)]
+    });
+    case.is_run(Way::Wide);
+    case.holds("wide");
 }
 
 #[test]
@@ -233,7 +279,7 @@ fn towers_of_fused_units_agree() {
             n.norm(20),
             leaky.into(),
             MaxPool2d::new(2).into(),
-            n.conv(20, 17, conv(3, 1, 1, true)),
+            n.conv(20, 17, config(3, 1, 1, true)),
             n.norm(17),
             Activation::Relu.into(),
             MaxPool2d {
@@ -242,7 +288,7 @@ fn towers_of_fused_units_agree() {
                 padding: 1,
             }
             .into(),
-            n.conv(17, 5, conv(1, 1, 0, true)),
+            n.conv(17, 5, config(1, 1, 0, true)),
         ]
     });
     case.holds("tower");
@@ -264,14 +310,14 @@ fn residual_blocks_agree() {
         };
         let down = Residual {
             body: Sequential::new(vec![
-                n.conv(16, 24, conv(3, 2, 1, false)),
+                n.conv(16, 24, config(3, 2, 1, false)),
                 n.norm(24),
                 Activation::Relu.into(),
                 n.conv3(24, 24),
                 n.norm(24),
             ]),
             shortcut: Some(Sequential::new(vec![
-                n.conv(16, 24, conv(1, 2, 0, false)),
+                n.conv(16, 24, config(1, 2, 0, false)),
                 n.norm(24),
             ])),
             activation: Some(Activation::Relu),
@@ -323,26 +369,33 @@ fn lone_layers_agree() {
 
 #[test]
 fn results_are_bit_equal_for_any_number_of_threads() {
-    let case = case((21, 3, 9, 8), 10, |n| {
-        vec![
-            n.conv3(3, 16),
-            n.norm(16),
-            Activation::Relu.into(),
-            n.conv3(16, 32),
-            n.norm(32),
-            Activation::Relu.into(),
-            MaxPool2d::new(2).into(),
-            n.conv(32, 16, conv(3, 2, 1, false)),
-        ]
-    });
-    let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
-        pool.install(|| case.fast(&mut Context::default(), true))
-    };
-    let one = with(1);
-    assert_eq!(one, with(2));
-    assert_eq!(one, with(3));
+    for (shape, channels) in [
+        ((21, 3, 9, 8), 32),
+        ((5, 3, 40, 36), 16),
+        ((18, 3, 8, 8), 130),
+    ] {
+        let case = case(shape, 10, |n| {
+            vec![
+                n.conv3(3, 16),
+                n.norm(16),
+                Activation::Relu.into(),
+                n.conv3(16, channels),
+                n.norm(channels),
+                Activation::Relu.into(),
+                MaxPool2d::new(2).into(),
+                n.conv3(channels, channels),
+                n.conv(channels, 16, config(3, 2, 1, false)),
+            ]
+        });
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| case.fast(&mut Context::default(), true))
+        };
+        let one = with(1);
+        assert_eq!(one, with(2), "{shape:?}");
+        assert_eq!(one, with(3), "{shape:?}");
+    }
 }

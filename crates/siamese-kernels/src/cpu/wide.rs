@@ -18,10 +18,10 @@ use crate::simd::{Kernel, Level, Simd};
 
 /// Tiles that one task transforms.
 const BLOCK: usize = 16;
-/// Floats of transformed tiles held at once.
-const HELD: usize = 6 << 20;
+/// Floats of transformed tiles held at once; few in tests, so that batches are cut there too.
+const HELD: usize = if cfg!(test) { 1 << 17 } else { 6 << 20 };
 /// Rows of a panel whose 36 transforms are held at once: for AVX-512 1.1 MiB.
-const DEPTH: usize = 256;
+const DEPTH: usize = if cfg!(test) { 48 } else { 256 };
 
 /// Transformed tiles, kept for reuse.
 #[derive(Debug, Default)]
