@@ -212,7 +212,7 @@ impl TrainConfig {
             learning_rate: 2e-3,
             schedule: Schedule::OneCycle { rise: 0.2 },
             clip_norm: None,
-            epochs: 40,
+            epochs: 16,
             pairs_per_batch: 128,
             class_sampling: ClassSampling::Proportional,
             hard_fraction: 0.0,
