@@ -13,9 +13,12 @@ mod chain;
 mod cpu;
 mod deliver;
 mod fuse;
+#[cfg(any(feature = "cuda", test))]
+mod gpu;
 mod layers;
 pub mod optim;
 mod plan;
+mod precision;
 mod sequential;
 mod simd;
 
@@ -23,6 +26,7 @@ pub use layers::{
     Activation, AvgPool2d, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool,
     MaxPool2d,
 };
+pub use precision::Precision;
 pub use sequential::{Layer, Residual, Sequential};
 
 /// The instruction set that the CPU kernels use: `portable`, `avx2` or `avx512`.

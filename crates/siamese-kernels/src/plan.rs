@@ -6,7 +6,7 @@
 use crate::layers::Activation;
 
 /// Shape of one image of a value: height, width, channels (the last runs fastest).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Dims {
     pub(crate) h: usize,
     pub(crate) w: usize,
@@ -23,7 +23,7 @@ impl Dims {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConvStep {
     /// Index among the parameters.
     pub(crate) weight: usize,
@@ -33,6 +33,14 @@ pub(crate) struct ConvStep {
     pub(crate) padding: usize,
     pub(crate) input: Dims,
     pub(crate) output: Dims,
+}
+
+impl ConvStep {
+    /// Elements of the weight tensor.
+    #[cfg(any(feature = "cuda", test))]
+    pub(crate) fn weights(&self) -> usize {
+        self.output.c * self.input.c * self.kernel * self.kernel
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -12,12 +12,12 @@ mod gemm;
 mod gradient;
 mod infer;
 #[cfg(test)]
-mod naive;
+pub(crate) mod naive;
 mod norm;
 mod norm_gradient;
 mod pool;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wide;
 mod winograd;
 

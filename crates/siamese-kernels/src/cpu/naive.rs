@@ -5,17 +5,17 @@
 use crate::plan::{ConvStep, Plan, PoolKind, PoolStep, Unit};
 
 /// Parameter values and how norms behave.
-pub(super) struct Given<'a> {
-    pub(super) params: &'a [Vec<f64>],
-    pub(super) running: &'a [(Vec<f64>, Vec<f64>)],
-    pub(super) train: bool,
+pub(crate) struct Given<'a> {
+    pub(crate) params: &'a [Vec<f64>],
+    pub(crate) running: &'a [(Vec<f64>, Vec<f64>)],
+    pub(crate) train: bool,
 }
 
 /// What a forward and a backward gave.
-pub(super) struct Outcome {
-    pub(super) y: Vec<f64>,
-    pub(super) params: Vec<Vec<f64>>,
-    pub(super) input: Vec<f64>,
+pub(crate) struct Outcome {
+    pub(crate) y: Vec<f64>,
+    pub(crate) params: Vec<Vec<f64>>,
+    pub(crate) input: Vec<f64>,
 }
 
 struct Trace {
@@ -27,7 +27,7 @@ struct Trace {
 }
 
 /// Forward with input `x`, backward with output gradient `dy`, both channels-last.
-pub(super) fn run(plan: &Plan, given: &Given<'_>, x: &[f64], dy: &[f64]) -> Outcome {
+pub(crate) fn run(plan: &Plan, given: &Given<'_>, x: &[f64], dy: &[f64]) -> Outcome {
     let mut values = vec![x.to_vec()];
     let mut traces = Vec::new();
     for unit in &plan.units {

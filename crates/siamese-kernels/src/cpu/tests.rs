@@ -12,17 +12,17 @@ use crate::plan::{Dims, Plan};
 use crate::simd::Level;
 use crate::*;
 
-struct Case {
-    plan: Plan,
-    params: Vec<Vec<f32>>,
-    running: Vec<(Vec<f32>, Vec<f32>)>,
-    x: Vec<f32>,
-    dy: Vec<f32>,
+pub(crate) struct Case {
+    pub(crate) plan: Plan,
+    pub(crate) params: Vec<Vec<f32>>,
+    pub(crate) running: Vec<(Vec<f32>, Vec<f32>)>,
+    pub(crate) x: Vec<f32>,
+    pub(crate) dy: Vec<f32>,
     /// Largest error allowed, relative to the largest element.
-    tolerance: f64,
+    pub(crate) tolerance: f64,
 }
 
-struct Nets<'a>(VarBuilder<'a>, usize);
+pub(crate) struct Nets<'a>(VarBuilder<'a>, usize);
 
 impl Nets<'_> {
     fn name(&mut self) -> VarBuilder<'_> {
@@ -30,22 +30,27 @@ impl Nets<'_> {
         self.0.pp(format!("{}", self.1))
     }
 
-    fn conv(&mut self, from: usize, to: usize, config: Conv2dConfig) -> Layer {
+    pub(crate) fn conv(&mut self, from: usize, to: usize, config: Conv2dConfig) -> Layer {
         Conv2d::new(from, to, config, self.name()).unwrap().into()
     }
 
-    fn conv3(&mut self, from: usize, to: usize) -> Layer {
+    pub(crate) fn conv3(&mut self, from: usize, to: usize) -> Layer {
         self.conv(from, to, Conv2dConfig::default())
     }
 
-    fn norm(&mut self, c: usize) -> Layer {
+    pub(crate) fn norm(&mut self, c: usize) -> Layer {
         BatchNorm2d::new(c, BatchNormConfig::default(), self.name())
             .unwrap()
             .into()
     }
 }
 
-fn config(kernel_size: usize, stride: usize, padding: usize, bias: bool) -> Conv2dConfig {
+pub(crate) fn config(
+    kernel_size: usize,
+    stride: usize,
+    padding: usize,
+    bias: bool,
+) -> Conv2dConfig {
     Conv2dConfig {
         kernel_size,
         stride,
@@ -54,7 +59,7 @@ fn config(kernel_size: usize, stride: usize, padding: usize, bias: bool) -> Conv
     }
 }
 
-fn case(
+pub(crate) fn case(
     shape: (usize, usize, usize, usize),
     seed: u64,
     build: impl Fn(&mut Nets<'_>) -> Vec<Layer>,
@@ -88,7 +93,7 @@ fn case(
     }
 }
 
-fn widen(v: &[f32]) -> Vec<f64> {
+pub(crate) fn widen(v: &[f32]) -> Vec<f64> {
     v.iter().map(|&x| x as f64).collect()
 }
 
@@ -100,7 +105,7 @@ fn strided(values: &[f32], d: Dims) -> Strided<'_> {
     }
 }
 
-fn close(what: &str, fast: &[f32], naive: &[f64], tolerance: f64) {
+pub(crate) fn close(what: &str, fast: &[f32], naive: &[f64], tolerance: f64) {
     assert_eq!(fast.len(), naive.len(), "{what}");
     let scale = naive.iter().fold(1e-3f64, |m, x| m.max(x.abs()));
     for (i, (&f, &n)) in fast.iter().zip(naive).enumerate() {
