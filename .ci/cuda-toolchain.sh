@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs a CUDA 13.0 build toolchain (nvcc, cuBLAS, cuRAND, NVRTC, cuDNN; 1.7 GB) from NVIDIA's wheels on PyPI
-# into DIR, for building `--features cuda` or `cudnn` on a Linux machine with neither GPU nor driver, and prints
+# into DIR, for building `--features cuda` on a Linux machine with neither GPU nor driver, and prints
 # the environment to build with:
 #
-#   eval "$(bash .ci/cuda-toolchain.sh target/cuda-toolchain)" && cargo build --release --features cudnn
+#   eval "$(bash .ci/cuda-toolchain.sh target/cuda-toolchain)" && cargo build --release --features cuda
 #
 # A DIR that is already complete is used as it is, without network. What is built needs the driver's libcuda to start:
 # where there is one, the environment printed here runs it too. CUDA_COMPUTE_CAP is this machine's GPU's, or 90 (H100).

@@ -19,16 +19,19 @@ Options:
   --peer PYTHON      a Python that has PyTorch; without it our own figures alone
   --net NAME         conv4, tower, resnet9 or resnet18; may be repeated (default: all)
   --mode MODE        forward or train (default: both)
+  --device DEVICE    cpu (default) or cuda: tf32 and bf16 against PyTorch's on the same card
   --rounds N         rounds per contender, net and mode (default: 5)
   --threads N        threads for every contender (default: all cores)
   -h, --help         this text
 
 Contenders beside us: PyTorch as it comes; tuned (channels_last, and glibc told to keep its
-memory); tuned with bf16 autocast. A process that computes nothing else is best: close the rest.
+memory); tuned with bf16 autocast. On CUDA: tuned (channels_last, cudnn.benchmark, fused AdamW)
+with TF32, and with bf16 autocast. A machine that computes nothing else is best: close the rest.
 
 Examples:
   $ cargo xtask bench train
   $ cargo xtask bench train --peer .venv/bin/python --net conv4 --rounds 3
+  $ cargo xtask bench train --peer .venv/bin/python --device cuda
 ";
 
 /// Name, images in a batch, steps in a round: a round lasts seconds, not minutes.
@@ -39,7 +42,17 @@ const NETS: [(&str, usize, usize); 4] = [
     ("resnet18", 32, 2),
 ];
 const MODES: [&str; 2] = ["forward", "train"];
-const OPTIONS: [&str; 5] = ["--peer", "--net", "--mode", "--rounds", "--threads"];
+const OPTIONS: [&str; 6] = [
+    "--peer",
+    "--net",
+    "--mode",
+    "--device",
+    "--rounds",
+    "--threads",
+];
+/// A GPU's batches and steps, as multiples of a CPU's.
+const GPU_BATCH: usize = 8;
+const GPU_STEPS: usize = 8;
 
 /// Without these glibc gives every large tensor back to the system, and PyTorch faults it in anew.
 const KEEP_MEMORY: [(&str, &str); 3] = [
@@ -52,18 +65,22 @@ struct Options {
     peer: Option<PathBuf>,
     nets: Vec<(&'static str, usize, usize)>,
     modes: Vec<&'static str>,
+    cuda: bool,
     rounds: usize,
     threads: Option<usize>,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
-    build()?;
+    build(options.cuda)?;
     let contenders = contenders(&options);
     let names: Vec<_> = contenders.iter().map(|contender| contender.name).collect();
     println!("| net × batch, mode | {} |", names.join(" | "));
     println!("|---|{}", "---|".repeat(names.len()));
-    for &(net, batch, steps) in &options.nets {
+    for &(net, mut batch, mut steps) in &options.nets {
+        if options.cuda {
+            (batch, steps) = (batch * GPU_BATCH, steps * GPU_STEPS);
+        }
         // A process per net, so that the peak of memory is this net's.
         let mut players = contenders
             .iter()
@@ -111,6 +128,7 @@ fn parse(args: &[String]) -> Result<Options> {
         peer: None,
         nets: vec![],
         modes: vec![],
+        cuda: false,
         rounds: 5,
         threads: None,
     };
@@ -149,6 +167,13 @@ fn parse(args: &[String]) -> Result<Options> {
                 let unknown = || usage(format!("no mode {value}: {}", MODES.join(", ")));
                 options.modes.push(mode.ok_or_else(unknown)?);
             }
+            "--device" => {
+                options.cuda = match value.as_str() {
+                    "cpu" => false,
+                    "cuda" => true,
+                    other => return Err(usage(format!("no device {other}: cpu or cuda"))),
+                }
+            }
             "--rounds" => options.rounds = count()?,
             _ => options.threads = Some(count()?),
         }
@@ -163,16 +188,12 @@ fn parse(args: &[String]) -> Result<Options> {
 }
 
 /// Builds our side before anything is timed.
-fn build() -> Result<()> {
+fn build(cuda: bool) -> Result<()> {
+    let features: &[&str] = if cuda { &["--features", "cuda"] } else { &[] };
     let status = Command::new(paths::cargo())
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "siamese-kernels",
-            "--example",
-            "train_bench",
-        ])
+        .args(["build", "--release", "--package", "siamese-kernels"])
+        .args(["--example", "train_bench"])
+        .args(features)
         .current_dir(paths::root())
         .status()
         .context("starting cargo")?;
@@ -186,36 +207,58 @@ struct Contender {
     program: PathBuf,
     args: Vec<String>,
     env: Vec<(&'static str, String)>,
+    /// The contender whose speed is divided by this one's: the one of ours that computes alike.
+    ours: Option<usize>,
 }
 
 /// Ourselves first.
 fn contenders(options: &Options) -> Vec<Contender> {
     let binary = format!("train_bench{}", std::env::consts::EXE_SUFFIX);
-    let mut all = vec![Contender {
-        name: "siamese-kernels, f32",
-        program: paths::target().join("release/examples").join(binary),
-        args: vec![],
+    let ours = |name, words: &[&str]| Contender {
+        name,
+        program: paths::target().join("release/examples").join(&binary),
+        args: words.iter().map(|&s| s.into()).collect(),
         env: vec![],
-    }];
-    if let Some(python) = &options.peer {
-        let script = paths::root().join("crates/siamese-kernels/benches/peer.py");
-        let peer = |name, words: &[&str]| Contender {
+        ours: None,
+    };
+    let script = paths::root().join("crates/siamese-kernels/benches/peer.py");
+    let peer = |name, words: &[&str], ours| {
+        let python = options.peer.clone()?;
+        let arguments = [&script.display().to_string()[..]];
+        Some(Contender {
             name,
-            program: python.clone(),
-            args: [&script.display().to_string()[..]]
-                .iter()
-                .chain(words)
-                .map(|&s| s.into())
-                .collect(),
+            program: python,
+            args: arguments.iter().chain(words).map(|&s| s.into()).collect(),
             env: match words {
                 [] => vec![],
                 _ => KEEP_MEMORY.map(|(name, value)| (name, value.into())).into(),
             },
-        };
-        all.push(peer("PyTorch, f32", &[]));
-        all.push(peer("PyTorch tuned, f32", &["channels_last"]));
-        all.push(peer("PyTorch tuned, bf16", &["channels_last", "bf16"]));
-    }
+            ours: Some(ours),
+        })
+    };
+    let mut all: Vec<_> = if options.cuda {
+        let peers = [
+            peer("PyTorch tuned, tf32", &["cuda", "channels_last"], 0),
+            peer("PyTorch tuned, bf16", &["cuda", "channels_last", "bf16"], 1),
+        ];
+        let ours = [
+            ours("siamese-kernels, tf32", &["cuda", "tf32"]),
+            ours("siamese-kernels, bf16", &["cuda", "bf16"]),
+        ];
+        ours.into_iter()
+            .chain(peers.into_iter().flatten())
+            .collect()
+    } else {
+        let peers = [
+            peer("PyTorch, f32", &[], 0),
+            peer("PyTorch tuned, f32", &["channels_last"], 0),
+            peer("PyTorch tuned, bf16", &["channels_last", "bf16"], 0),
+        ];
+        let ours = [ours("siamese-kernels, f32", &[])];
+        ours.into_iter()
+            .chain(peers.into_iter().flatten())
+            .collect()
+    };
     if let Some(threads) = options.threads {
         for contender in &mut all {
             let threads = threads.to_string();
@@ -246,6 +289,7 @@ impl Contender {
             output,
             times: vec![],
             mib: 0,
+            ours: self.ours,
         })
     }
 }
@@ -258,11 +302,14 @@ struct Player {
     output: BufReader<ChildStdout>,
     times: Vec<f64>,
     mib: u64,
+    ours: Option<usize>,
 }
 
 struct Score {
     images_per_second: f64,
     mib: u64,
+    /// As [`Contender::ours`].
+    ours: Option<usize>,
 }
 
 impl Player {
@@ -284,6 +331,7 @@ impl Player {
         Score {
             images_per_second,
             mib: self.mib,
+            ours: self.ours,
         }
     }
 }
@@ -311,18 +359,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// A cell per contender; from the second on with the ratio of our speed to theirs.
+/// A cell per contender; another's has the ratio of our speed to theirs.
 fn row(scores: &[Score]) -> Vec<String> {
-    let cell = |(index, score): (usize, &Score)| {
-        let ratio = scores[0].images_per_second / score.images_per_second;
-        let ratio = if index == 0 {
-            String::new()
-        } else {
+    let cell = |score: &Score| {
+        let ratio = score.ours.map_or(String::new(), |ours| {
+            let ratio = scores[ours].images_per_second / score.images_per_second;
             format!(", **{ratio:.2}×**")
-        };
+        });
         format!("{:.0}/s, {} MiB{ratio}", score.images_per_second, score.mib)
     };
-    scores.iter().enumerate().map(cell).collect()
+    scores.iter().map(cell).collect()
 }
 
 #[cfg(test)]
@@ -358,6 +404,7 @@ mod tests {
             (&["train", "--rouns", "3"], "--rounds"),
             (&["train", "--net", "vgg"], "vgg"),
             (&["train", "--rounds", "0"], "--rounds 0"),
+            (&["train", "--device", "tpu"], "cpu or cuda"),
             (&["train", "--peer"], "--peer needs"),
         ] {
             let error = parse(&strings(args)).map(|_| ()).unwrap_err();
@@ -369,11 +416,31 @@ mod tests {
     }
 
     #[test]
+    fn on_a_gpu_each_precision_has_its_peer() {
+        let words = ["train", "--device", "cuda", "--peer", "py"];
+        let all = contenders(&parse(&strings(&words)).unwrap());
+        let pairs: Vec<_> = all.iter().map(|c| (c.name, c.ours)).collect();
+        assert_eq!(
+            pairs[2..],
+            [
+                ("PyTorch tuned, tf32", Some(0)),
+                ("PyTorch tuned, bf16", Some(1))
+            ]
+        );
+        assert!(
+            pairs[0].0.contains("tf32") && pairs[1].0.contains("bf16"),
+            "{pairs:?}"
+        );
+        assert!(all.iter().all(|c| c.args.iter().any(|arg| arg == "cuda")));
+    }
+
+    #[test]
     fn a_ratio_above_one_means_that_we_are_faster() {
-        let scores = [(300.0, 50), (100.0, 80)];
-        let scores = scores.map(|(images_per_second, mib)| Score {
+        let scores = [(300.0, 50, None), (100.0, 80, Some(0))];
+        let scores = scores.map(|(images_per_second, mib, ours)| Score {
             images_per_second,
             mib,
+            ours,
         });
         assert_eq!(row(&scores), ["300/s, 50 MiB", "100/s, 80 MiB, **3.00×**"]);
     }

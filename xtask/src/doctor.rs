@@ -72,7 +72,7 @@ fn verdict(findings: &[Finding], style: Style) -> String {
         return style.red("Training cannot run here yet: see ✗ above.");
     }
     let (flags, device) = if cuda::ready(findings) {
-        (" --features cudnn", "GPU")
+        (" --features cuda", "GPU")
     } else {
         ("", "CPU")
     };

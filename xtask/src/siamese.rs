@@ -13,8 +13,8 @@ use crate::{Usage, paths, style};
 pub(crate) fn run(subcommand: &[&str], args: &[String]) -> Result<ExitCode> {
     let (features, args) = split_features(args)?;
     if features.is_none() && asks_for_cuda(&args) {
-        let message = "`--device cuda` wants a build with CUDA: add `--features cudnn` (or `--features cuda` where \
-                       cuDNN is missing); `cargo xtask doctor` tells what this machine has";
+        let message = "`--device cuda` wants a build with CUDA: add `--features cuda`; `cargo xtask doctor` tells \
+                       what this machine has";
         return Err(Usage(message.to_string()).into());
     }
     let mut shown = vec!["cargo", "run", "--release", "--package", "siamese-cli"];
@@ -58,7 +58,7 @@ fn split_features(args: &[String]) -> Result<(Option<String>, Vec<String>)> {
         if arg == "--features" || arg == "-F" {
             let list = args.next().filter(|list| !list.starts_with('-'));
             let missing =
-                || Usage("`--features` wants a list, such as `--features cudnn`".to_string());
+                || Usage("`--features` wants a list, such as `--features cuda`".to_string());
             features.push(list.ok_or_else(missing)?.clone());
         } else if let Some(list) = arg.strip_prefix("--features=") {
             features.push(list.to_string());
@@ -123,11 +123,11 @@ mod tests {
             "--features",
             "cuda",
             "--preset=quick",
-            "--features=cudnn",
+            "--features=profiling",
             "-v",
         ]);
         let (features, rest) = split_features(&args).unwrap();
-        assert_eq!(features.as_deref(), Some("cuda,cudnn"));
+        assert_eq!(features.as_deref(), Some("cuda,profiling"));
         assert_eq!(rest, strings(&["--data", "my dir", "--preset=quick", "-v"]));
         assert_eq!(split_features(&[]).unwrap(), (None, vec![]));
     }

@@ -22,7 +22,7 @@ Options:
   --name NAME        name of the run: its folder is runs/NAME in the current folder
   --resume RUN       go on with a run that was stopped, to the very weights it would have had
   --device DEVICE    auto (as it comes), cpu, cuda or cuda:N
-  --features LIST    features of the build: cudnn, or cuda where cuDNN is missing
+  --features LIST    features of the build: cuda for NVIDIA GPUs
   -h, --help         this text
 
 Ctrl-C ends the training after the current step, with a checkpoint to go on from. Everything
@@ -34,7 +34,7 @@ Examples:
   $ cargo xtask train-cifar100
   $ cargo xtask train-cifar100 --preset quick --data ~/data/cifar-100-binary.tar.gz
   $ cargo xtask train-cifar100 --resume runs/cifar100-quick-1
-  $ cargo xtask train-cifar100 --features cudnn --device cuda
+  $ cargo xtask train-cifar100 --features cuda --device cuda
 ";
 
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {

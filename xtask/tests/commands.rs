@@ -61,7 +61,7 @@ fn cuda_without_a_build_for_it_is_refused_before_the_build() {
     command.env("CARGO", "/nowhere/cargo");
     let (output, _, stderr) = output(command);
     assert_eq!(output.status.code(), Some(2));
-    assert!(stderr.contains("--features cudnn"), "{stderr}");
+    assert!(stderr.contains("--features cuda"), "{stderr}");
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn training_hands_on_arguments_folder_and_exit_code() {
         "--data",
         "my data",
         "--features",
-        "cudnn",
+        "cuda",
         "--resume",
         "../runs/a",
     ]);
@@ -136,10 +136,10 @@ fn training_hands_on_arguments_folder_and_exit_code() {
     assert_eq!(lines.next(), cargo.0.to_str());
     let given: Vec<&str> = lines.collect();
     assert_eq!(given[..2], ["[run]", "[--manifest-path]"]);
-    let expected = "[--release] [--package] [siamese-cli] [--features] [cudnn] [--] \
+    let expected = "[--release] [--package] [siamese-cli] [--features] [cuda] [--] \
                     [train] [cifar100] [--data] [my data] [--resume] [../runs/a]";
     assert_eq!(given[3..].join(" "), expected);
-    let shown = "$ cargo run --release --package siamese-cli --features cudnn -- train cifar100 --data 'my data'";
+    let shown = "$ cargo run --release --package siamese-cli --features cuda -- train cifar100 --data 'my data'";
     assert!(stderr.contains(shown), "{stderr}");
 }
 

@@ -35,7 +35,7 @@ impl DeviceChoice {
             Self::Cpu => Ok(Device::Cpu),
             Self::Auto => Ok(Device::cuda_if_available(0).unwrap_or(Device::Cpu)),
             Self::Cuda(_) if !cfg!(feature = "cuda") => {
-                bail!("this build has no CUDA support; build it with --features cudnn")
+                bail!("this build has no CUDA support; build it with --features cuda")
             }
             Self::Cuda(n) => Device::new_cuda(n).with_context(|| format!("opening cuda:{n}")),
         }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use siamese_core::Distance;
+use siamese_core::{Distance, Precision};
 use siamese_train::{Monitor, Outcome, Request, RunFolder, RunRecord, SplitBy, TrainConfig, train};
 
 use crate::data::{DataArguments, SetName};
@@ -76,6 +76,9 @@ struct Settings {
     /// Largest norm of the gradient
     #[arg(long, allow_negative_numbers = true)]
     clip_norm: Option<f64>,
+    /// What the network computes in: f32, tf32 or bf16 (the last two are for CUDA)
+    #[arg(long)]
+    precision: Option<Precision>,
     /// Epochs without progress that end the run
     #[arg(long)]
     patience: Option<usize>,
@@ -133,6 +136,7 @@ impl Settings {
         set(&mut config.learning_rate, self.learning_rate);
         set(&mut config.loss.margin, self.margin);
         set(&mut config.hard_fraction, self.hard_fraction);
+        set(&mut config.precision, self.precision);
         set(&mut config.stopping.patience, self.patience);
         set(&mut config.stopping.min_delta, self.min_delta);
         config.clip_norm = self.clip_norm.or(config.clip_norm);

@@ -40,5 +40,6 @@ pub use parameters::Parameters;
 pub use tower::{Stage, Tower, TowerConfig};
 
 pub use candle_core as candle;
+pub use siamese_kernels::Precision;
 /// Verification, retrieval and few-shot figures (`siamese-metrics`).
 pub use siamese_metrics as metrics;

@@ -5,7 +5,8 @@ use candle_nn::{Linear, ModuleT, linear};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use siamese_kernels::{
-    Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, MaxPool2d, Sequential,
+    Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, MaxPool2d, Precision,
+    Sequential,
 };
 
 use crate::{ImageInput, Parameters, distance::normalize};
@@ -127,6 +128,18 @@ impl Tower {
     /// Its weights, by name.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
+    }
+
+    /// Sets what the convolutional body computes in. Weights, embeddings and gradients stay f32.
+    ///
+    /// # Errors
+    /// bf16 on a CPU: it is for CUDA.
+    pub fn set_precision(&mut self, precision: Precision) -> Result<()> {
+        if precision == Precision::Bf16 && self.parameters.device().is_cpu() {
+            bail!("bf16 is computed on CUDA only: on a CPU choose f32")
+        }
+        self.backbone.set_precision(precision);
+        Ok(())
     }
 
     /// Images `(B, C, H, W)` → embeddings `(B, D)`, as a trained tower is used: running statistics, no dropout.
@@ -265,6 +278,15 @@ mod tests {
         for (name, var) in tower.parameters().trainable() {
             assert!(grads.get(&var).is_some(), "{name} has no gradient");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn bf16_on_a_cpu_is_refused_before_anything_is_computed() -> Result<()> {
+        let mut tower = Tower::new(small(), 1, &Device::Cpu)?;
+        tower.set_precision(Precision::Tf32)?;
+        let error = tower.set_precision(Precision::Bf16).unwrap_err();
+        assert!(error.to_string().contains("choose f32"), "{error}");
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 """PyTorch's side of the bench: the nets of examples/train_bench, one line per round.
 
-Usage: python peer.py [channels_last] [bf16]; then lines `NET MODE BATCH STEPS` on standard input
+Usage: python peer.py [cuda] [channels_last] [bf16]; then lines `NET MODE BATCH STEPS` on standard input
 (`conv4 train 128 3`), each answered with the least time of a step in seconds and the peak memory
 so far in MiB. The number of threads is PyTorch's own choice, or THREADS.
 """
@@ -85,14 +85,15 @@ class Subject:
         self.net = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, outputs))
         if CHANNELS_LAST:
             self.net = self.net.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(self.net.parameters(), 1e-3)
+        self.net = self.net.to(DEVICE)
+        self.optimizer = torch.optim.AdamW(self.net.parameters(), 1e-3, fused=DEVICE == "cuda" or None)
         self.warm = set()
 
     def round(self, mode, batch, steps):
-        images = torch.randn(batch, 3, 32, 32)
+        images = torch.randn(batch, 3, 32, 32, device=DEVICE)
         if CHANNELS_LAST:
             images = images.contiguous(memory_format=torch.channels_last)
-        labels = torch.arange(batch) % 10
+        labels = torch.arange(batch, device=DEVICE) % 10
         if mode not in self.warm:
             # The second step, too, still allocates.
             for _ in range(2):
@@ -106,7 +107,7 @@ class Subject:
         return min(times)
 
     def step(self, mode, images, labels):
-        amp = torch.autocast("cpu", dtype=torch.bfloat16, enabled=BF16)
+        amp = torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=BF16)
         if mode == "forward":
             self.net.eval()
             with torch.inference_mode(), amp:
@@ -124,6 +125,10 @@ class Subject:
 
 
 CHANNELS_LAST, BF16 = "channels_last" in sys.argv[1:], "bf16" in sys.argv[1:]
+DEVICE = "cuda" if "cuda" in sys.argv[1:] else "cpu"
+if DEVICE == "cuda":
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
 if "THREADS" in os.environ:
     torch.set_num_threads(int(os.environ["THREADS"]))
 torch.manual_seed(0)

@@ -7,18 +7,31 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Storage,
 use crate::cpu::{self, Context, Strided, Views};
 use crate::deliver::{Shared, lock, token};
 use crate::fuse::Params;
+#[cfg(feature = "cuda")]
+use crate::gpu::cuda;
 use crate::plan::Plan;
+use crate::precision::Precision;
 
 /// Working memory of past steps, kept for the next: shared by the clones of a layer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Contexts(Arc<Mutex<Vec<Context>>>);
+pub(crate) struct Contexts {
+    cpu: Arc<Pool<Context>>,
+    #[cfg(feature = "cuda")]
+    cuda: Arc<Pool<CudaContext>>,
+}
 
-impl Contexts {
-    fn take(&self) -> Context {
+#[cfg(feature = "cuda")]
+type CudaContext = crate::gpu::Context<cudarc::driver::CudaSlice<u8>>;
+
+#[derive(Debug, Default)]
+struct Pool<C>(Mutex<Vec<C>>);
+
+impl<C: Default> Pool<C> {
+    fn take(&self) -> C {
         lock(&self.0).pop().unwrap_or_default()
     }
 
-    fn give_back(&self, context: Context) {
+    fn give_back(&self, context: C) {
         lock(&self.0).push(context);
     }
 }
@@ -29,17 +42,13 @@ pub(crate) fn run(
     params: Params,
     contexts: &Contexts,
     x: &Tensor,
+    precision: Precision,
     train: bool,
 ) -> Result<Tensor> {
     if plan.units.is_empty() {
         return Ok(x.clone());
     }
-    if !matches!(x.device(), Device::Cpu) {
-        bail!(
-            "chains run on the CPU only, got images on {:?}",
-            x.device().location()
-        )
-    }
+    check_device(x.device(), precision)?;
     if let Some(unit) = plan.starved_norm().filter(|_| train) {
         let d = unit.middle;
         bail!(
@@ -50,15 +59,19 @@ pub(crate) fn run(
     let shared = Arc::new(Shared::new(params.tensors.len()));
     let out = plan.output();
     let momenta: Vec<_> = params.running.clone();
-    let token = token(&params.tensors, &shared)?;
+    let token = token(&params.tensors, x.device(), &shared)?;
     let chain = Chain {
         plan,
+        #[cfg(feature = "cuda")]
+        precision,
         wanted: params.tensors.iter().map(Tensor::track_op).collect(),
         wants_input: x.track_op(),
         params,
         train,
         shared: shared.clone(),
         context: Mutex::new(None),
+        #[cfg(feature = "cuda")]
+        cuda: Mutex::new(None),
         contexts: contexts.clone(),
     };
     let y = match chain.wants_input || token.track_op() {
@@ -79,6 +92,22 @@ pub(crate) fn run(
     }
 }
 
+fn check_device(device: &Device, precision: Precision) -> Result<()> {
+    match device {
+        Device::Cpu if precision == Precision::Bf16 => {
+            bail!("bf16 is computed on CUDA only: on a CPU choose Precision::F32")
+        }
+        Device::Cpu => Ok(()),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(_) => Ok(()),
+        other => bail!(
+            "images are on {:?}, where no kernels of this build run (CUDA: build with the feature `cuda`)",
+            other.location()
+        ),
+    }
+}
+
+/// A running average, moved towards the newest batch.
 fn mix(old: &Tensor, new: Vec<f32>, momentum: f64) -> Result<Tensor> {
     let new = Tensor::new(new, old.device())?;
     old.detach().affine(1. - momentum, 0.)? + new.affine(momentum, 0.)?
@@ -86,6 +115,8 @@ fn mix(old: &Tensor, new: Vec<f32>, momentum: f64) -> Result<Tensor> {
 
 struct Chain {
     plan: Plan,
+    #[cfg(feature = "cuda")]
+    precision: Precision,
     params: Params,
     wanted: Vec<bool>,
     wants_input: bool,
@@ -93,6 +124,8 @@ struct Chain {
     shared: Arc<Shared>,
     /// What backward needs of a training forward; an evaluating one keeps nothing and is recomputed.
     context: Mutex<Option<Context>>,
+    #[cfg(feature = "cuda")]
+    cuda: Mutex<Option<CudaContext>>,
     contexts: Contexts,
 }
 
@@ -140,7 +173,7 @@ impl CustomOp2 for Chain {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let x = images(x.as_slice::<f32>()?, layout);
-        let mut context = self.contexts.take();
+        let mut context = self.contexts.cpu.take();
         let out = self.with_views(|views| match self.train {
             true => cpu::forward(&self.plan, views, x, &mut context),
             false => cpu::infer(&self.plan, views, x, &mut context),
@@ -150,11 +183,29 @@ impl CustomOp2 for Chain {
                 *lock(&self.shared.stats) = context.batch_statistics(&self.plan);
                 *lock(&self.context) = Some(context);
             }
-            false => self.contexts.give_back(context),
+            false => self.contexts.cpu.give_back(context),
         }
         let d = self.plan.output();
         let shape = Shape::from((self.plan.batch, d.h, d.w, d.c));
         Ok((CpuStorage::F32(out), shape))
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &candle_core::CudaStorage,
+        layout: &Layout,
+        _token: &candle_core::CudaStorage,
+        _: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        let mut context = self.contexts.cuda.take();
+        let y = cuda::forward(&self.cuda_run(), x, layout, self.train, &mut context)?;
+        match self.train {
+            true => *lock(&self.cuda) = Some(context),
+            false => self.contexts.cuda.give_back(context),
+        }
+        let d = self.plan.output();
+        Ok((y, Shape::from((self.plan.batch, d.h, d.w, d.c))))
     }
 
     fn bwd(
@@ -164,6 +215,31 @@ impl CustomOp2 for Chain {
         _y: &Tensor,
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (grads, dx) = match x.device() {
+            #[cfg(feature = "cuda")]
+            Device::Cuda(_) => self.cuda_gradients(x, dy)?,
+            _ => self.cpu_gradients(x, dy)?,
+        };
+        lock(&self.shared.grads).clone_from(&grads);
+        let token = match token.track_op() {
+            true => Some(token.zeros_like()?),
+            false => None,
+        };
+        let dx = match dx {
+            Some(dx) => Some(dx.permute((0, 3, 1, 2))?),
+            None => None,
+        };
+        Ok((dx, token))
+    }
+}
+
+impl Chain {
+    /// Gradients of the parameters, and of the input `(B, H, W, C)`, as far as they are wanted.
+    fn cpu_gradients(
+        &self,
+        x: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Vec<Option<Tensor>>, Option<Tensor>)> {
         let mut context = match (lock(&self.context).take(), self.train) {
             (Some(context), _) => context,
             (None, false) => self.recompute(x)?,
@@ -186,37 +262,64 @@ impl CustomOp2 for Chain {
                 self.wants_input,
             )
         })?;
-        self.contexts.give_back(context);
-        let mut mailbox = lock(&self.shared.grads);
-        for ((slot, grad), param) in mailbox
-            .iter_mut()
-            .zip(grads.params)
-            .zip(&self.params.tensors)
-        {
-            *slot = match grad {
-                Some(grad) => Some(Tensor::from_vec(grad, param.shape(), x.device())?),
-                None => None,
-            };
-        }
+        self.contexts.cpu.give_back(context);
+        let tensors = self.params.tensors.iter().zip(grads.params);
+        let params = tensors
+            .map(|(param, grad)| {
+                grad.map(|g| Tensor::from_vec(g, param.shape(), x.device()))
+                    .transpose()
+            })
+            .collect::<Result<_>>()?;
         let d = self.plan.input();
-        let dx = match grads.input {
-            Some(dx) => Some(
-                Tensor::from_vec(dx, (self.plan.batch, d.h, d.w, d.c), x.device())?
-                    .permute((0, 3, 1, 2))?,
-            ),
-            None => None,
-        };
-        let token = match token.track_op() {
-            true => Some(token.zeros_like()?),
-            false => None,
-        };
-        Ok((dx, token))
+        let shape = (self.plan.batch, d.h, d.w, d.c);
+        let input = grads
+            .input
+            .map(|dx| Tensor::from_vec(dx, shape, x.device()));
+        Ok((params, input.transpose()?))
     }
-}
 
-impl Chain {
+    #[cfg(feature = "cuda")]
+    fn cuda_run(&self) -> cuda::Run<'_> {
+        cuda::Run {
+            plan: &self.plan,
+            params: &self.params,
+            precision: self.precision,
+            train: self.train,
+        }
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_gradients(
+        &self,
+        x: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Vec<Option<Tensor>>, Option<Tensor>)> {
+        let mut context = match (lock(&self.cuda).take(), self.train) {
+            (Some(context), _) => context,
+            (None, false) => {
+                let mut context = self.contexts.cuda.take();
+                let (storage, layout) = x.storage_and_layout();
+                let Storage::Cuda(x) = &*storage else {
+                    bail!("expected images on a CUDA device")
+                };
+                cuda::forward(&self.cuda_run(), x, layout, true, &mut context)?;
+                context
+            }
+            (None, true) => bail!("a chain's backward can run only once after its forward"),
+        };
+        let grads = cuda::backward(
+            &self.cuda_run(),
+            dy,
+            &self.wanted,
+            self.wants_input,
+            &mut context,
+        )?;
+        self.contexts.cuda.give_back(context);
+        Ok(grads)
+    }
+
     fn recompute(&self, x: &Tensor) -> Result<Context> {
-        let mut context = self.contexts.take();
+        let mut context = self.contexts.cpu.take();
         let (storage, layout) = x.storage_and_layout();
         let x = images(cpu_values(&storage)?, layout);
         self.with_views(|views| cpu::forward(&self.plan, views, x, &mut context))?;
@@ -227,7 +330,11 @@ impl Chain {
 impl Drop for Chain {
     fn drop(&mut self) {
         if let Some(context) = lock(&self.context).take() {
-            self.contexts.give_back(context);
+            self.contexts.cpu.give_back(context);
+        }
+        #[cfg(feature = "cuda")]
+        if let Some(context) = lock(&self.cuda).take() {
+            self.contexts.cuda.give_back(context);
         }
     }
 }

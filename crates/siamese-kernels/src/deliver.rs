@@ -7,6 +7,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+#[cfg(feature = "cuda")]
+use candle_core::CudaStorage;
 use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Tensor,
 };
@@ -29,7 +31,7 @@ impl Shared {
 }
 
 /// A one-element tensor whose backward gives each of `params` its gradient.
-pub(crate) fn token(params: &[Tensor], shared: &Arc<Shared>) -> Result<Tensor> {
+pub(crate) fn token(params: &[Tensor], device: &Device, shared: &Arc<Shared>) -> Result<Tensor> {
     let leaves: Vec<(Tensor, Option<usize>)> =
         params.iter().cloned().zip((0..).map(Some)).collect();
     let mut level = leaves;
@@ -49,7 +51,7 @@ pub(crate) fn token(params: &[Tensor], shared: &Arc<Shared>) -> Result<Tensor> {
             next.push((token, None));
         }
         match next.as_slice() {
-            [] => return Tensor::zeros(1, DType::F32, &Device::Cpu),
+            [] => return Tensor::zeros(1, DType::F32, device),
             [(token, _)] => return Ok(token.clone()),
             _ => level = next,
         }
@@ -66,6 +68,17 @@ struct Deliver {
 impl Deliver {
     fn output() -> Result<(CpuStorage, Shape)> {
         Ok((CpuStorage::F32(vec![0.0]), Shape::from(1)))
+    }
+
+    /// Nobody reads the value; it is zeroed all the same.
+    #[cfg(feature = "cuda")]
+    fn cuda_output(arg: &CudaStorage) -> Result<(CudaStorage, Shape)> {
+        let device = &arg.device;
+        let zero = device.alloc_zeros::<f32>(1)?;
+        Ok((
+            CudaStorage::wrap_cuda_slice(zero, device.clone()),
+            Shape::from(1),
+        ))
     }
 
     fn grad(&self, i: usize, arg: &Tensor) -> Result<Option<Tensor>> {
@@ -88,6 +101,11 @@ impl CustomOp1 for Deliver {
         Self::output()
     }
 
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(&self, a: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
+        Self::cuda_output(a)
+    }
+
     fn bwd(&self, a: &Tensor, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
         self.grad(0, a)
     }
@@ -106,6 +124,17 @@ impl CustomOp2 for Deliver {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         Self::output()
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        a: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Self::cuda_output(a)
     }
 
     fn bwd(
@@ -134,6 +163,19 @@ impl CustomOp3 for Deliver {
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         Self::output()
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        a: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+        _: &CudaStorage,
+        _: &Layout,
+    ) -> Result<(CudaStorage, Shape)> {
+        Self::cuda_output(a)
     }
 
     fn bwd(

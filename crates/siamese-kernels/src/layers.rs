@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor, Var, bail};
 use candle_nn::{Init, ModuleT, VarBuilder};
 
 use crate::chain::Contexts;
+use crate::precision::Precision;
 use crate::sequential::{Layer, forward_chain};
 
 /// Shape of a convolution's kernel and how it moves.
@@ -203,13 +204,25 @@ pub struct GlobalAvgPool;
 
 impl ModuleT for Conv2d {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward_chain(&[Layer::from(self.clone())], &self.contexts, x, train)
+        forward_chain(
+            &[Layer::from(self.clone())],
+            &self.contexts,
+            x,
+            Precision::F32,
+            train,
+        )
     }
 }
 
 impl ModuleT for BatchNorm2d {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward_chain(&[Layer::from(self.clone())], &self.contexts, x, train)
+        forward_chain(
+            &[Layer::from(self.clone())],
+            &self.contexts,
+            x,
+            Precision::F32,
+            train,
+        )
     }
 }
 
@@ -217,7 +230,7 @@ macro_rules! stateless_module {
     ($($layer:ty),*) => {$(
         impl ModuleT for $layer {
             fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-                forward_chain(&[Layer::from(*self)], &Contexts::default(), x, train)
+                forward_chain(&[Layer::from(*self)], &Contexts::default(), x, Precision::F32, train)
             }
         }
     )*};

@@ -6,6 +6,7 @@ use candle_nn::ModuleT;
 use crate::chain::{self, Contexts};
 use crate::fuse;
 use crate::layers::{Activation, AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, MaxPool2d};
+use crate::precision::Precision;
 
 /// One layer of a [`Sequential`].
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ pub struct Residual {
 impl ModuleT for Residual {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let layers = [Layer::from(self.clone())];
-        forward_chain(&layers, &self.body.contexts, x, train)
+        forward_chain(&layers, &self.body.contexts, x, self.body.precision, train)
     }
 }
 
@@ -71,6 +72,7 @@ impl ModuleT for Residual {
 #[derive(Clone, Debug, Default)]
 pub struct Sequential {
     layers: Vec<Layer>,
+    precision: Precision,
     contexts: Contexts,
 }
 
@@ -79,8 +81,14 @@ impl Sequential {
     pub fn new(layers: Vec<Layer>) -> Self {
         Self {
             layers,
+            precision: Precision::default(),
             contexts: Contexts::default(),
         }
+    }
+
+    /// Sets what the sequence computes in: all of it, whatever the sequences within it say.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
     }
 
     /// Appends `layer`.
@@ -96,7 +104,7 @@ impl Sequential {
 
 impl ModuleT for Sequential {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward_chain(&self.layers, &self.contexts, x, train)
+        forward_chain(&self.layers, &self.contexts, x, self.precision, train)
     }
 }
 
@@ -104,8 +112,9 @@ pub(crate) fn forward_chain(
     layers: &[Layer],
     contexts: &Contexts,
     x: &Tensor,
+    precision: Precision,
     train: bool,
 ) -> Result<Tensor> {
     let (plan, params) = fuse::build(layers, x)?;
-    chain::run(plan, params, contexts, x, train)
+    chain::run(plan, params, contexts, x, precision, train)
 }

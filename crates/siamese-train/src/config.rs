@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::loss::Averaging;
 use siamese_core::{Distance, TowerConfig};
 use siamese_data::{AugmentConfig, ClassSampling};
+use siamese_kernels::Precision;
 use siamese_kernels::optim::{AdamW, AdamWConfig, Optimizer, Param, Sgd, SgdConfig};
 
 use crate::{Schedule, SplitBy, StoppingConfig};
@@ -31,6 +32,9 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// Largest norm of the whole gradient; `None` leaves it as it is.
     pub clip_norm: Option<f64>,
+    /// What the tower's body computes in, in training; bf16 is for CUDA.
+    #[serde(default)]
+    pub precision: Precision,
     /// Epochs at most; in each, every training image is an anchor once.
     pub epochs: usize,
     /// Pairs in a batch; the tower sees twice as many images at once.
@@ -212,6 +216,7 @@ impl TrainConfig {
             learning_rate: 2e-3,
             schedule: Schedule::OneCycle { rise: 0.2 },
             clip_norm: None,
+            precision: Precision::F32,
             epochs: 16,
             pairs_per_batch: 128,
             class_sampling: ClassSampling::Proportional,

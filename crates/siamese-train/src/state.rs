@@ -49,7 +49,8 @@ impl Run {
         .context("drawing the validation pairs")?;
         let sampler = sampler(config, &splits)?;
         let trained_on = trained_on(data, &splits);
-        let tower = Tower::new(config.tower.clone(), config.seed, device)?;
+        let mut tower = Tower::new(config.tower.clone(), config.seed, device)?;
+        tower.set_precision(config.precision)?;
         let optimizer = config.optimizer.build(params(&tower))?;
         let mut run = Self {
             config: config.clone(),

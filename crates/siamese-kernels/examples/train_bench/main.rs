@@ -1,5 +1,6 @@
 //! Times forward passes and training steps, one line of standard input per round.
 //!
+//! Arguments: `cuda` for the first GPU; `f32` (default), `tf32` or `bf16`.
 //! A line is `NET MODE BATCH STEPS` (`conv4 train 128 3`); the answer is the least time of a step
 //! in seconds and the peak memory so far in MiB. `benches/peer.py` speaks the same, so that
 //! `cargo xtask bench train` can let the two take turns.
@@ -13,6 +14,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use candle_nn::loss;
+use siamese_kernels::Precision;
 use siamese_kernels::optim::{AdamW, AdamWConfig, Param};
 
 use nets::Net;
@@ -21,6 +23,13 @@ use nets::Net;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
+    let (mut device, mut precision) = (Device::Cpu, Precision::F32);
+    for word in std::env::args().skip(1) {
+        match word.as_str() {
+            "cuda" => device = Device::new_cuda(0)?,
+            word => precision = word.parse().map_err(anyhow::Error::msg)?,
+        }
+    }
     let mut trained = HashMap::new();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -29,7 +38,7 @@ fn main() -> Result<()> {
         };
         let (batch, steps) = (batch.parse()?, steps.parse()?);
         if !trained.contains_key(net) {
-            trained.insert(net.to_string(), Subject::new(net)?);
+            trained.insert(net.to_string(), Subject::new(net, &device, precision)?);
         }
         let subject = trained.get_mut(net).context("just inserted")?;
         let seconds = subject.round(mode, batch, steps)?;
@@ -42,14 +51,15 @@ fn main() -> Result<()> {
 /// A network and its optimizer.
 struct Subject {
     net: Net,
+    device: Device,
     optimizer: AdamW,
     /// Modes that have run before, and so need no step to warm up.
     warm: Vec<String>,
 }
 
 impl Subject {
-    fn new(name: &str) -> Result<Self> {
-        let (net, vars) = Net::new(name, &Device::Cpu)?;
+    fn new(name: &str, device: &Device, precision: Precision) -> Result<Self> {
+        let (net, vars) = Net::new(name, device, precision)?;
         let vars = vars
             .data()
             .lock()
@@ -66,6 +76,7 @@ impl Subject {
         let optimizer = AdamW::new(params, AdamWConfig::default())?;
         Ok(Self {
             net,
+            device: device.clone(),
             optimizer,
             warm: Vec::new(),
         })
@@ -73,9 +84,9 @@ impl Subject {
 
     /// The least time of one of `steps` steps, in seconds.
     fn round(&mut self, mode: &str, batch: usize, steps: usize) -> Result<f64> {
-        let images = Tensor::randn(0f32, 1f32, (batch, 3, 32, 32), &Device::Cpu)?;
+        let images = Tensor::randn(0f32, 1f32, (batch, 3, 32, 32), &self.device)?;
         let labels: Vec<u32> = (0..batch as u32).map(|i| i % 10).collect();
-        let labels = Tensor::new(labels, &Device::Cpu)?;
+        let labels = Tensor::new(labels, &self.device)?;
         if !self.warm.iter().any(|warm| warm == mode) {
             self.step(mode, &images, &labels)?;
             self.warm.push(mode.into());

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use candle_core::{DType, Device, Result as CandleResult, Tensor};
 use candle_nn::{Linear, Module, ModuleT, VarBuilder, VarMap, linear};
 use siamese_kernels::{
-    Activation, BatchNorm2d, Conv2d, Conv2dConfig, GlobalAvgPool, Layer, MaxPool2d, Residual,
-    Sequential,
+    Activation, BatchNorm2d, Conv2d, Conv2dConfig, GlobalAvgPool, Layer, MaxPool2d, Precision,
+    Residual, Sequential,
 };
 
 /// A convolutional body and a linear head.
@@ -16,7 +16,7 @@ pub(crate) struct Net {
 
 impl Net {
     /// A network by its name, with fresh weights.
-    pub(crate) fn new(name: &str, device: &Device) -> Result<(Self, VarMap)> {
+    pub(crate) fn new(name: &str, device: &Device, precision: Precision) -> Result<(Self, VarMap)> {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, device);
         let mut layers = Layers {
@@ -30,7 +30,8 @@ impl Net {
             "resnet18" => layers.resnet18()?,
             _ => bail!("no net {name:?}: expected conv4, tower, resnet9 or resnet18"),
         };
-        let body = Sequential::new(layers.list);
+        let mut body = Sequential::new(layers.list);
+        body.set_precision(precision);
         let head = linear(features, outputs, vb.pp("head"))?;
         Ok((Self { body, head }, vars))
     }

@@ -8,7 +8,7 @@ use super::forward::{gather, widen};
 use super::{
     Context, Gpu, Grid, Job, Pass, Place, Rows, Strided, Window, args, copying, kind, slope,
 };
-use crate::plan::{ConvStep, Dims};
+use crate::plan::ConvStep;
 
 /// Writes the gradients of those parameters that have a place, and of the input if it has one.
 ///

@@ -14,7 +14,7 @@ mod forward;
 #[cfg(test)]
 mod tests;
 #[cfg(all(test, target_os = "linux"))]
-mod twin;
+pub(crate) mod twin;
 
 use std::ffi::c_void;
 use std::marker::PhantomData;
@@ -23,6 +23,8 @@ use candle_core::{Result, bail};
 
 pub(crate) use backward::backward;
 pub(crate) use context::Context;
+#[cfg(feature = "cuda")]
+pub(crate) use cuda::{Cuda, with_places};
 pub(crate) use forward::forward;
 
 use crate::plan::{ConvStep, Dims, Plan, PoolKind, PoolStep, Unit};

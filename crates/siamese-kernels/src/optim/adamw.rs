@@ -7,6 +7,8 @@ use candle_core::{Device, Result, Tensor, Var};
 
 use super::state::{Entries, Moment};
 use super::{Param, check_step, gradient, host, param};
+#[cfg(any(feature = "cuda", test))]
+use crate::gpu;
 
 /// The constants of [`AdamW`], PyTorch's by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -198,6 +200,34 @@ impl Step {
         }
     }
 
+    /// Queues the kernel that does what [`apply`](Self::apply) does: on parameter, moments, gradient.
+    #[cfg(any(feature = "cuda", test))]
+    #[allow(unsafe_code)]
+    fn launch<G: gpu::Gpu>(
+        self,
+        gpu: &G,
+        [theta, mean, square, grad]: [gpu::Place<'_>; 4],
+        n: u32,
+    ) -> Result<()> {
+        let args = gpu::args![
+            theta,
+            mean,
+            square,
+            grad,
+            self.keep,
+            self.grad_scale,
+            self.one_minus_beta1,
+            self.beta2,
+            self.one_minus_beta2,
+            self.root_correction2,
+            self.eps,
+            self.size,
+            n,
+        ];
+        // SAFETY: all four hold `n` values.
+        unsafe { gpu.launch("adamw", gpu::Grid::elements(n), args) }
+    }
+
     fn apply_on_device(
         self,
         theta: &Var,
@@ -205,6 +235,13 @@ impl Step {
         mean: &mut Tensor,
         square: &mut Tensor,
     ) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let Device::Cuda(device) = theta.device() {
+            let tensors = [theta.as_tensor(), mean, square, grad];
+            return gpu::with_places(tensors, |places, n| {
+                self.launch(&gpu::Cuda(device), places, n)
+            });
+        }
         let grad = (grad.detach() * f64::from(self.grad_scale))?;
         *mean = (&*mean + ((&grad - &*mean)? * f64::from(self.one_minus_beta1))?)?;
         let new = (grad.sqr()? * f64::from(self.one_minus_beta2))?;
@@ -238,6 +275,32 @@ mod tests {
         let device = theta.to_vec1::<f32>()?;
         for (host, device) in host.0.iter().zip(device) {
             assert!((host - device).abs() < 1e-6, "{host} {device}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_gpu_kernel_is_the_loop() -> Result<()> {
+        use gpu::Memory;
+        let Some(twin) = gpu::twin::Twin::open() else {
+            return Ok(());
+        };
+        let start: Vec<f32> = (0..300).map(|i| (i as f32 * 0.7).sin()).collect();
+        let mut host = (start.clone(), vec![0f32; 300], vec![0f32; 300]);
+        let device = [&host.0, &host.1, &host.2].map(|v| gpu::twin::Words::of(v));
+        for step in 1..=5 {
+            let grad: Vec<f32> = (0..300).map(|i| (i as f32 * step as f32).cos()).collect();
+            let numbers = Step::new(&AdamWConfig::default(), step, 0.05, 0.01, 0.5);
+            numbers.apply(&mut host.0, &grad, [&mut host.1, &mut host.2]);
+            let grad = gpu::twin::Words::of(&grad);
+            let [theta, mean, square] = [&device[0], &device[1], &device[2]].map(Memory::place);
+            numbers.launch(twin, [theta, mean, square, grad.place()], 300)?;
+        }
+        for (host, device) in [&host.0, &host.1, &host.2].iter().zip(&device) {
+            for (host, device) in host.iter().zip(device.values(300)) {
+                assert!((host - device).abs() < 1e-6, "{host} {device}");
+            }
         }
         Ok(())
     }

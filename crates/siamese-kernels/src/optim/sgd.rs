@@ -7,6 +7,8 @@ use candle_core::{Result, Tensor, Var};
 
 use super::state::{Entries, Moment};
 use super::{Param, check_step, gradient, host, param};
+#[cfg(any(feature = "cuda", test))]
+use crate::gpu;
 
 /// The constants of [`Sgd`]: all off by default, as PyTorch's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -168,12 +170,48 @@ impl Step {
         }
     }
 
+    /// Queues the kernel that does what [`apply`](Self::apply) does: on parameter and gradient.
+    #[cfg(any(feature = "cuda", test))]
+    #[allow(unsafe_code)]
+    fn launch<G: gpu::Gpu>(
+        self,
+        gpu: &G,
+        [theta, grad]: [gpu::Place<'_>; 2],
+        velocity: Option<gpu::Place<'_>>,
+        n: u32,
+    ) -> Result<()> {
+        let args = gpu::args![
+            theta,
+            velocity,
+            grad,
+            self.lr,
+            self.grad_scale,
+            self.decay,
+            self.momentum,
+            self.nesterov,
+            n,
+        ];
+        // SAFETY: all hold `n` values.
+        unsafe { gpu.launch("sgd", gpu::Grid::elements(n), args) }
+    }
+
     fn apply_on_device(
         self,
         theta: &Var,
         grad: &Tensor,
         velocity: Option<&mut Tensor>,
     ) -> Result<()> {
+        #[cfg(feature = "cuda")]
+        if let candle_core::Device::Cuda(device) = theta.device() {
+            let gpu = gpu::Cuda(device);
+            let theta = theta.as_tensor();
+            return match velocity {
+                Some(velocity) => gpu::with_places([theta, grad, velocity], |[t, g, v], n| {
+                    self.launch(&gpu, [t, g], Some(v), n)
+                }),
+                None => gpu::with_places([theta, grad], |p, n| self.launch(&gpu, p, None, n)),
+            };
+        }
         let old = theta.as_tensor().detach();
         let penalty = (&old * f64::from(self.decay))?;
         let grad = ((grad.detach() * f64::from(self.grad_scale))? + penalty)?;
@@ -222,6 +260,41 @@ mod tests {
             }
             for (host, device) in host.iter().zip(theta.to_vec1::<f32>()?) {
                 assert!((host - device).abs() < 1e-6, "{host} {device}");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_gpu_kernel_is_the_loop() -> Result<()> {
+        use gpu::Memory;
+        let Some(twin) = gpu::twin::Twin::open() else {
+            return Ok(());
+        };
+        for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
+            let config = SgdConfig {
+                momentum,
+                nesterov,
+                weight_decay: 0.1,
+            };
+            let mut theta: Vec<f32> = (0..300).map(|i| (i as f32 * 0.7).sin()).collect();
+            let mut velocity = vec![0f32; 300];
+            let device = [&theta, &velocity].map(|v| gpu::twin::Words::of(v));
+            for step in 1..=5 {
+                let grad: Vec<f32> = (0..300).map(|i| (i as f32 * step as f32).cos()).collect();
+                let numbers = Step::new(&config, 0.05, config.weight_decay, 0.5);
+                let moving = momentum > 0.0;
+                match moving {
+                    true => numbers.apply(&mut theta, &grad, [&mut velocity]),
+                    false => numbers.apply_at_rest(&mut theta, &grad),
+                }
+                let grad = gpu::twin::Words::of(&grad);
+                let places = [device[0].place(), grad.place()];
+                numbers.launch(twin, places, moving.then(|| device[1].place()), 300)?;
+            }
+            for (host, device) in theta.iter().zip(device[0].values(300)) {
+                assert!((host - device).abs() < 1e-5, "{host} {device}");
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 pub(super) enum Moment {
     /// In host memory, updated in place.
     Host(Vec<f32>),
-    /// On another device, replaced at every step.
+    /// On another device, updated in place or replaced.
     Device(Tensor),
 }
 
@@ -24,7 +24,7 @@ impl Moment {
     pub(super) fn to_tensor(&self, var: &Var) -> Result<Tensor> {
         match self {
             Self::Host(values) => Tensor::from_slice(values, var.shape(), &Device::Cpu),
-            Self::Device(tensor) => Ok(tensor.clone()),
+            Self::Device(tensor) => tensor.copy(),
         }
     }
 }
