@@ -4,6 +4,7 @@
 
 mod embed;
 mod evaluation;
+mod maps;
 mod pairs;
 mod retrieval;
 mod sections;
