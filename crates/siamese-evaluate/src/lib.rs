@@ -6,6 +6,7 @@ mod embed;
 mod evaluation;
 mod maps;
 mod pairs;
+mod projector;
 mod retrieval;
 mod sections;
 mod table;
