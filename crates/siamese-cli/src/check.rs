@@ -7,8 +7,8 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use siamese_data::{
-    Dataset, Duplicate, FileProblem, FolderReport, ImageSet, SoundnessReport, Twins, check,
-    check_folder, read_thumbnail,
+    ClassInSplit, Dataset, Duplicate, FileProblem, FolderReport, ImageSet, SoundnessReport, Twins,
+    check, check_folder, read_thumbnail,
 };
 use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail};
 
@@ -18,6 +18,9 @@ use crate::data::{DataArguments, SetName};
 const SHOWN: usize = 200;
 /// Longest side of a picture on the page, in pixels.
 const PICTURE: u32 = 128;
+
+const LONE: &str = "Classes with one picture: no like pair can be drawn from them";
+const EMPTY: &str = "Classes without a picture";
 
 /// Arguments of `siamese data check`.
 #[derive(Args)]
@@ -75,7 +78,7 @@ fn show(found: &(impl Serialize + std::fmt::Display), json: bool) -> Result<()> 
 
 /// The page of a set with a training and a test split.
 fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
-    let group = |title: &str, note: &str, twins: &[Duplicate], splits: [Split; 2]| {
+    let twins = |title: &str, note: &str, twins: &[Duplicate], splits: [Split; 2]| {
         let shown = twins.iter().take(SHOWN);
         Ok(FindingGroup {
             title: title.into(),
@@ -89,25 +92,25 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
     let (train, test) = (("train", &data.train), ("test", &data.test));
     let leak = "A model may have learnt these test images by heart: figures on them flatter it.";
     let groups: Result<Vec<_>> = [
-        group(
+        twins(
             "The same image in both splits",
             leak,
             &found.exact_leaks,
             [train, test],
         ),
-        group(
+        twins(
             "Much alike in both splits",
             leak,
             &found.near_leaks,
             [train, test],
         ),
-        group(
+        twins(
             "Twice in the training split",
             "",
             &found.exact_train,
             [train, train],
         ),
-        group(
+        twins(
             "Twice in the test split",
             "",
             &found.exact_test,
@@ -116,14 +119,27 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
     ]
     .into_iter()
     .collect();
+    let mut groups = groups?;
+    let small = |title: &str, classes: &[ClassInSplit]| {
+        let name = |class: &ClassInSplit| named(format!("{} · {}", class.split, class.class));
+        group(title, "", classes.iter().collect(), name)
+    };
+    groups.push(small(LONE, &found.lone_classes));
+    groups.push(small(EMPTY, &found.empty_classes));
     let banners = data.provenance.is_sample().then(Banner::bundled_sample);
     Ok(DataReport {
         name: data.provenance.name.clone(),
         data: data.provenance.origin.to_string(),
-        verdict: verdict(found.is_sound()),
+        verdict: match found.exact_leaks.len() + found.near_leaks.len() {
+            0 => verdict(found.is_sound()),
+            leaks => format!(
+                "{leaks} of {} test images are in the training split, or look much like an image there.",
+                data.test.len()
+            ),
+        },
         banners: banners.into_iter().collect(),
         counts: owned(found.counts()),
-        groups: groups?,
+        groups,
     })
 }
 
@@ -221,7 +237,21 @@ fn folder_page(found: &FolderReport, folder: &Path) -> DataReport {
                 found.odd_sizes.iter().collect(),
                 file,
             ),
+            group(LONE, "", found.lone_classes.iter().collect(), |class| {
+                named(class.clone())
+            }),
+            group(EMPTY, "", found.empty_classes.iter().collect(), |class| {
+                named(class.clone())
+            }),
         ],
+    }
+}
+
+/// A finding that is no picture.
+fn named(name: String) -> Finding {
+    Finding {
+        pictures: Vec::new(),
+        note: name,
     }
 }
 

@@ -40,7 +40,7 @@ pub struct DataReport {
     pub verdict: String,
     /// Warnings, shown before everything else.
     pub banners: Vec<Banner>,
-    /// What was counted, and how many.
+    /// What was counted, and how many; two spaces before it set it in.
     pub counts: Vec<(String, usize)>,
     /// The pictures, by what is wrong with them.
     pub groups: Vec<FindingGroup>,
@@ -101,7 +101,7 @@ impl DataReport {
             let _ = writeln!(
                 body,
                 "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>",
-                escape(what),
+                escape(what).replace("  ", "\u{2003}"),
                 count(*number as u64)
             );
         }
@@ -161,8 +161,12 @@ fn finding_html(finding: &Finding) -> String {
             (picture(thumbnail, name), name_html)
         })
         .unzip();
+    let images = match images.as_str() {
+        "" => String::new(),
+        images => format!("<div class=\"images\">{images}</div>"),
+    };
     format!(
-        "<figure class=\"pair\"><div class=\"images\">{images}</div><figcaption>{names}\
+        "<figure class=\"pair\">{images}<figcaption>{names}\
          <span class=\"how\">{}</span></figcaption></figure>\n",
         escape(&finding.note)
     )
@@ -192,12 +196,12 @@ mod tests {
     fn pictures_stand_beside_their_names_and_text_stays_text() {
         let report = DataReport {
             name: "<script>".into(),
-            counts: vec![("twins & more".into(), 12_345)],
+            counts: vec![("  twins & more".into(), 12_345)],
             groups: vec![group(1), FindingGroup::default()],
             ..Default::default()
         };
         let html = report.to_html();
-        assert!(!html.contains("<script>") && html.contains("twins &amp; more"));
+        assert!(!html.contains("<script>") && html.contains(">\u{2003}twins &amp; more"));
         assert!(html.contains("12\u{202f}345"));
         assert!(html.contains("train 1 · &lt;cup&gt;") && html.contains("big_<wbr>bowl"));
         assert!(html.contains("src=\"data:image/png") && html.contains("picture missing"));

@@ -29,70 +29,105 @@ pub(super) fn near_between(others: &ImageSet, set: &ImageSet) -> Vec<Duplicate> 
     if others.image_len() != set.image_len() {
         return Vec::new();
     }
-    let hashes = hashes(others);
-    near(others, &hashes, set, |_| hashes.len())
+    near(others, &looks(others), set, &looks(set), |_| others.len())
 }
 
 /// Each image of `set` with the one before it that it looks most like, if it looks like any.
 pub(super) fn near_within(set: &ImageSet) -> Vec<Duplicate> {
-    near(set, &hashes(set), set, |image| image)
+    let looks = looks(set);
+    near(set, &looks, set, &looks, |image| image)
 }
 
 /// Each image of `set` with the most alike of the first `until(image)` of `others`.
 fn near(
     others: &ImageSet,
-    other_hashes: &[u64],
+    other_looks: &[Look],
     set: &ImageSet,
+    looks: &[Look],
     until: impl Fn(usize) -> usize + Sync,
 ) -> Vec<Duplicate> {
     let nearest = |second: usize| {
-        let hash = difference_hash(set, second);
+        let (image, look) = (set.image(second), &looks[second]);
         (0u32..)
-            .zip(&other_hashes[..until(second)])
-            .filter(|(_, other)| (hash ^ *other).count_ones() <= NEAR_BITS)
+            .zip(&other_looks[..until(second)])
+            .filter(|(_, other)| (look.hash ^ other.hash).count_ones() <= NEAR_BITS)
+            .map(|(first, other)| {
+                let likeness = likeness(others.image(first as usize), other, image, look);
+                (first, likeness)
+            })
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .filter(|(_, likeness)| *likeness >= NEAR_CORRELATION)
             .map(|(first, _)| duplicate(others, first, set, second as u32))
-            .max_by(|a, b| a.correlation.total_cmp(&b.correlation))
-            .filter(|near| near.correlation >= NEAR_CORRELATION)
     };
     let images = (0..set.len()).into_par_iter();
     images.filter_map(nearest).collect()
 }
 
-pub(super) fn duplicate(train: &ImageSet, first: u32, test: &ImageSet, second: u32) -> Duplicate {
-    let (a, b) = (train.image(first as usize), test.image(second as usize));
-    Duplicate {
-        first,
-        second,
-        same_class: train.labels[first as usize] == test.labels[second as usize],
-        correlation: correlation(a, b),
+/// What is computed once of each image.
+struct Look {
+    hash: u64,
+    /// Of all values.
+    sum: f64,
+    /// Root of the sum of squared differences from the mean; 0 where all values are the same.
+    spread: f64,
+}
+
+fn looks(set: &ImageSet) -> Vec<Look> {
+    let images = (0..set.len()).into_par_iter();
+    images.map(|i| look(set, i)).collect()
+}
+
+fn look(set: &ImageSet, i: usize) -> Look {
+    let image = set.image(i);
+    let sum = image.iter().map(|&value| u64::from(value)).sum::<u64>() as f64;
+    let variance = product(image, image) - sum * sum / image.len() as f64;
+    Look {
+        hash: difference_hash(set, i),
+        sum,
+        spread: variance.max(0.0).sqrt(),
     }
 }
 
-/// Pearson's correlation; 0 where an image is of one value only, unless both are the same.
-fn correlation(a: &[u8], b: &[u8]) -> f64 {
-    if a == b {
-        return 1.0;
-    }
-    // Integers: exact, and below 2^64 up to images of 2^48 values.
-    let (mut sum_a, mut sum_b, mut aa, mut bb, mut ab) = (0u64, 0u64, 0u64, 0u64, 0u64);
-    for (&a, &b) in a.iter().zip(b) {
-        let (a, b) = (u64::from(a), u64::from(b));
-        (sum_a, sum_b) = (sum_a + a, sum_b + b);
-        (aa, bb, ab) = (aa + a * a, bb + b * b, ab + a * b);
-    }
-    let (n, sum_a, sum_b) = (a.len() as f64, sum_a as f64, sum_b as f64);
-    let covariance = ab as f64 - sum_a * sum_b / n;
-    let variances = (aa as f64 - sum_a * sum_a / n) * (bb as f64 - sum_b * sum_b / n);
-    if variances > 0.0 {
-        covariance / variances.sqrt()
+/// Pearson's correlation; 0 where an image is of one value only.
+fn likeness(a: &[u8], a_look: &Look, b: &[u8], b_look: &Look) -> f64 {
+    let covariance = product(a, b) - a_look.sum * b_look.sum / a.len() as f64;
+    let spreads = a_look.spread * b_look.spread;
+    if spreads > 0.0 {
+        covariance / spreads
     } else {
         0.0
     }
 }
 
-fn hashes(set: &ImageSet) -> Vec<u64> {
-    let images = (0..set.len()).into_par_iter();
-    images.map(|i| difference_hash(set, i)).collect()
+/// `Σ a·b`, exactly: line drawings are alike by their hashes, so that this runs for most pairs.
+fn product(a: &[u8], b: &[u8]) -> f64 {
+    // A chunk's sum is below 2^16 · 2^16.
+    let chunk = |(a, b): (&[u8], &[u8])| {
+        let products = a.iter().zip(b).map(|(&a, &b)| u32::from(a) * u32::from(b));
+        u64::from(products.sum::<u32>())
+    };
+    let chunks = a.chunks(1 << 16).zip(b.chunks(1 << 16));
+    chunks.map(chunk).sum::<u64>() as f64
+}
+
+pub(super) fn duplicate(train: &ImageSet, first: u32, test: &ImageSet, second: u32) -> Duplicate {
+    let (a, b) = (train.image(first as usize), test.image(second as usize));
+    let correlation = if a == b {
+        1.0
+    } else {
+        likeness(
+            a,
+            &look(train, first as usize),
+            b,
+            &look(test, second as usize),
+        )
+    };
+    Duplicate {
+        first,
+        second,
+        same_class: train.labels[first as usize] == test.labels[second as usize],
+        correlation,
+    }
 }
 
 /// dHash: for each of 8 rows of 9 grey cells, which of two neighbours is brighter.
@@ -122,4 +157,29 @@ fn difference_hash(set: &ImageSet, i: usize) -> u64 {
         }
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair(a: &[u8], b: &[u8]) -> ImageSet {
+        let pixels = [a, b].concat();
+        ImageSet::new(1, a.len(), 1, pixels, vec![0, 0], vec!["a".into()]).unwrap()
+    }
+
+    #[test]
+    fn correlation_is_pearsons() {
+        let correlation = |a: &[u8], b: &[u8]| {
+            let set = pair(a, b);
+            duplicate(&set, 0, &set, 1).correlation
+        };
+        // by hand: covariance 3, variances 2 and 14/3, times n
+        let by_hand = 3.0 / (2.0f64 * (14.0 / 3.0)).sqrt();
+        assert!((correlation(&[1, 2, 3], &[10, 12, 13]) - by_hand).abs() < 1e-12);
+        assert!((correlation(&[1, 2, 3], &[30, 20, 10]) + 1.0).abs() < 1e-12);
+        assert_eq!(correlation(&[7, 7], &[1, 2]), 0.0, "of one value only");
+        assert_eq!(correlation(&[7, 7], &[7, 7]), 1.0);
+        assert_eq!(product(&[255; 70_000], &[255; 70_000]), 70_000.0 * 65_025.0);
+    }
 }

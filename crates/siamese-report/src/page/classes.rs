@@ -38,7 +38,7 @@ pub(super) fn confusion(report: &RunReport) -> Option<Section> {
         "" => String::new(),
         method => format!("by {method}; "),
     };
-    let note = format!("{method}darker: larger share of the true class");
+    let note = format!("{method}stronger: larger share of the true class");
     let body = format!(
         "<div class=\"split\">{}<div>{}</div></div>\n",
         figure("wide", "Confusion map", &note, &heat_map(&map)),

@@ -38,9 +38,14 @@ pub(crate) fn run_page(report: &RunReport) -> String {
     } else {
         report.verdict.clone()
     };
+    let kicker = if report.epochs.is_empty() {
+        "Siamese network · evaluation"
+    } else {
+        "Siamese network · run report"
+    };
     page(
         &Head {
-            kicker: "Siamese network · run report",
+            kicker,
             title: &report.name,
             data: &report.data,
             verdict: &verdict,
