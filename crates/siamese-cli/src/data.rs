@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use siamese_data::{Dataset, LoadOptions, SourceChoice, check, fetch_cifar100, load_cifar100};
+use siamese_data::{Dataset, LoadOptions, SourceChoice, fetch_cifar100, load_cifar100};
+
+use crate::check;
 
 /// The data sets that the commands know by name.
 #[derive(Clone, Copy, ValueEnum)]
@@ -73,34 +75,14 @@ fn warn_of_sample(data: &Dataset) {
 /// `siamese data …`
 #[derive(Subcommand)]
 pub(crate) enum DataCommand {
-    /// Look for what makes figures wrong: leaks between the splits, twins, classes too small
-    Check(CheckArguments),
-}
-
-/// Arguments of `siamese data check`.
-#[derive(Args)]
-pub(crate) struct CheckArguments {
-    /// The data set
-    #[arg(value_enum, default_value = "cifar100")]
-    set: SetName,
-    #[command(flatten)]
-    data: DataArguments,
-    /// Print the findings as JSON
-    #[arg(long)]
-    json: bool,
+    /// Look for what makes figures wrong: leaks, twins, damaged files, classes too small
+    Check(check::Arguments),
 }
 
 /// Runs `siamese data …`.
 pub(crate) fn run(command: &DataCommand) -> Result<ExitCode> {
     let DataCommand::Check(arguments) = command;
-    let data = arguments.data.load(arguments.set)?;
-    let found = check(&data);
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&found)?);
-    } else {
-        println!("{found}");
-    }
-    Ok(ExitCode::SUCCESS)
+    check::run(arguments)
 }
 
 /// Arguments of `siamese fetch`.

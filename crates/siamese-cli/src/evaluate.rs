@@ -51,6 +51,9 @@ pub(crate) struct Arguments {
     /// Write the embeddings and labels
     #[arg(long, value_name = "FILE.npz", conflicts_with = "embeddings")]
     export: Option<PathBuf>,
+    /// Write the embeddings, classes and pictures for TensorBoard's projector
+    #[arg(long, value_name = "DIR", conflicts_with = "embeddings")]
+    projector: Option<PathBuf>,
 }
 
 /// Runs the command.
@@ -86,6 +89,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             labels,
         };
         write_npz(file, &table.view()?, None)?;
+    }
+    if let Some(folder) = &arguments.projector {
+        judged.projector("embeddings", &images)?.write(folder)?;
     }
     let note = format!(
         "{} balanced pairs of {} images, at the model's own threshold",

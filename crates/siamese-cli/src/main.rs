@@ -1,5 +1,6 @@
 //! The `siamese` binary: it assembles, the crates do the work.
 
+mod check;
 mod compare;
 mod data;
 mod device;

@@ -1,16 +1,17 @@
 //! Labelled images from a folder with one subfolder per class.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, ImageResult};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::locate::entries;
-use crate::{DataError, ImageSet};
+use crate::{DataError, ImageSet, jpeg};
 
 const EXTENSIONS: [&str; 10] = [
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "pgm", "ppm", "pbm", "pnm",
@@ -63,22 +64,11 @@ pub fn read_image_folder(
     folder: &Path,
     size: Option<(usize, usize)>,
 ) -> Result<ImageFolder, DataError> {
-    let names: Vec<PathBuf> = entries(folder).into_iter().filter(|p| p.is_dir()).collect();
-    let files: Vec<(u32, PathBuf)> = (0u32..)
-        .zip(&names)
-        .flat_map(|(label, class)| pictures(class).into_iter().map(move |file| (label, file)))
-        .collect();
-    let Some(size) = size.or_else(|| most_common_size(&files)) else {
-        return Err(DataError::NotADataSet {
-            path: folder.to_path_buf(),
-            expected: "a folder with one subfolder of pictures per class",
-            found: format!("{} subfolders and no readable picture in them", names.len()),
-        });
-    };
-
-    let read = files.into_par_iter().map(|(label, file)| {
-        let picture = read_picture(&file, size);
-        (label, file, picture)
+    let listing = Listing::of(folder);
+    let size = size.map_or_else(|| listing.most_common_size(), Ok)?;
+    let read = listing.files.par_iter().map(|(label, file)| {
+        let picture = read_picture(file, size);
+        (*label, file.clone(), picture)
     });
     let (mut pixels, mut labels, mut kept, mut problems) = (vec![], vec![], vec![], vec![]);
     for (label, file, picture) in read.collect::<Vec<_>>() {
@@ -102,15 +92,11 @@ pub fn read_image_folder(
             }),
         }
     }
-    let name = |path: &PathBuf| {
-        path.file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into()
-    };
-    let classes = names.iter().map(name).collect();
+    if kept.is_empty() {
+        return Err(listing.holds_nothing());
+    }
     Ok(ImageFolder {
-        set: ImageSet::new(size.0, size.1, 3, pixels, labels, classes)?,
+        set: ImageSet::new(size.0, size.1, 3, pixels, labels, listing.classes)?,
         files: kept,
         problems,
     })
@@ -123,12 +109,92 @@ pub fn read_image_folder(
 ///
 /// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
 pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataError> {
-    let (pixels, _) = read_picture(file, size).map_err(|error| DataError::NotADataSet {
+    let (pixels, _) = read_picture(file, size).map_err(|error| unreadable(file, &error))?;
+    Ok(pixels)
+}
+
+/// Reads one picture as RGB (H, W, C), upright, of its own shape, shrunk until no side is longer
+/// than `most`; with its (height, width).
+///
+/// # Errors
+///
+/// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
+pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usize)), DataError> {
+    let image = decode(file).map_err(|error| unreadable(file, &error))?;
+    let (height, width) = (image.height() as usize, image.width() as usize);
+    let size = within(most, (height, width));
+    Ok((resized(image, size), size))
+}
+
+/// (height, width) in the same proportion, no side longer than `most`.
+pub(crate) fn within(most: usize, (height, width): (usize, usize)) -> (usize, usize) {
+    let longest = height.max(width).max(most);
+    let side = |length: usize| (length * most / longest).max(1);
+    (side(height), side(width))
+}
+
+fn unreadable(file: &Path, error: &ImageError) -> DataError {
+    DataError::NotADataSet {
         path: file.to_path_buf(),
         expected: "a readable picture",
         found: error.to_string(),
-    })?;
-    Ok(pixels)
+    }
+}
+
+/// The files of a folder with one subfolder of pictures per class; none is opened yet.
+pub(crate) struct Listing {
+    folder: PathBuf,
+    /// The names of the subfolders, sorted.
+    pub(crate) classes: Vec<String>,
+    /// Each file with its class, sorted by class and name.
+    pub(crate) files: Vec<(u32, PathBuf)>,
+}
+
+impl Listing {
+    pub(crate) fn of(folder: &Path) -> Self {
+        let mut subfolders = entries(folder);
+        subfolders.retain(|path| path.is_dir());
+        let name = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
+        let files = (0u32..).zip(&subfolders).flat_map(|(label, class)| {
+            let files = pictures(class).into_iter();
+            files.map(move |file| (label, file))
+        });
+        Self {
+            folder: folder.to_path_buf(),
+            classes: subfolders.iter().map(name).collect(),
+            files: files.collect(),
+        }
+    }
+
+    /// The (height, width) of most files; of several, the smallest.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::NotADataSet`] if no file can be read.
+    pub(crate) fn most_common_size(&self) -> Result<(usize, usize), DataError> {
+        let sizes = self.files.par_iter().filter_map(|(_, file)| size_of(file));
+        let mut counts = BTreeMap::new();
+        for size in sizes.collect::<Vec<_>>() {
+            *counts.entry(size).or_insert(0usize) += 1;
+        }
+        let most = counts.into_iter().rev().max_by_key(|&(_, count)| count);
+        most.map(|(size, _)| size)
+            .ok_or_else(|| self.holds_nothing())
+    }
+
+    fn holds_nothing(&self) -> DataError {
+        DataError::NotADataSet {
+            path: self.folder.clone(),
+            expected: "a folder with one subfolder of pictures per class",
+            found: format!(
+                "{} subfolders and no readable picture in them",
+                self.classes.len()
+            ),
+        }
+    }
 }
 
 /// The files in `folder` that are named as pictures are.
@@ -141,46 +207,53 @@ fn pictures(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The (height, width) of most files; of several, the smallest.
-fn most_common_size(files: &[(u32, PathBuf)]) -> Option<(usize, usize)> {
-    let sizes = files.par_iter().filter_map(|(_, file)| {
-        let (decoder, orientation) = open(file).ok()?;
-        let (width, height) = decoder.dimensions();
-        let turned = matches!(
-            orientation,
-            Orientation::Rotate90
-                | Orientation::Rotate270
-                | Orientation::Rotate90FlipH
-                | Orientation::Rotate270FlipH
-        );
-        let (height, width) = if turned {
-            (width, height)
-        } else {
-            (height, width)
-        };
-        Some((height as usize, width as usize))
-    });
-    let mut counts = BTreeMap::new();
-    for size in sizes.collect::<Vec<_>>() {
-        *counts.entry(size).or_insert(0usize) += 1;
-    }
-    let most = counts.into_iter().rev().max_by_key(|&(_, count)| count);
-    most.map(|(size, _)| size)
+/// The (height, width) that a file says it has, upright.
+fn size_of(file: &Path) -> Option<(usize, usize)> {
+    let (decoder, orientation) = open(file).ok()?;
+    let (width, height) = decoder.dimensions();
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let (height, width) = if turned {
+        (width, height)
+    } else {
+        (height, width)
+    };
+    Some((height as usize, width as usize))
 }
 
 /// The pixels of `file` at (height, width), and the size that it had.
-fn read_picture(
-    file: &Path,
-    (height, width): (usize, usize),
-) -> ImageResult<(Vec<u8>, (usize, usize))> {
+fn read_picture(file: &Path, size: (usize, usize)) -> ImageResult<(Vec<u8>, (usize, usize))> {
+    let image = decode(file)?;
+    let found = (image.height() as usize, image.width() as usize);
+    Ok((resized(image, size), found))
+}
+
+/// The picture in `file`, upright, at the size that it has.
+pub(crate) fn decode(file: &Path) -> ImageResult<DynamicImage> {
+    if jpeg::is_cut(file)? {
+        let reason = "the file ends before the picture does";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason).into());
+    }
     let (decoder, orientation) = open(file)?;
     let mut image = DynamicImage::from_decoder(decoder)?;
     image.apply_orientation(orientation);
-    let found = (image.height() as usize, image.width() as usize);
-    if found != (height, width) {
-        image = image.resize_exact(width as u32, height as u32, FilterType::CatmullRom);
-    }
-    Ok((image.into_rgb8().into_raw(), found))
+    Ok(image)
+}
+
+/// RGB (H, W, C) of (height, width); a picture of another size is resized, not cropped.
+pub(crate) fn resized(image: DynamicImage, (height, width): (usize, usize)) -> Vec<u8> {
+    let (width, height) = (width as u32, height as u32);
+    let image = if (image.width(), image.height()) == (width, height) {
+        image
+    } else {
+        image.resize_exact(width, height, FilterType::CatmullRom)
+    };
+    image.into_rgb8().into_raw()
 }
 
 fn open(file: &Path) -> ImageResult<(impl ImageDecoder, Orientation)> {
@@ -259,5 +332,6 @@ mod tests {
             error.contains("1 subfolders and no readable picture"),
             "{error}"
         );
+        assert!(read_image_folder(folder.path(), Some((2, 2))).is_err());
     }
 }

@@ -14,6 +14,7 @@ mod folder;
 mod groups;
 mod hub;
 mod image_set;
+mod jpeg;
 mod loader;
 mod locate;
 mod packed;
@@ -30,10 +31,12 @@ mod split;
 
 pub use augment::{AugmentConfig, AugmentError, ImageShape};
 pub use chances::ClassSampling;
-pub use check::{ClassInSplit, Duplicate, SoundnessReport, check};
+pub use check::{
+    ClassInSplit, Duplicate, FolderReport, SoundnessReport, Twins, check, check_folder,
+};
 pub use cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
 pub use error::DataError;
-pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder};
+pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_thumbnail};
 pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use loader::{ImageBatch, ImageBatches, LoaderConfig, LoaderError, PairBatch, PairLoader};

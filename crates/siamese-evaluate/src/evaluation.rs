@@ -41,6 +41,8 @@ pub struct Evaluation {
     pub retrieval: Retrieval,
     /// All figures under their standard names, with intervals.
     pub figures: Vec<Figure>,
+    /// The seed of the pairs, of the bootstrap and of the report's map.
+    pub seed: u64,
 }
 
 /// Judges a model on all images of a set, at the threshold that the model carries.
@@ -87,5 +89,6 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
         judged,
         retrieval,
         figures,
+        seed: config.seed,
     })
 }

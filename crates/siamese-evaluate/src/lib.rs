@@ -4,7 +4,9 @@
 
 mod embed;
 mod evaluation;
+mod maps;
 mod pairs;
+mod projector;
 mod retrieval;
 mod sections;
 mod table;

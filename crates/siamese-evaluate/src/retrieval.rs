@@ -14,7 +14,7 @@ use crate::Embeddings;
 use crate::sections::{class_name, thumbnail};
 
 /// Neighbours kept of each image, and shown on a contact sheet.
-const NEIGHBOURS: usize = 8;
+const NEIGHBOURS: usize = 10;
 /// Probes shown, half of them with a wrong nearest neighbour.
 const SHEETS: usize = 12;
 /// Neighbours that vote on a class.

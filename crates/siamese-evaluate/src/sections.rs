@@ -8,9 +8,12 @@ use siamese_report::{
 };
 
 use crate::Evaluation;
+use crate::maps::maps;
 
 /// Pairs shown of each kind: like and unlike, right and wrong.
 const EXAMPLES: usize = 6;
+/// Longest side of a picture, in pixels: it bounds the size of the page.
+const PICTURE: u32 = 128;
 /// Points of the ROC curve that are drawn.
 const CURVE: usize = 400;
 
@@ -37,6 +40,7 @@ impl Evaluation {
         let seen = self.reliability.iter().filter(|bin| bin.pairs > 0);
         report.calibration = seen.map(calibration_bin).collect();
         report.examples = self.examples(images)?;
+        report.embedding_maps = maps(self, images)?;
         self.retrieval.fill(report, images)
     }
 
@@ -117,7 +121,7 @@ pub(crate) fn thumbnail(images: &ImageSet, index: u32) -> Result<Thumbnail> {
         images.height as u32,
         images.channels as u32,
     );
-    Ok(Thumbnail::new(width, height, channels, pixels)?)
+    Ok(Thumbnail::new(width, height, channels, pixels)?.shrunk(PICTURE))
 }
 
 /// The name of an image's class.

@@ -1,6 +1,6 @@
 //! Reports of a training run: one self-contained HTML page ([`RunReport`]), several runs side by
-//! side ([`CompareReport`]), a model card ([`ModelCard`]), TensorBoard files ([`EventWriter`],
-//! [`Projector`]), and the SVG [`chart`]s they are drawn with.
+//! side ([`CompareReport`]), the flaws of a data set ([`DataReport`]), a model card ([`ModelCard`]),
+//! TensorBoard files ([`EventWriter`], [`Projector`]), and the SVG [`chart`]s they are drawn with.
 //!
 //! Plain data goes in and files come out: nothing here knows of models or tensors.
 //!
@@ -25,6 +25,7 @@ mod card;
 pub mod chart;
 mod compare;
 mod data;
+mod data_report;
 mod error;
 mod events;
 mod page;
@@ -38,6 +39,7 @@ pub use data::{
     Banner, CalibrationBin, ConfusionMap, Direction, EmbeddingMap, EpochRow, ExamplePair, Figure,
     Level, Neighbour, Neighbours, PairDistances, RocPoint, Thumbnail,
 };
+pub use data_report::{DataReport, Finding, FindingGroup};
 pub use error::{ReportError, Result};
 pub use events::EventWriter;
 pub use projector::Projector;

@@ -27,11 +27,18 @@ pub struct Projector {
     pub thumbnails: Vec<Thumbnail>,
 }
 
+/// All thumbnails in one picture.
+struct Sprite {
+    picture: Thumbnail,
+    /// Width and height of one.
+    cell: [u32; 2],
+}
+
 impl Projector {
     /// Writes `tensors.tsv`, `metadata.tsv`, `sprite.png` (where there are thumbnails) and
-    /// `projector_config.pbtxt` into `folder`. The thumbnails are left out where their sprite
-    /// would be larger than TensorBoard shows. TensorBoard finds them where `folder` is its log
-    /// folder or holds event files.
+    /// `projector_config.pbtxt` into `folder`. The thumbnails are shrunk where their sprite would
+    /// be larger than TensorBoard shows. TensorBoard finds them where `folder` is its log folder
+    /// or holds event files.
     ///
     /// # Errors
     /// When the parts differ in number, or a file cannot be written.
@@ -45,9 +52,9 @@ impl Projector {
         }
         let sprite = self.sprite()?;
         if let Some(sprite) = &sprite {
-            write_whole(&folder.join("sprite.png"), &sprite.to_png()?)?;
+            write_whole(&folder.join("sprite.png"), &sprite.picture.to_png()?)?;
         }
-        let config = self.config(sprite.is_some());
+        let config = self.config(sprite.map(|sprite| sprite.cell));
         write_whole(&folder.join("projector_config.pbtxt"), config.as_bytes())
     }
 
@@ -124,30 +131,34 @@ impl Projector {
             .collect()
     }
 
-    /// All thumbnails in one square grid, row after row.
-    fn sprite(&self) -> Result<Option<Thumbnail>> {
-        let Some(first) = self.thumbnails.first() else {
-            return Ok(None);
-        };
+    /// All thumbnails in one square grid, row after row; none where not a pixel of each would fit.
+    fn sprite(&self) -> Result<Option<Sprite>> {
         let across = (self.thumbnails.len() as f64).sqrt().ceil() as u32;
-        let (width, height) = (across * first.width, across * first.height);
-        if width.max(height) > LARGEST_SPRITE {
+        if across == 0 || across > LARGEST_SPRITE {
             return Ok(None);
         }
+        let most = LARGEST_SPRITE / across;
+        let shrunk = self.thumbnails.iter().map(|one| one.clone().shrunk(most));
+        let thumbnails: Vec<Thumbnail> = shrunk.collect();
+        let first = &thumbnails[0];
+        let (width, height) = (across * first.width, across * first.height);
         let line = (first.width * first.channels) as usize;
         let stride = line * across as usize;
         let mut pixels = vec![255; stride * height as usize];
-        for (at, thumbnail) in self.thumbnails.iter().enumerate() {
+        for (at, thumbnail) in thumbnails.iter().enumerate() {
             let (row, column) = (at / across as usize, at % across as usize);
             for (y, source) in thumbnail.pixels.chunks(line.max(1)).enumerate() {
                 let start = (row * first.height as usize + y) * stride + column * line;
                 pixels[start..start + line].copy_from_slice(source);
             }
         }
-        Thumbnail::new(width, height, first.channels, pixels).map(Some)
+        Ok(Some(Sprite {
+            picture: Thumbnail::new(width, height, first.channels, pixels)?,
+            cell: [first.width, first.height],
+        }))
     }
 
-    fn config(&self, with_sprite: bool) -> String {
+    fn config(&self, cell: Option<[u32; 2]>) -> String {
         let name = self
             .name
             .replace('\\', "\\\\")
@@ -158,12 +169,11 @@ impl Projector {
         if !self.columns.is_empty() {
             text.push_str("  metadata_path: \"metadata.tsv\"\n");
         }
-        if let Some(first) = self.thumbnails.first().filter(|_| with_sprite) {
+        if let Some([width, height]) = cell {
             let _ = write!(
                 text,
-                "  sprite {{\n    image_path: \"sprite.png\"\n    single_image_dim: {}\n    \
-                 single_image_dim: {}\n  }}\n",
-                first.width, first.height
+                "  sprite {{\n    image_path: \"sprite.png\"\n    single_image_dim: {width}\n    \
+                 single_image_dim: {height}\n  }}\n"
             );
         }
         text + "}\n"
@@ -216,10 +226,24 @@ mod tests {
 
     #[test]
     fn the_sprite_is_a_grid_row_after_row() {
-        let sprite = example().sprite().unwrap().unwrap();
+        let sprite = example().sprite().unwrap().unwrap().picture;
         assert_eq!((sprite.width, sprite.height), (4, 6));
         assert_eq!(sprite.pixels[..8], [10, 11, 50, 51, 12, 13, 52, 53]);
         assert_eq!(sprite.pixels[12..16], [100, 101, 255, 255]);
+    }
+
+    #[test]
+    fn thumbnails_are_shrunk_until_their_sprite_can_be_shown() {
+        let large = Thumbnail::new(6000, 2, 1, vec![9; 12_000]).unwrap();
+        let projector = Projector {
+            thumbnails: vec![large; 3],
+            ..example()
+        };
+        let sprite = projector.sprite().unwrap().unwrap();
+        assert_eq!(sprite.cell, [4096, 1]);
+        assert_eq!((sprite.picture.width, sprite.picture.height), (8192, 2));
+        let config = projector.config(Some(sprite.cell));
+        assert!(config.contains("single_image_dim: 4096"), "{config}");
     }
 
     #[test]

@@ -56,8 +56,8 @@ pub struct RunReport {
     pub neighbours: Vec<Neighbours>,
     /// The confusion map.
     pub confusion: Option<ConfusionMap>,
-    /// The map of the embedding.
-    pub embedding_map: Option<EmbeddingMap>,
+    /// Maps of the embedding, one below the other.
+    pub embedding_maps: Vec<EmbeddingMap>,
     /// The run's configuration, as serialised; an object's objects become groups.
     pub config: serde_json::Value,
     /// Machine and versions, as name and value.

@@ -103,13 +103,14 @@ fn full() -> RunReport {
             counts: vec![vec![1, 2], vec![], vec![0, 0, 3, 4]],
             method: text(),
         }),
-        embedding_map: Some(EmbeddingMap {
+        embedding_maps: vec![EmbeddingMap {
             method: text(),
+            of: 7,
             points: vec![[0.0, 0.0], [f64::NAN, 1.0], [1.0, 2.0]],
             classes: vec![0, 9],
             class_names: vec![text()],
             thumbnails: vec![thumbnail()],
-        }),
+        }],
         config: serde_json::json!({ HOSTILE: HOSTILE, "model": { "channels": [1, 2], HOSTILE: null } }),
         environment: vec![(text(), text())],
         timing: vec![(text(), text())],
@@ -185,7 +186,7 @@ fn a_section_stays_out_without_its_data() {
         ("examples", |r| r.examples.clear()),
         ("neighbours", |r| r.neighbours.clear()),
         ("confusion", |r| r.confusion = None),
-        ("map", |r| r.embedding_map = None),
+        ("map", |r| r.embedding_maps.clear()),
         ("reproduce", |r| r.reproduce.clear()),
         ("settings", |r| {
             (r.environment, r.timing, r.config) = Default::default()
@@ -342,7 +343,7 @@ fn a_report_survives_serialisation() {
     report.roc[0].threshold = 0.0;
     report.epochs[0].train_loss = 0.5;
     report.distances = None;
-    report.embedding_map = None;
+    report.embedding_maps.clear();
     let json = serde_json::to_string(&report).unwrap();
     assert_eq!(serde_json::from_str::<RunReport>(&json).unwrap(), report);
 }

@@ -128,7 +128,7 @@ fn events(run: &RunReport, folder: &std::path::Path) -> anyhow::Result<()> {
 }
 
 fn projector(run: &RunReport, folder: &std::path::Path) -> anyhow::Result<()> {
-    let Some(map) = &run.embedding_map else {
+    let Some(map) = run.embedding_maps.first() else {
         return Ok(());
     };
     let projector = Projector {

@@ -73,7 +73,7 @@ pub(crate) fn run(name: &str, seed: u64, skill: f64) -> RunReport {
         examples: examples(chance),
         neighbours: neighbours(chance),
         confusion: Some(confusion(chance)),
-        embedding_map: Some(map(chance, skill)),
+        embedding_maps: vec![map(chance, skill)],
         config: serde_json::json!({
             "seed": seed, "device": "cpu", "preset": "demo",
             "model": { "channels": [32, 64, 128, 256], "embedding": 128, "normalise": true, "dropout": 0.5 },
@@ -335,6 +335,7 @@ fn map(chance: &mut Chance, skill: f64) -> EmbeddingMap {
         .collect();
     EmbeddingMap {
         method: "PCA".into(),
+        of: 10_000,
         points,
         thumbnails: classes
             .iter()

@@ -159,11 +159,13 @@ pub(super) fn draw_mark(frame: &mut Frame, mark: &Mark) {
             } else {
                 ("end", -9.0)
             };
+            // On the left of a curve, room is on its other side.
+            let below = *below == fits_right;
             frame.text(
                 "mark-name halo",
                 anchor,
                 x + offset,
-                y + if *below { 14.0 } else { -5.0 },
+                y + if below { 14.0 } else { -5.0 },
                 label,
             );
         }

@@ -37,7 +37,8 @@ pub struct ScatterMap {
     pub classes: Vec<String>,
 }
 
-const WIDTH: f64 = 720.0;
+const MOST_WIDTH: f64 = 720.0;
+const LEAST_WIDTH: f64 = 240.0;
 const MOST_HEIGHT: f64 = 560.0;
 const LEAST_HEIGHT: f64 = 200.0;
 const EDGE: f64 = 24.0;
@@ -51,6 +52,7 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
     let Layout {
         placed,
         missing,
+        width,
         height,
     } = place(map);
     let mut body = String::new();
@@ -58,7 +60,7 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
         let _ = write!(
             body,
             r#"<text class="note" text-anchor="middle" x="{}" y="{}">no data</text>"#,
-            px(WIDTH / 2.0),
+            px(width / 2.0),
             px(height / 2.0)
         );
     }
@@ -83,16 +85,17 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
         cells.insert(cell);
         draw_picture(&mut body, map, at, cell, &picture);
     }
-    body.push_str(&class_names(map, &placed));
+    body.push_str(&class_names(map, &placed, width));
     if missing > 0 {
         let _ = write!(
             body,
             r#"<text class="note small" text-anchor="end" x="{}" y="12">{missing} points not finite</text>"#,
-            px(WIDTH - 4.0)
+            px(width - 4.0)
         );
     }
     format!(
-        r#"<svg class="chart map" viewBox="0 0 {WIDTH} {}" role="img" aria-label="{}">{body}</svg>"#,
+        r#"<svg class="chart map" style="--width:{0}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{body}</svg>"#,
+        px(width),
         px(height),
         escape(&format!(
             "{}. Map of {} points of {} classes.",
@@ -109,7 +112,8 @@ struct Layout {
     placed: Vec<(usize, f64, f64)>,
     /// How many points are not drawable.
     missing: usize,
-    /// As high as the points need.
+    /// As wide and as high as the points need.
+    width: f64,
     height: f64,
 }
 
@@ -131,17 +135,17 @@ fn place(map: &ScatterMap) -> Layout {
             f64::INFINITY
         }
     };
-    let scale = room(right - left, WIDTH).min(room(high - low, MOST_HEIGHT));
+    let scale = room(right - left, MOST_WIDTH).min(room(high - low, MOST_HEIGHT));
     let scale = if scale.is_finite() { scale } else { 0.0 };
-    let needed = if scale > 0.0 {
-        (high - low) * scale + 2.0 * EDGE
-    } else {
-        0.0
+    let needed = |extent: f64| match scale > 0.0 {
+        true => extent * scale + 2.0 * EDGE,
+        false => 0.0,
     };
-    let height = needed.clamp(LEAST_HEIGHT, MOST_HEIGHT);
+    let width = needed(right - left).clamp(LEAST_WIDTH, MOST_WIDTH);
+    let height = needed(high - low).clamp(LEAST_HEIGHT, MOST_HEIGHT);
     let placed: Vec<_> = inside()
         .map(|(at, p)| {
-            let x = WIDTH / 2.0 + (p.x - (left + right) / 2.0) * scale;
+            let x = width / 2.0 + (p.x - (left + right) / 2.0) * scale;
             let y = height / 2.0 - (p.y - (low + high) / 2.0) * scale;
             (at, x, y)
         })
@@ -150,6 +154,7 @@ fn place(map: &ScatterMap) -> Layout {
     Layout {
         placed,
         missing,
+        width,
         height,
     }
 }
@@ -199,7 +204,7 @@ fn draw_picture(
 }
 
 /// Names at the middle of each class, the most compact classes first, where none overlaps another.
-fn class_names(map: &ScatterMap, placed: &[(usize, f64, f64)]) -> String {
+fn class_names(map: &ScatterMap, placed: &[(usize, f64, f64)], width: f64) -> String {
     let mut middles: Vec<(f64, usize, f64, f64)> = Vec::new();
     for class in 0..map.classes.len() {
         let own: Vec<_> = placed
@@ -224,7 +229,7 @@ fn class_names(map: &ScatterMap, placed: &[(usize, f64, f64)]) -> String {
     for (_, class, x, y) in middles {
         let name = shorten(&map.classes[class], 18);
         let half = text_width(&name) / 2.0;
-        let x = x.clamp(half + 4.0, (WIDTH - half - 4.0).max(half + 4.0));
+        let x = x.clamp(half + 4.0, (width - half - 4.0).max(half + 4.0));
         let overlaps = |&(a, b, other): &(f64, f64, f64)| {
             (a - x).abs() < half + other + 6.0 && (b - y).abs() < 15.0
         };

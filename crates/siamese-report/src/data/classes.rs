@@ -50,6 +50,8 @@ pub struct ConfusionMap {
 pub struct EmbeddingMap {
     /// How: "PCA", "t-SNE".
     pub method: String,
+    /// How many embeddings there are, of which `points` are some; 0 where they are all.
+    pub of: usize,
     /// One point per image.
     pub points: Vec<[f64; 2]>,
     /// Class of each point, an index into `class_names`.

@@ -77,11 +77,13 @@ fn described(name: &str) -> (String, Direction) {
     use Direction::{Higher, Lower, Neither};
     let known = match name {
         "accuracy" => ("Accuracy of balanced pairs", Higher),
+        "brier" => ("Brier score", Lower),
         "average_precision" => ("Average precision", Higher),
         "eer" => ("Equal error rate", Lower),
         "ece" => ("Calibration error", Lower),
         "f1" => ("F1", Higher),
         "loss" => ("Loss", Lower),
+        "knn_accuracy" => ("kNN accuracy", Higher),
         "map_at_r" => ("MAP@R", Higher),
         "nearest_centroid_accuracy" => ("Nearest-centroid accuracy", Higher),
         "precision" => ("Precision", Higher),

@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png};
+use image::imageops::{self, FilterType};
+use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Pixel, Rgb, codecs::png};
 use serde::{Deserialize, Serialize};
 
 use crate::{ReportError, Result};
@@ -66,6 +67,38 @@ impl Thumbnail {
         Self::new(width, height, channels, pixels)
     }
 
+    /// The picture with no side longer than `most` pixels; as it is where it is small enough.
+    ///
+    /// ```
+    /// use siamese_report::Thumbnail;
+    ///
+    /// let wide = Thumbnail::new(4, 2, 1, vec![0, 0, 8, 8, 4, 4, 8, 8])?;
+    /// let small = wide.shrunk(2);
+    /// assert_eq!((small.width, small.height), (2, 1));
+    /// # Ok::<(), siamese_report::ReportError>(())
+    /// ```
+    pub fn shrunk(self, most: u32) -> Self {
+        let longest = self.width.max(self.height);
+        if longest <= most || self.check().is_err() {
+            return self;
+        }
+        let side = |length: u32| {
+            let scaled = u64::from(length) * u64::from(most) / u64::from(longest);
+            (scaled as u32).max(1)
+        };
+        let (width, height, channels) = (side(self.width), side(self.height), self.channels);
+        let pixels = match channels {
+            1 => resized::<Luma<u8>>(self, width, height),
+            _ => resized::<Rgb<u8>>(self, width, height),
+        };
+        Self {
+            width,
+            height,
+            channels,
+            pixels,
+        }
+    }
+
     /// The picture as the bytes of a PNG file.
     ///
     /// # Errors
@@ -117,6 +150,15 @@ impl Thumbnail {
     }
 }
 
+fn resized<P>(picture: Thumbnail, width: u32, height: u32) -> Vec<u8>
+where
+    P: Pixel<Subpixel = u8> + 'static,
+{
+    let buffer = ImageBuffer::<P, _>::from_raw(picture.width, picture.height, picture.pixels);
+    let smaller = |large| imageops::resize(&large, width, height, FilterType::Triangle).into_raw();
+    buffer.map(smaller).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +180,27 @@ mod tests {
         let read = image::load_from_memory(&thumbnail.to_png().unwrap()).unwrap();
         assert_eq!(read.color(), image::ColorType::L8);
         assert_eq!(read.into_bytes(), thumbnail.pixels);
+    }
+
+    #[test]
+    fn a_shrunk_picture_keeps_its_shape_and_its_colours() {
+        // left half red, right half blue
+        let pixel = |at: usize| {
+            if at % 12 < 6 {
+                [200, 0, 0]
+            } else {
+                [0, 0, 100]
+            }
+        };
+        let large = Thumbnail::new(12, 4, 3, (0..48).flat_map(pixel).collect()).unwrap();
+        let small = large.clone().shrunk(6);
+        assert_eq!((small.width, small.height, small.channels), (6, 2, 3));
+        assert_eq!(small.pixels[..3], [200, 0, 0]);
+        assert_eq!(small.pixels[15..18], [0, 0, 100]);
+        assert!(small.check().is_ok());
+        assert_eq!(large.clone().shrunk(12), large);
+        let line = Thumbnail::new(100, 1, 1, vec![7; 100]).unwrap().shrunk(10);
+        assert_eq!((line.width, line.height, line.pixels), (10, 1, vec![7; 10]));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::shell::{Section, figure};
 use crate::chart::{HeatGroup, HeatMap, MapPoint, Picture, ScatterMap, heat_map, scatter_map};
-use crate::data::ConfusionMap;
+use crate::data::{ConfusionMap, EmbeddingMap};
 use crate::run::RunReport;
 use crate::text::{count, escape, plain};
 
@@ -38,7 +38,7 @@ pub(super) fn confusion(report: &RunReport) -> Option<Section> {
         "" => String::new(),
         method => format!("by {method}; "),
     };
-    let note = format!("{method}darker: larger share of the true class");
+    let note = format!("{method}stronger: larger share of the true class");
     let body = format!(
         "<div class=\"split\">{}<div>{}</div></div>\n",
         figure("wide", "Confusion map", &note, &heat_map(&map)),
@@ -131,8 +131,23 @@ fn most_confused(confusion: &ConfusionMap) -> String {
     html
 }
 
-pub(super) fn map(report: &RunReport) -> Option<Section> {
-    let map = report.embedding_map.as_ref()?;
+pub(super) fn maps(report: &RunReport) -> Option<Section> {
+    if report.embedding_maps.is_empty() {
+        return None;
+    }
+    let maps: String = report.embedding_maps.iter().map(map_figure).collect();
+    Some(Section {
+        id: "map",
+        title: "Map of the embedding",
+        short: "Map",
+        body: format!(
+            "<p class=\"lead\">Near means alike. Pictures are moved to a grid, and drawn where there \
+             is room.</p>\n{maps}"
+        ),
+    })
+}
+
+fn map_figure(map: &EmbeddingMap) -> String {
     let points = map.points.iter().enumerate().map(|(at, &[x, y])| MapPoint {
         x,
         y,
@@ -155,19 +170,16 @@ pub(super) fn map(report: &RunReport) -> Option<Section> {
     } else {
         &map.method
     };
-    let note = format!(
-        "of {} embeddings; near means alike; pictures are moved to a grid",
-        count(map.points.len() as u64)
-    );
+    let shown = count(map.points.len() as u64);
+    let note = match map.of {
+        all if all > map.points.len() => {
+            format!("{shown} of {} embeddings", count(all as u64))
+        }
+        _ => format!("{shown} embeddings"),
+    };
     let svg = format!(
         "<div class=\"scroll\" tabindex=\"0\">{}</div>",
         scatter_map(&scatter, picture)
     );
-    let body = figure("full", method, &note, &svg);
-    Some(Section {
-        id: "map",
-        title: "Map of the embedding",
-        short: "Map",
-        body,
-    })
+    figure("full", method, &note, &svg)
 }

@@ -10,6 +10,7 @@ mod verification;
 
 pub(crate) use curves::Curve;
 pub(crate) use figures::comparison_table;
+pub(crate) use pictures::{breakable, picture};
 pub(crate) use settings::flatten;
 pub(crate) use shell::{Head, Section, figure, page};
 pub(crate) use verification::percent_axis;
@@ -25,7 +26,7 @@ pub(crate) fn run_page(report: &RunReport) -> String {
         pictures::examples(report),
         pictures::neighbours(report),
         classes::confusion(report),
-        classes::map(report),
+        classes::maps(report),
         settings::reproduce(report),
         settings::settings(report),
     ]
@@ -37,9 +38,14 @@ pub(crate) fn run_page(report: &RunReport) -> String {
     } else {
         report.verdict.clone()
     };
+    let kicker = if report.epochs.is_empty() {
+        "Siamese network · evaluation"
+    } else {
+        "Siamese network · run report"
+    };
     page(
         &Head {
-            kicker: "Siamese network · run report",
+            kicker,
             title: &report.name,
             data: &report.data,
             verdict: &verdict,

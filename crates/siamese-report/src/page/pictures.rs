@@ -122,13 +122,13 @@ fn probe_html(row: &Neighbours) -> String {
     html
 }
 
-/// Escaped text in which a line may break after an underscore.
-fn breakable(label: &str) -> String {
-    escape(label).replace('_', "_<wbr>")
+/// Escaped text in which a line may break after an underscore or a slash.
+pub(crate) fn breakable(label: &str) -> String {
+    escape(label).replace('_', "_<wbr>").replace("/", "/<wbr>")
 }
 
 /// A thumbnail as an image, or a box with a question mark when its pixels do not fit.
-fn picture(thumbnail: &Thumbnail, label: &str) -> String {
+pub(crate) fn picture(thumbnail: &Thumbnail, label: &str) -> String {
     let label = escape(label);
     match thumbnail.to_data_uri() {
         Some(address) => {

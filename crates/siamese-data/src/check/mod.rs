@@ -1,18 +1,17 @@
 //! Is a data set sound? Leaks between the splits, duplicates, classes too small to be learnt.
 
+mod duplicates;
+mod folder;
+
 use std::collections::HashMap;
 use std::fmt;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{Dataset, ImageSet};
-
-/// Hashes that differ in at most this many of their 64 bits are looked at more closely.
-const NEAR_BITS: u32 = 12;
-
-/// The least correlation of the pixels of two near duplicates.
-const NEAR_CORRELATION: f64 = 0.94;
+pub use duplicates::Duplicate;
+use duplicates::{duplicate, near_between};
+pub use folder::{FolderReport, Twins, check_folder};
 
 /// What [`check`] found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,19 +32,6 @@ pub struct SoundnessReport {
     pub empty_classes: Vec<ClassInSplit>,
 }
 
-/// Two images that are, or look, the same.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Duplicate {
-    /// The earlier image, or that of the training split.
-    pub first: u32,
-    /// The later image, or that of the test split.
-    pub second: u32,
-    /// Whether both have the same label.
-    pub same_class: bool,
-    /// The correlation (Pearson's) of their pixels: 1 for the same bytes.
-    pub correlation: f64,
-}
-
 /// A class of one split.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassInSplit {
@@ -60,6 +46,32 @@ impl SoundnessReport {
     pub fn is_sound(&self) -> bool {
         self.exact_leaks.is_empty() && self.near_leaks.is_empty() && self.lone_classes.is_empty()
     }
+
+    /// What was counted, line by line.
+    pub fn counts(&self) -> Vec<(&'static str, usize)> {
+        let near = self.near_leaks.iter();
+        let relabelled = near.filter(|near| !near.same_class).count();
+        vec![
+            ("training images", self.images[0]),
+            ("test images", self.images[1]),
+            (
+                "test images that are in the training split",
+                self.exact_leaks.len(),
+            ),
+            (
+                "test images much like a training image",
+                self.near_leaks.len(),
+            ),
+            ("  of these under another label", relabelled),
+            ("twins within the training split", self.exact_train.len()),
+            ("twins within the test split", self.exact_test.len()),
+            ("classes with one image in a split", self.lone_classes.len()),
+            (
+                "classes without an image in a split",
+                self.empty_classes.len(),
+            ),
+        ]
+    }
 }
 
 /// Looks for what would make figures on the test split wrong.
@@ -73,7 +85,7 @@ pub fn check(dataset: &Dataset) -> SoundnessReport {
     let exact_leaks = exact_between(train, test, &train_hashes);
     let mut report = SoundnessReport {
         images: [train.len(), test.len()],
-        near_leaks: near_between(train, test),
+        near_leaks: near_leaks(train, test),
         exact_leaks,
         exact_train: exact_within(train, &train_hashes),
         exact_test: exact_within(test, &test_hashes),
@@ -123,135 +135,25 @@ fn exact_within(set: &ImageSet, index: &HashMap<&[u8], u32>) -> Vec<Duplicate> {
 }
 
 /// Each test image with its nearest look-alike in the training split, exact ones left out.
-fn near_between(train: &ImageSet, test: &ImageSet) -> Vec<Duplicate> {
-    if train.image_len() != test.image_len() {
-        return Vec::new();
-    }
-    let hashes = |set: &ImageSet| -> Vec<u64> {
-        let images = (0..set.len()).into_par_iter();
-        images.map(|i| difference_hash(set, i)).collect()
-    };
-    let (train_hashes, test_hashes) = (hashes(train), hashes(test));
-    let nearest = |(second, hash): (usize, &u64)| {
-        let alike = (0u32..)
-            .zip(&train_hashes)
-            .filter(|(_, other)| (hash ^ *other).count_ones() <= NEAR_BITS);
-        alike
-            .map(|(first, _)| duplicate(train, first, test, second as u32))
-            .max_by(|a, b| a.correlation.total_cmp(&b.correlation))
-            .filter(|near| {
-                let (a, b) = (
-                    train.image(near.first as usize),
-                    test.image(near.second as usize),
-                );
-                near.correlation >= NEAR_CORRELATION && a != b
-            })
-    };
-    test_hashes
-        .par_iter()
-        .enumerate()
-        .filter_map(nearest)
-        .collect()
-}
-
-fn duplicate(train: &ImageSet, first: u32, test: &ImageSet, second: u32) -> Duplicate {
-    let (a, b) = (train.image(first as usize), test.image(second as usize));
-    Duplicate {
-        first,
-        second,
-        same_class: train.labels[first as usize] == test.labels[second as usize],
-        correlation: correlation(a, b),
-    }
-}
-
-/// Pearson's correlation; 0 where an image is of one value only, unless both are the same.
-fn correlation(a: &[u8], b: &[u8]) -> f64 {
-    if a == b {
-        return 1.0;
-    }
-    // Integers: exact, and below 2^64 up to images of 2^48 values.
-    let (mut sum_a, mut sum_b, mut aa, mut bb, mut ab) = (0u64, 0u64, 0u64, 0u64, 0u64);
-    for (&a, &b) in a.iter().zip(b) {
-        let (a, b) = (u64::from(a), u64::from(b));
-        (sum_a, sum_b) = (sum_a + a, sum_b + b);
-        (aa, bb, ab) = (aa + a * a, bb + b * b, ab + a * b);
-    }
-    let (n, sum_a, sum_b) = (a.len() as f64, sum_a as f64, sum_b as f64);
-    let covariance = ab as f64 - sum_a * sum_b / n;
-    let variances = (aa as f64 - sum_a * sum_a / n) * (bb as f64 - sum_b * sum_b / n);
-    if variances > 0.0 {
-        covariance / variances.sqrt()
-    } else {
-        0.0
-    }
-}
-
-/// dHash: for each of 8 rows of 9 grey cells, which of two neighbours is brighter.
-fn difference_hash(set: &ImageSet, i: usize) -> u64 {
-    let image = set.image(i);
-    // Cells of whole pixels; where there are fewer pixels than cells, some are seen twice.
-    let span = |cell: usize, cells: usize, length: usize| {
-        let start = cell * length / cells;
-        start..((cell + 1) * length / cells).max(start + 1)
-    };
-    let brightness = |row: usize, column: usize| {
-        let (rows, columns) = (span(row, 8, set.height), span(column, 9, set.width));
-        let count = rows.len() * columns.len();
-        let values = rows.flat_map(|y| {
-            let pixels = (y * set.width + columns.start) * set.channels;
-            &image[pixels..pixels + columns.len() * set.channels]
-        });
-        values.map(|&value| u64::from(value)).sum::<u64>() as f64 / count as f64
-    };
-    let mut hash = 0;
-    for row in 0..8 {
-        let mut left = brightness(row, 0);
-        for column in 1..9 {
-            let right = brightness(row, column);
-            hash = hash << 1 | u64::from(right > left);
-            left = right;
-        }
-    }
-    hash
+fn near_leaks(train: &ImageSet, test: &ImageSet) -> Vec<Duplicate> {
+    let mut near = near_between(train, test);
+    near.retain(|near| train.image(near.first as usize) != test.image(near.second as usize));
+    near
 }
 
 impl fmt::Display for SoundnessReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [train, test] = self.images;
-        let relabelled = self
-            .near_leaks
-            .iter()
-            .filter(|near| !near.same_class)
-            .count();
-        writeln!(f, "{:<44} {:>8}", "training images", train)?;
-        writeln!(f, "{:<44} {:>8}", "test images", test)?;
-        for (what, count) in [
-            (
-                "test images that are in the training split",
-                self.exact_leaks.len(),
-            ),
-            (
-                "test images much like a training image",
-                self.near_leaks.len(),
-            ),
-            ("  of these under another label", relabelled),
-            ("twins within the training split", self.exact_train.len()),
-            ("twins within the test split", self.exact_test.len()),
-            ("classes with one image in a split", self.lone_classes.len()),
-            (
-                "classes without an image in a split",
-                self.empty_classes.len(),
-            ),
-        ] {
-            writeln!(f, "{what:<44} {count:>8}")?;
-        }
-        let verdict = if self.is_sound() {
-            "sound"
-        } else {
-            "look at the above"
-        };
-        write!(f, "{:<44} {verdict:>8}", "verdict")
+        write_counts(f, &self.counts(), self.is_sound())
     }
+}
+
+/// A table of what was counted, and the verdict.
+fn write_counts(f: &mut fmt::Formatter<'_>, counts: &[(&str, usize)], sound: bool) -> fmt::Result {
+    for (what, count) in counts {
+        writeln!(f, "{what:<44} {count:>8}")?;
+    }
+    let verdict = if sound { "sound" } else { "look at the above" };
+    write!(f, "{:<44} {verdict:>8}", "verdict")
 }
 
 #[cfg(test)]
