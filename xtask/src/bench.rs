@@ -1,4 +1,4 @@
-//! `cargo xtask bench train`: our training step and PyTorch's, taking turns on the same nets.
+//! `cargo xtask bench train`: our training step and others', taking turns on the same nets.
 
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 use std::path::PathBuf;
@@ -10,13 +10,14 @@ use crate::{Usage, paths, suggest};
 
 pub(crate) const HELP: &str = "\
 Times forward passes and training steps (cross-entropy, AdamW) on 3×32×32 images, and with --peer
-PyTorch's on the same nets and batches: all contenders take turns, round by round, and the medians
+others' on the same nets and batches: all contenders take turns, round by round, and the medians
 of their best steps are compared. Prints a Markdown table; a ratio above 1 means that we are faster.
 
 Usage: cargo xtask bench train [options]
 
 Options:
-  --peer PYTHON      a Python that has PyTorch; without it our own figures alone
+  --peer PEER        a Python that has PyTorch, or `candle` for Candle's own operations; may be
+                     repeated (default: our own figures alone)
   --net NAME         conv4, tower, resnet9 or resnet18; may be repeated (default: all)
   --mode MODE        forward or train (default: both)
   --device DEVICE    cpu (default) or cuda: tf32 and bf16 against PyTorch's on the same card
@@ -24,13 +25,13 @@ Options:
   --threads N        threads for every contender (default: all cores)
   -h, --help         this text
 
-Contenders beside us: PyTorch as it comes; tuned (channels_last, and glibc told to keep its
-memory); tuned with bf16 autocast. On CUDA: tuned (channels_last, cudnn.benchmark, fused AdamW)
-with TF32, and with bf16 autocast. A machine that computes nothing else is best: close the rest.
+PyTorch competes as it comes; tuned (channels_last, and glibc told to keep its memory); and tuned
+with bf16 autocast. On CUDA: tuned (channels_last, cudnn.benchmark, fused AdamW) with TF32, and
+with bf16 autocast. A machine that computes nothing else is best: close the rest.
 
 Examples:
   $ cargo xtask bench train
-  $ cargo xtask bench train --peer .venv/bin/python --net conv4 --rounds 3
+  $ cargo xtask bench train --peer candle --peer .venv/bin/python --net conv4 --rounds 3
   $ cargo xtask bench train --peer .venv/bin/python --device cuda
 ";
 
@@ -62,7 +63,8 @@ const KEEP_MEMORY: [(&str, &str); 3] = [
 ];
 
 struct Options {
-    peer: Option<PathBuf>,
+    python: Option<PathBuf>,
+    candle: bool,
     nets: Vec<(&'static str, usize, usize)>,
     modes: Vec<&'static str>,
     cuda: bool,
@@ -125,7 +127,8 @@ fn parse(args: &[String]) -> Result<Options> {
         return Err(usage("bench what? `cargo xtask bench train`".into()));
     };
     let mut options = Options {
-        peer: None,
+        python: None,
+        candle: false,
         nets: vec![],
         modes: vec![],
         cuda: false,
@@ -152,7 +155,8 @@ fn parse(args: &[String]) -> Result<Options> {
             Ok(count) => Ok(count),
         };
         match option.as_str() {
-            "--peer" => options.peer = Some(value.into()),
+            "--peer" if value == "candle" => options.candle = true,
+            "--peer" => options.python = Some(value.into()),
             "--net" => {
                 let net = NETS.into_iter().find(|(name, ..)| name == value);
                 options.nets.push(net.ok_or_else(|| {
@@ -223,7 +227,7 @@ fn contenders(options: &Options) -> Vec<Contender> {
     };
     let script = paths::root().join("crates/siamese-kernels/benches/peer.py");
     let peer = |name, words: &[&str], ours| {
-        let python = options.peer.clone()?;
+        let python = options.python.clone()?;
         let arguments = [&script.display().to_string()[..]];
         Some(Contender {
             name,
@@ -236,29 +240,36 @@ fn contenders(options: &Options) -> Vec<Contender> {
             ours: Some(ours),
         })
     };
-    let mut all: Vec<_> = if options.cuda {
-        let peers = [
-            peer("PyTorch tuned, tf32", &["cuda", "channels_last"], 0),
-            peer("PyTorch tuned, bf16", &["cuda", "channels_last", "bf16"], 1),
-        ];
-        let ours = [
-            ours("siamese-kernels, tf32", &["cuda", "tf32"]),
-            ours("siamese-kernels, bf16", &["cuda", "bf16"]),
-        ];
-        ours.into_iter()
-            .chain(peers.into_iter().flatten())
-            .collect()
-    } else {
-        let peers = [
-            peer("PyTorch, f32", &[], 0),
-            peer("PyTorch tuned, f32", &["channels_last"], 0),
-            peer("PyTorch tuned, bf16", &["channels_last", "bf16"], 0),
-        ];
-        let ours = [ours("siamese-kernels, f32", &[])];
-        ours.into_iter()
-            .chain(peers.into_iter().flatten())
-            .collect()
+    let candle = options.candle.then(|| {
+        let device: &[&str] = if options.cuda { &["cuda"] } else { &[] };
+        let words = [device, &["candle"]].concat();
+        Contender {
+            ours: Some(0),
+            ..ours("Candle, f32", &words)
+        }
+    });
+    let (us, python) = match options.cuda {
+        true => (
+            vec![
+                ours("siamese-kernels, tf32", &["cuda", "tf32"]),
+                ours("siamese-kernels, bf16", &["cuda", "bf16"]),
+            ],
+            vec![
+                peer("PyTorch tuned, tf32", &["cuda", "channels_last"], 0),
+                peer("PyTorch tuned, bf16", &["cuda", "channels_last", "bf16"], 1),
+            ],
+        ),
+        false => (
+            vec![ours("siamese-kernels, f32", &[])],
+            vec![
+                peer("PyTorch, f32", &[], 0),
+                peer("PyTorch tuned, f32", &["channels_last"], 0),
+                peer("PyTorch tuned, bf16", &["channels_last", "bf16"], 0),
+            ],
+        ),
     };
+    let peers = python.into_iter().flatten();
+    let mut all: Vec<_> = us.into_iter().chain(candle).chain(peers).collect();
     if let Some(threads) = options.threads {
         for contender in &mut all {
             let threads = threads.to_string();
@@ -394,7 +405,11 @@ mod tests {
             (options.nets, options.modes),
             (vec![("tower", 128, 3)], vec!["train"])
         );
-        assert_eq!((options.rounds, options.peer), (2, Some("py".into())));
+        assert_eq!((options.rounds, options.python), (2, Some("py".into())));
+        let all = parse(&strings(&["train", "--peer", "candle", "--peer", "py"])).unwrap();
+        let names: Vec<_> = contenders(&all).iter().map(|c| c.name).collect();
+        assert_eq!(names[..2], ["siamese-kernels, f32", "Candle, f32"]);
+        assert_eq!(names.len(), 5);
     }
 
     #[test]

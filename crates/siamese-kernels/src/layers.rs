@@ -79,6 +79,11 @@ impl Conv2d {
             contexts: Contexts::default(),
         })
     }
+
+    /// How the kernel looks and moves.
+    pub fn config(&self) -> &Conv2dConfig {
+        &self.config
+    }
 }
 
 /// Constants of a BatchNorm.

@@ -1,10 +1,11 @@
 //! Times forward passes and training steps, one line of standard input per round.
 //!
-//! Arguments: `cuda` for the first GPU; `f32` (default), `tf32` or `bf16`.
+//! Arguments: `cuda` for the first GPU; `f32` (default), `tf32` or `bf16`; `candle` for Candle's own operations.
 //! A line is `NET MODE BATCH STEPS` (`conv4 train 128 3`); the answer is the least time of a step
 //! in seconds and the peak memory so far in MiB. `benches/peer.py` speaks the same, so that
 //! `cargo xtask bench train` can let the two take turns.
 
+mod candle;
 mod nets;
 
 use std::collections::HashMap;
@@ -17,17 +18,18 @@ use candle_nn::loss;
 use siamese_kernels::Precision;
 use siamese_kernels::optim::{AdamW, AdamWConfig, Param};
 
-use nets::Net;
+use nets::{Net, Side};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> Result<()> {
-    let (mut device, mut precision) = (Device::Cpu, Precision::F32);
+    let (mut device, mut side) = (Device::Cpu, Side::Ours(Precision::F32));
     for word in std::env::args().skip(1) {
         match word.as_str() {
             "cuda" => device = Device::new_cuda(0)?,
-            word => precision = word.parse().map_err(anyhow::Error::msg)?,
+            "candle" => side = Side::Candle,
+            word => side = Side::Ours(word.parse().map_err(anyhow::Error::msg)?),
         }
     }
     let mut trained = HashMap::new();
@@ -38,7 +40,7 @@ fn main() -> Result<()> {
         };
         let (batch, steps) = (batch.parse()?, steps.parse()?);
         if !trained.contains_key(net) {
-            trained.insert(net.to_string(), Subject::new(net, &device, precision)?);
+            trained.insert(net.to_string(), Subject::new(net, &device, side)?);
         }
         let subject = trained.get_mut(net).context("just inserted")?;
         let seconds = subject.round(mode, batch, steps)?;
@@ -58,8 +60,8 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(name: &str, device: &Device, precision: Precision) -> Result<Self> {
-        let (net, vars) = Net::new(name, device, precision)?;
+    fn new(name: &str, device: &Device, side: Side) -> Result<Self> {
+        let (net, vars) = Net::new(name, device, side)?;
         let vars = vars
             .data()
             .lock()

@@ -1,6 +1,6 @@
 //! The networks measured, on 3×32×32 images: as in `benches/peer.py`, layer by layer.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use candle_core::{DType, Device, Result as CandleResult, Tensor};
 use candle_nn::{Linear, Module, ModuleT, VarBuilder, VarMap, linear};
 use siamese_kernels::{
@@ -8,15 +8,29 @@ use siamese_kernels::{
     Residual, Sequential,
 };
 
+use crate::candle::Plain;
+
 /// A convolutional body and a linear head.
 pub(crate) struct Net {
-    body: Sequential,
+    body: Body,
     head: Linear,
+}
+
+enum Body {
+    Ours(Sequential),
+    Candle(Plain),
+}
+
+/// Who computes a net's body.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    Ours(Precision),
+    Candle,
 }
 
 impl Net {
     /// A network by its name, with fresh weights.
-    pub(crate) fn new(name: &str, device: &Device, precision: Precision) -> Result<(Self, VarMap)> {
+    pub(crate) fn new(name: &str, device: &Device, side: Side) -> Result<(Self, VarMap)> {
         let vars = VarMap::new();
         let vb = VarBuilder::from_varmap(&vars, DType::F32, device);
         let mut layers = Layers {
@@ -31,14 +45,27 @@ impl Net {
             _ => bail!("no net {name:?}: expected conv4, tower, resnet9 or resnet18"),
         };
         let mut body = Sequential::new(layers.list);
-        body.set_precision(precision);
+        let body = match side {
+            Side::Ours(precision) => {
+                body.set_precision(precision);
+                Body::Ours(body)
+            }
+            Side::Candle => {
+                let vars = vars.data().lock().map_err(|_| anyhow!("poisoned"))?;
+                Body::Candle(Plain::new(&body, &vars, "body")?)
+            }
+        };
         let head = linear(features, outputs, vb.pp("head"))?;
         Ok((Self { body, head }, vars))
     }
 
     /// `(B, 3, 32, 32)` → `(B, outputs)`.
     pub(crate) fn forward_t(&self, images: &Tensor, train: bool) -> CandleResult<Tensor> {
-        let features = self.body.forward_t(images, train)?.flatten_from(1)?;
+        let features = match &self.body {
+            Body::Ours(body) => body.forward_t(images, train)?,
+            Body::Candle(body) => body.forward_t(images, train)?,
+        };
+        let features = features.flatten_from(1)?;
         self.head.forward(&features)
     }
 }
