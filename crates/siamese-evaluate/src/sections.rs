@@ -1,14 +1,14 @@
 //! What a report shows of an evaluation.
 
 use anyhow::Result;
-use siamese_core::metrics;
+use siamese_core::{Distance, metrics};
 use siamese_data::{ImageSet, Pair};
 use siamese_report::{
     CalibrationBin, ExamplePair, Figure, PairDistances, RocPoint, RunReport, Thumbnail,
 };
 
-use crate::Evaluation;
 use crate::maps::maps;
+use crate::{Evaluation, JudgedPairs};
 
 /// Pairs shown of each kind: like and unlike, right and wrong.
 const EXAMPLES: usize = 6;
@@ -24,19 +24,8 @@ impl Evaluation {
     /// When the images cannot be shown.
     pub fn fill(&self, report: &mut RunReport, images: &ImageSet) -> Result<()> {
         report.figures = self.report_figures();
-        report.distances = Some(PairDistances {
-            distance: self.distance.to_string(),
-            like: self.judged.of_kind(true),
-            unlike: self.judged.of_kind(false),
-            threshold: Some(f64::from(self.threshold)),
-        });
-        report.roc = self
-            .judged
-            .curve
-            .thinned(CURVE)
-            .into_iter()
-            .map(roc_point)
-            .collect();
+        let threshold = Some(f64::from(self.threshold));
+        self.judged.fill(report, self.distance, threshold);
         let seen = self.reliability.iter().filter(|bin| bin.pairs > 0);
         report.calibration = seen.map(calibration_bin).collect();
         report.examples = self.examples(images)?;
@@ -46,7 +35,7 @@ impl Evaluation {
 
     /// The figures as reports and model cards hold them.
     pub fn report_figures(&self) -> Vec<Figure> {
-        self.figures.iter().map(report_figure).collect()
+        report_figures(&self.figures)
     }
 
     /// The pairs that say most: the errors furthest from the threshold, and right answers of every distance.
@@ -87,6 +76,25 @@ impl Evaluation {
             probability: self.calibration.as_ref().map(|c| c.probability(distance)),
         })
     }
+}
+
+impl JudgedPairs {
+    /// Fills the report's histogram and ROC curve.
+    pub(crate) fn fill(&self, report: &mut RunReport, distance: Distance, threshold: Option<f64>) {
+        report.distances = Some(PairDistances {
+            distance: distance.to_string(),
+            like: self.of_kind(true),
+            unlike: self.of_kind(false),
+            threshold,
+        });
+        let points = self.curve.thinned(CURVE);
+        report.roc = points.into_iter().map(roc_point).collect();
+    }
+}
+
+/// Figures as reports and model cards hold them.
+pub(crate) fn report_figures(figures: &[metrics::Figure]) -> Vec<Figure> {
+    figures.iter().map(report_figure).collect()
 }
 
 fn report_figure(figure: &metrics::Figure) -> Figure {

@@ -1,110 +1,127 @@
 //! `siamese evaluate`: how good is a model, or an embedding from anywhere?
 
+mod options;
+mod output;
+mod pairs;
+mod set;
+mod table;
+mod trials;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use siamese_core::metrics::npz::{EmbeddingTable, read_npz, write_npz};
-use siamese_core::metrics::{Figure, Interval};
-use siamese_core::{Distance, Model};
-use siamese_data::{ImageSet, read_image_folder};
-use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_table};
-use siamese_report::{Banner, RunReport};
+use siamese_core::Model;
+use siamese_core::metrics::BootstrapConfig;
 
-use crate::data::{DataArguments, SetName};
+use crate::data::DataArguments;
 use crate::device::DeviceChoice;
 use crate::train::DistanceName;
+use options::{FewShotArguments, ThresholdArguments};
+
+const HOW: &str = "How";
+const OUTPUT: &str = "Output";
 
 /// Arguments of `siamese evaluate`.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// A run's folder or a model file
-    #[arg(required_unless_present = "embeddings", conflicts_with = "embeddings")]
+    #[arg(required_unless_present_any = ["embeddings", "omniglot_trials"], conflicts_with = "embeddings")]
     model: Option<PathBuf>,
-    /// Judge on this folder of pictures, one subfolder per class, instead of CIFAR-100's test split
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "source"])]
-    folder: Option<PathBuf>,
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    few_shot: FewShotArguments,
+    #[command(flatten)]
+    threshold: ThresholdArguments,
+    /// Balanced pairs to draw
+    #[arg(long, default_value_t = 20_000, help_heading = HOW)]
+    pairs: usize,
+    /// Seed of the pairs, the episodes and the bootstrap
+    #[arg(long, default_value_t = 0, help_heading = HOW)]
+    seed: u64,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", help_heading = HOW)]
+    device: DeviceChoice,
+    /// Print every figure as JSON
+    #[arg(long, help_heading = OUTPUT)]
+    json: bool,
+    /// Write a report to look at
+    #[arg(long, value_name = "FILE.html", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials"])]
+    report: Option<PathBuf>,
+    /// Write the embeddings and labels
+    #[arg(long, value_name = "FILE.npz", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    export: Option<PathBuf>,
+    /// Write the embeddings, classes and pictures for TensorBoard's projector
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    projector: Option<PathBuf>,
+}
+
+/// What is judged; without any of these CIFAR-100's test split, or the unseen and the seen classes of a run that
+/// was split by classes.
+#[derive(Args)]
+#[command(next_help_heading = "What to judge on (default: the test images of CIFAR-100)")]
+struct What {
     #[command(flatten)]
     data: DataArguments,
-    /// Judge embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
-    #[arg(long, value_name = "FILE.npz")]
+    /// A folder of pictures, one subfolder per class
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "source"])]
+    folder: Option<PathBuf>,
+    /// The pairs in FILE, whose paths are relative to --folder: "path, path, same?" on each line
+    #[arg(long, value_name = "FILE", requires = "folder", conflicts_with_all = ["lfw", "few_shot"])]
+    pairs_file: Option<PathBuf>,
+    /// LFW's protocol: its pairs.txt, with the pictures in --folder; ten folds, the threshold from the other nine
+    #[arg(long, value_name = "pairs.txt", requires = "folder", conflicts_with_all = ["few_shot", "threshold_at"])]
+    lfw: Option<PathBuf>,
+    /// Lake's 400 one-shot trials on Omniglot, beside raw pixels (alone without a MODEL); all_runs.zip or its folder
+    /// [default: the bundled one]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["folder", "data", "source", "embeddings", "few_shot", "threshold_at"])]
+    omniglot_trials: Option<Option<PathBuf>>,
+    /// Embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
+    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "data", "source"])]
     embeddings: Option<PathBuf>,
     /// Distance between those embeddings
     #[arg(long, value_enum, requires = "embeddings")]
     distance: Option<DistanceName>,
-    /// Balanced pairs to draw
-    #[arg(long, default_value_t = 20_000)]
-    pairs: usize,
-    /// Seed of the pairs and of the bootstrap
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// auto, cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    /// Print every figure as JSON
-    #[arg(long)]
-    json: bool,
-    /// Write a report to look at
-    #[arg(long, value_name = "FILE.html", conflicts_with = "embeddings")]
-    report: Option<PathBuf>,
-    /// Write the embeddings and labels
-    #[arg(long, value_name = "FILE.npz", conflicts_with = "embeddings")]
-    export: Option<PathBuf>,
-    /// Write the embeddings, classes and pictures for TensorBoard's projector
-    #[arg(long, value_name = "DIR", conflicts_with = "embeddings")]
-    projector: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let config = EvaluateConfig {
-        pairs: arguments.pairs,
-        seed: arguments.seed,
+    let what = &arguments.what;
+    let results = if let Some(file) = &what.embeddings {
+        table::judge(arguments, file)?
+    } else if let Some(place) = &what.omniglot_trials {
+        return trials::run(arguments, place.as_deref());
+    } else if let Some(folder) = &what.folder
+        && (what.pairs_file.is_some() || what.lfw.is_some())
+    {
+        pairs::judge(arguments, folder)?
+    } else {
+        set::judge(arguments)?
     };
-    if let Some(path) = &arguments.embeddings {
-        let distance = arguments
-            .distance
-            .map_or(Distance::Euclidean, Distance::from);
-        let judged = evaluate_table(&read_npz(path)?, distance, &config)?;
-        let threshold = f64::from(judged.threshold.value);
-        let note = "threshold fitted on half of the embeddings of each label, verification reported on the other half";
-        show(arguments, &judged.figures, threshold, note)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let path = model_path(arguments.model.as_deref().context("no model was given")?);
-    let model = Model::load(&path, &arguments.device.open()?)?;
-    let (images, sample) = images(arguments, &model)?;
-    let judged = evaluate(&model, &images, &config)?;
-    if let Some(file) = &arguments.report {
-        report(&judged, &images, sample, &path).and_then(|report| Ok(report.write(file)?))?;
-    }
-    if let Some(file) = &arguments.export {
-        let values = judged.embeddings.values.flatten_all()?.to_vec1::<f32>()?;
-        let dim = judged.embeddings.values.dim(1)?;
-        let labels = images.labels.clone();
-        let table = EmbeddingTable {
-            values,
-            dim,
-            labels,
-        };
-        write_npz(file, &table.view()?, None)?;
-    }
-    if let Some(folder) = &arguments.projector {
-        judged.projector("embeddings", &images)?.write(folder)?;
-    }
-    let note = format!(
-        "{} balanced pairs of {} images, at the model's own threshold",
-        arguments.pairs,
-        images.len()
-    );
-    show(
-        arguments,
-        &judged.figures,
-        f64::from(judged.threshold),
-        &note,
-    )?;
+    results.print(arguments.json)?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// Loads the model that was given.
+    fn load_model(&self) -> Result<Model> {
+        let path = self.model_path()?;
+        Ok(Model::load(path, &self.device.open()?)?)
+    }
+
+    fn model_path(&self) -> Result<PathBuf> {
+        let path = self.model.as_deref().context("no model was given")?;
+        Ok(model_path(path))
+    }
+
+    fn bootstrap(&self) -> BootstrapConfig {
+        BootstrapConfig {
+            seed: self.seed,
+            ..Default::default()
+        }
+    }
 }
 
 /// A run's best model, or the file itself.
@@ -114,84 +131,4 @@ pub(crate) fn model_path(path: &Path) -> PathBuf {
     } else {
         path.to_path_buf()
     }
-}
-
-/// The images to judge on, and whether they are only the bundled sample.
-fn images(arguments: &Arguments, model: &Model) -> Result<(ImageSet, bool)> {
-    let Some(folder) = &arguments.folder else {
-        let data = arguments.data.load(SetName::Cifar100)?;
-        return Ok((data.test, data.provenance.is_sample()));
-    };
-    let input = &model.tower.config().input;
-    let read = read_image_folder(folder, Some((input.height, input.width)))?;
-    let unreadable = read
-        .problems
-        .iter()
-        .filter(|p| matches!(p, siamese_data::FileProblem::Unreadable { .. }))
-        .count();
-    if unreadable > 0 {
-        eprintln!(
-            "warning: {unreadable} files of {} could not be read and were left out",
-            folder.display()
-        );
-    }
-    Ok((read.set, false))
-}
-
-fn report(judged: &Evaluation, images: &ImageSet, sample: bool, model: &Path) -> Result<RunReport> {
-    let mut report = RunReport {
-        name: model.display().to_string(),
-        data: format!(
-            "{} images of {} classes",
-            images.len(),
-            images.classes.len()
-        ),
-        banners: if sample {
-            vec![Banner::bundled_sample()]
-        } else {
-            Vec::new()
-        },
-        ..Default::default()
-    };
-    judged.fill(&mut report, images)?;
-    Ok(report)
-}
-
-fn show(arguments: &Arguments, figures: &[Figure], threshold: f64, note: &str) -> Result<()> {
-    if arguments.json {
-        let mut object = serde_json::Map::new();
-        for Figure {
-            name,
-            value,
-            interval,
-        } in figures
-        {
-            object.insert(
-                name.clone(),
-                serde_json::json!({ "value": value, "interval": interval }),
-            );
-        }
-        object.insert(
-            "threshold".into(),
-            serde_json::json!({ "value": threshold, "interval": null }),
-        );
-        println!("{}", serde_json::to_string_pretty(&object)?);
-        return Ok(());
-    }
-    println!("{:<28} {:>8}   95 % interval", "figure", "value");
-    for Figure {
-        name,
-        value,
-        interval,
-    } in figures
-    {
-        match interval {
-            Some(Interval { low, high }) => {
-                println!("{name:<28} {value:>8.4}   {low:.4} – {high:.4}")
-            }
-            None => println!("{name:<28} {value:>8.4}   –"),
-        }
-    }
-    println!("threshold {threshold:.4} · {note}");
-    Ok(())
 }
