@@ -50,7 +50,7 @@ pub(crate) struct Arguments {
     /// Write a report to look at
     #[arg(long, value_name = "FILE.html", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials"])]
     report: Option<PathBuf>,
-    /// Write the embeddings and labels
+    /// Write the embeddings and labels of the images judged (the unseen classes, where there are two sets)
     #[arg(long, value_name = "FILE.npz", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
     export: Option<PathBuf>,
     /// Write the embeddings, classes and pictures for TensorBoard's projector

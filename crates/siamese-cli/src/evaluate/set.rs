@@ -23,7 +23,7 @@ use crate::data::SetName;
 struct Material {
     /// Sets by name; the first is the one that the command is about.
     sets: Vec<(String, ImageSet)>,
-    /// CIFAR-100, where it was loaded for a run that says what it held out.
+    /// CIFAR-100 and the run that says which images of it were held out, if a threshold may be fitted on those.
     run: Option<(RunRecord, Dataset)>,
     sample: bool,
     notes: Vec<String>,
@@ -138,21 +138,27 @@ fn of_cifar100(arguments: &Arguments) -> Result<Material> {
         }
         _ => sets.push((String::new(), data.test.clone())),
     }
+    // Validation classes of CIFAR-FS are test classes of FC100: a threshold must not be fitted on their images.
+    let apart = !(by_classes && list == Some(ClassList::Fc100));
     Ok(Material {
         sets,
-        run: record.map(|record| (record, data)),
+        run: record.filter(|_| apart).map(|record| (record, data)),
         sample,
         notes,
     })
 }
 
-/// The record of the run that the model belongs to, if it lies in a run's folder.
+/// The record of the run that the model belongs to: in the folder given, or beside the file given.
 fn run_record(arguments: &Arguments) -> Result<Option<RunRecord>> {
     let model = arguments.model_path()?;
-    let folder = model.parent().map(RunFolder::open);
-    match folder {
-        Some(Ok(folder)) => Ok(Some(folder.record()?)),
-        _ => Ok(None),
+    let Some(Ok(folder)) = model.parent().map(RunFolder::open) else {
+        return Ok(None);
+    };
+    let given_as_folder = arguments.model.as_deref().is_some_and(Path::is_dir);
+    match folder.record() {
+        Err(error) if given_as_folder => Err(error),
+        // Beside a lone model file, a config.json may be anybody's.
+        record => Ok(record.ok()),
     }
 }
 
