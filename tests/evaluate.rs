@@ -28,7 +28,7 @@ fn untrained_model(path: &Path) -> Result<()> {
         convolutions: 1,
     };
     let config = TowerConfig {
-        stages: vec![stage.clone(), stage],
+        stages: vec![stage, stage],
         embedding: 16,
         ..TowerConfig::cifar100()
     };
@@ -152,7 +152,8 @@ fn a_pairs_file_is_judged_at_the_models_threshold_or_one_fitted_on_another_file(
     let judged = evaluate_json(folder.path(), &format!("{fitted} {report}"))?;
     assert_eq!(judged["accuracy"]["value"], 1.0);
     assert_eq!(judged["threshold"]["fitted_on"], "12 pairs of others.csv");
-    assert!(fs::read_to_string(folder.path().join("pairs.html"))?.contains("ROC AUC"));
+    let page = fs::read_to_string(folder.path().join("pairs.html"))?;
+    assert!(page.contains("ROC AUC") && page.contains("Person_0_0001"));
     assert!(folder.path().join("fitted.safetensors").is_file());
     let table = evaluate(folder.path(), judge)?;
     assert!(table.contains("bootstrap over 6 identities"), "{table}");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
-pub fn siamese(folder: &Path) -> Command {
+pub(crate) fn siamese(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
     command
         .current_dir(folder)
@@ -22,12 +22,12 @@ pub fn siamese(folder: &Path) -> Command {
     command
 }
 
-pub fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// A configuration that trains within seconds.
-pub fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
+pub(crate) fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
     let mut config = serde_json::to_value(siamese_train::TrainConfig::cifar100("quick")?)?;
     let tower = &mut config["tower"];
     tower["stages"] = serde_json::json!([{ "channels": 8, "convolutions": 1 }, { "channels": 16, "convolutions": 1 }]);
@@ -41,7 +41,7 @@ pub fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
 }
 
 /// All that a command said.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -49,14 +49,14 @@ pub fn text(output: &Output) -> String {
     )
 }
 
-pub fn json(path: &Path) -> Result<Value> {
+pub(crate) fn json(path: &Path) -> Result<Value> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
     Ok(serde_json::from_str(&text)?)
 }
 
 /// A picture of one colour, 40×30 pixels.
-pub fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
+pub(crate) fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
     image::RgbImage::from_pixel(40, 30, image::Rgb(colour)).save(path)?;
     Ok(())
 }

@@ -8,11 +8,14 @@ use siamese_core::metrics::protocols::{CrossValidation, LfwPairs, ListedPair, cr
 use siamese_core::metrics::verification::{verification_figures, verification_figures_by_image};
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
-use siamese_data::Pair;
-use siamese_report::RunReport;
+use siamese_data::{Pair, read_image};
+use siamese_report::{ExamplePair, RunReport, Thumbnail};
 
-use crate::sections::report_figures;
+use crate::sections::{EXAMPLES, report_figures};
 use crate::{JudgedPairs, embed_files};
+
+/// Height and width, in pixels, at which a report shows a picture.
+const SHOWN: usize = 96;
 
 /// Pairs of picture files, judged by a model.
 pub struct FilePairs {
@@ -82,10 +85,42 @@ impl FilePairs {
         })
     }
 
-    /// Fills the report's table, histogram and ROC curve.
-    pub fn fill(&self, report: &mut RunReport, figures: &[Figure], threshold: Option<f64>) {
+    /// Fills the report's table, histogram, ROC curve and examples.
+    ///
+    /// # Errors
+    /// When a picture cannot be read again.
+    pub fn fill(&self, report: &mut RunReport, figures: &[Figure], threshold: f32) -> Result<()> {
         report.figures = report_figures(figures);
-        self.judged.fill(report, self.distance, threshold);
+        self.judged
+            .fill(report, self.distance, Some(threshold.into()));
+        let telling = self.judged.telling(threshold, EXAMPLES);
+        let shown = telling.into_iter().map(|i| self.example(i, threshold));
+        report.examples = shown.collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    fn example(&self, pair: usize, threshold: f32) -> Result<ExamplePair> {
+        let Pair { a, b, like } = self.judged.pairs[pair];
+        let distance = self.judged.distances[pair];
+        let side = SHOWN as u32;
+        let picture = |file: u32| -> Result<Thumbnail> {
+            let pixels = read_image(&self.files[file as usize], (SHOWN, SHOWN))?;
+            Ok(Thumbnail::new(side, side, 3, pixels)?)
+        };
+        let label = |file: u32| {
+            let stem = self.files[file as usize].file_stem().unwrap_or_default();
+            stem.to_string_lossy().into_owned()
+        };
+        Ok(ExamplePair {
+            left: picture(a)?,
+            right: picture(b)?,
+            left_label: label(a),
+            right_label: label(b),
+            like,
+            called_same: distance < threshold,
+            distance: distance.into(),
+            probability: None,
+        })
     }
 
     /// Judges LFW's protocol: each fold at the threshold of best accuracy on the others.

@@ -11,7 +11,7 @@ use crate::maps::maps;
 use crate::{Evaluation, JudgedPairs};
 
 /// Pairs shown of each kind: like and unlike, right and wrong.
-const EXAMPLES: usize = 6;
+pub(crate) const EXAMPLES: usize = 6;
 /// Longest side of a picture, in pixels: it bounds the size of the page.
 const PICTURE: u32 = 128;
 /// Points of the ROC curve that are drawn.
@@ -38,30 +38,14 @@ impl Evaluation {
         report_figures(&self.figures)
     }
 
-    /// The pairs that say most: the errors furthest from the threshold, and right answers of every distance.
+    /// The pairs that say most.
     fn examples(&self, images: &ImageSet) -> Result<Vec<ExamplePair>> {
-        let distances = &self.judged.distances;
-        let mut order: Vec<usize> = (0..distances.len()).collect();
-        let off = |i: usize| (distances[i] - self.threshold).abs();
-        order.sort_by(|&i, &j| off(j).total_cmp(&off(i)));
-        let mut examples = Vec::new();
-        for (like, right) in [(true, false), (false, false), (true, true), (false, true)] {
-            let wanted = |i: &usize| {
-                let pair = &self.judged.pairs[*i];
-                let called_same = distances[*i] < self.threshold;
-                pair.like == like && (called_same == like) == right
-            };
-            let group: Vec<usize> = order.iter().copied().filter(wanted).collect();
-            let step = if right {
-                (group.len() / EXAMPLES).max(1)
-            } else {
-                1
-            };
-            for &i in group.iter().step_by(step).take(EXAMPLES) {
-                examples.push(self.example(images, &self.judged.pairs[i], distances[i])?);
-            }
-        }
-        Ok(examples)
+        let (pairs, distances) = (&self.judged.pairs, &self.judged.distances);
+        let telling = self.judged.telling(self.threshold, EXAMPLES);
+        telling
+            .into_iter()
+            .map(|i| self.example(images, &pairs[i], distances[i]))
+            .collect()
     }
 
     fn example(&self, images: &ImageSet, pair: &Pair, distance: f32) -> Result<ExamplePair> {

@@ -19,7 +19,13 @@ pub(super) struct FewShotArguments {
     #[arg(long, default_value_t = 5, requires = "few_shot")]
     way: usize,
     /// K, the support images of a class; several by commas
-    #[arg(long, value_name = "K,…", value_delimiter = ',', default_values_t = [1, 5], requires = "few_shot")]
+    #[arg(
+        long,
+        value_name = "K,…",
+        value_delimiter = ',',
+        default_value = "1,5",
+        requires = "few_shot"
+    )]
     shot: Vec<usize>,
     /// Queries of each class
     #[arg(long, default_value_t = 15, requires = "few_shot")]

@@ -36,7 +36,9 @@ fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Resu
         .collect();
     let measured = FilePairs::new(model, folder, &pairs)?;
     let result = measured.lfw(&protocol, &arguments.bootstrap())?;
-    write_report(arguments, &measured, &result.figures, None)?;
+    let thresholds = result.folds.folds.iter().map(|fold| fold.threshold);
+    let shown = thresholds.sum::<f32>() / protocol.folds as f32;
+    write_report(arguments, &measured, &result.figures, shown)?;
     let folds: Vec<String> = result
         .folds
         .folds
@@ -70,7 +72,7 @@ fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) 
     )?;
     let measured = FilePairs::new(model, folder, &pairs)?;
     let figures = measured.figures(threshold.value as f32, &arguments.bootstrap())?;
-    write_report(arguments, &measured, &figures, Some(threshold.value))?;
+    write_report(arguments, &measured, &figures, threshold.value as f32)?;
     Ok(one_column(
         figures,
         Some(threshold.into()),
@@ -151,7 +153,7 @@ fn write_report(
     arguments: &Arguments,
     measured: &FilePairs,
     figures: &[Figure],
-    threshold: Option<f64>,
+    threshold: f32,
 ) -> Result<()> {
     let Some(file) = &arguments.report else {
         return Ok(());
@@ -161,6 +163,6 @@ fn write_report(
         data: how_drawn(measured),
         ..Default::default()
     };
-    measured.fill(&mut report, figures, threshold);
+    measured.fill(&mut report, figures, threshold)?;
     Ok(report.write(file)?)
 }

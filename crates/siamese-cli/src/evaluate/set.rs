@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use siamese_core::metrics::fewshot::cifar_fs;
 use siamese_core::metrics::npz::write_npz;
+use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
 use siamese_data::{Dataset, FileProblem, ImageSet, evaluation_pairs, read_image_folder};
 use siamese_evaluate::{
@@ -44,34 +46,17 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
         pairs: arguments.pairs,
         seed: arguments.seed,
     };
-    let mut notes = Vec::new();
     let mut judged = Vec::new();
     for (name, images) in &material.sets {
         let mut evaluation = evaluate(&model, images, &config)?;
-        play_episodes(
-            arguments,
-            (name, images),
-            judged.is_empty(),
-            &mut evaluation,
-        )?;
-        notes.push(set_note(arguments, name, images));
+        let first = judged.is_empty();
+        play_episodes(arguments, (name, images), first, &mut evaluation)?;
         judged.push(evaluation);
     }
-    if let Some(file) = &arguments.report {
-        report(arguments, &material, &judged)?.write(file)?;
-    }
-    if let Some(file) = &arguments.export {
-        let table = judged[0].embeddings.table(&material.sets[0].1.labels)?;
-        write_npz(file, &table.view()?, None)?;
-    }
-    if let Some(folder) = &arguments.projector {
-        judged[0]
-            .projector("embeddings", &material.sets[0].1)?
-            .write(folder)?;
-    }
-    if let Some(episodes) = arguments.few_shot.episodes(arguments.seed) {
-        notes.push(episode_note(&episodes));
-    }
+    write_files(arguments, &material, &judged)?;
+    let mut notes = set_notes(arguments, &material);
+    let episodes = arguments.few_shot.episodes(arguments.seed);
+    notes.extend(episodes.as_ref().map(episode_note));
     notes.append(&mut material.notes);
     let names = material.sets.into_iter().map(|(name, _)| name);
     Ok(Results {
@@ -82,6 +67,22 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
         threshold: model.threshold.as_ref().map(Into::into),
         notes,
     })
+}
+
+/// Writes the report and the embeddings, where they were asked for.
+fn write_files(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<()> {
+    if let Some(file) = &arguments.report {
+        report(arguments, material, judged)?.write(file)?;
+    }
+    if let Some(file) = &arguments.export {
+        let table = judged[0].embeddings.table(&material.sets[0].1.labels)?;
+        write_npz(file, &table.view()?, None)?;
+    }
+    if let Some(folder) = &arguments.projector {
+        let shown = judged[0].projector("embeddings", &material.sets[0].1)?;
+        shown.write(folder)?;
+    }
+    Ok(())
 }
 
 fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Material> {
@@ -182,7 +183,7 @@ fn seen_note(benchmark: &str, classes: &HashSet<&str>, record: Option<&RunRecord
             "{of}; nothing tells which of these classes the model was trained on: give the run's folder"
         );
     };
-    let split = siamese_core::metrics::fewshot::cifar_fs();
+    let split = cifar_fs();
     let seen = match record.config.split {
         SplitBy::Images => classes.len(),
         SplitBy::Classes => {
@@ -200,7 +201,7 @@ fn fit(
     arguments: &Arguments,
     model: &Model,
     material: &mut Material,
-    target: siamese_core::metrics::verification::Target,
+    target: Target,
 ) -> Result<Threshold> {
     if let Some((record, data)) = &material.run {
         record.check_data(&data.provenance)?;
@@ -256,23 +257,23 @@ pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
     )
 }
 
-fn set_note(arguments: &Arguments, name: &str, images: &ImageSet) -> String {
-    let of = if name.is_empty() { "" } else { " of " };
-    let distinct: HashSet<&u32> = images.labels.iter().collect();
-    format!(
-        "{} balanced pairs of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
-        arguments.pairs,
-        images.len(),
-        distinct.len()
-    )
+/// What each set is.
+fn set_notes(arguments: &Arguments, material: &Material) -> Vec<String> {
+    let note = |(name, images): &(String, ImageSet)| {
+        let of = if name.is_empty() { "" } else { " of " };
+        let distinct: HashSet<&u32> = images.labels.iter().collect();
+        format!(
+            "{} balanced pairs of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
+            arguments.pairs,
+            images.len(),
+            distinct.len()
+        )
+    };
+    material.sets.iter().map(note).collect()
 }
 
 fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<RunReport> {
     let (_, images) = &material.sets[0];
-    let notes = material.sets.iter();
-    let notes: Vec<String> = notes
-        .map(|(name, images)| set_note(arguments, name, images))
-        .collect();
     let mut report = RunReport {
         name: arguments.model_path()?.display().to_string(),
         data: format!(
@@ -285,7 +286,7 @@ fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> 
         } else {
             Vec::new()
         },
-        figures_note: notes.join("; "),
+        figures_note: set_notes(arguments, material).join("; "),
         ..Default::default()
     };
     judged[0].fill(&mut report, images)?;
