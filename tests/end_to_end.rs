@@ -1,55 +1,12 @@
 //! End-to-end tests of the `siamese` binary, on the bundled sample and without a network.
 
-use std::path::{Path, PathBuf};
+mod support;
+
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-
-/// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
-fn siamese(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
-    command
-        .current_dir(folder)
-        .env("SIAMESE_CACHE", folder.join("cache"))
-        .env("SIAMESE_DATASETS", workspace().join("datasets"))
-        .env("HF_HOME", folder.join("hf"))
-        .env("HF_ENDPOINT", "http://127.0.0.1:9")
-        .env_remove("HF_HUB_OFFLINE");
-    command
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// A configuration that trains within seconds.
-fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
-    let mut config = serde_json::to_value(siamese_train::TrainConfig::cifar100("quick")?)?;
-    let tower = &mut config["tower"];
-    tower["stages"] = serde_json::json!([{ "channels": 8, "convolutions": 1 }, { "channels": 16, "convolutions": 1 }]);
-    tower["embedding"] = 16.into();
-    config["epochs"] = epochs.into();
-    config["validation_pairs"] = 2000.into();
-    config["test_pairs"] = 2000.into();
-    let path = folder.join("small.json");
-    std::fs::write(&path, config.to_string())?;
-    Ok(path)
-}
-
-fn text(output: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
-}
-
-fn json(path: &Path) -> Result<Value> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    Ok(serde_json::from_str(&text)?)
-}
+use support::{json, picture, siamese, small_config, text};
 
 #[test]
 fn without_data_and_network_it_trains_on_the_sample_and_says_so_loudly() -> Result<()> {
@@ -156,12 +113,6 @@ fn ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<
         )
     };
     assert_eq!(figures("whole")?, figures("broken")?);
-    Ok(())
-}
-
-/// A picture of one colour, 40×30 pixels.
-fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
-    image::RgbImage::from_pixel(40, 30, image::Rgb(colour)).save(path)?;
     Ok(())
 }
 

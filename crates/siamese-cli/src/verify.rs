@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let threshold = model
         .threshold
         .as_ref()
-        .context("the model carries no threshold; fit one by training or evaluating it")?;
+        .context("the model carries no threshold; fit one with `siamese evaluate MODEL --threshold-at accuracy --save-model FILE`")?;
     let input = &model.tower.config().input;
     ensure!(
         input.channels() == 3,

@@ -17,6 +17,7 @@ mod image_set;
 mod jpeg;
 mod loader;
 mod locate;
+mod one_shot;
 mod packed;
 mod pairs;
 mod parquet_file;
@@ -40,6 +41,7 @@ pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_t
 pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use loader::{ImageBatch, ImageBatches, LoaderConfig, LoaderError, PairBatch, PairLoader};
+pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use pairs::{Pair, evaluation_pairs};
 pub use progress::Progress;
 pub use rng::stream;

@@ -1,9 +1,13 @@
 //! Embeddings of the images of a set.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 use candle_core::Tensor;
+use rayon::prelude::*;
+use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::{Distance, Tower};
-use siamese_data::{ImageSet, Pair};
+use siamese_data::{DataError, ImageSet, Pair, read_image};
 
 /// Images that pass the tower at once; it bounds the memory that an evaluation takes.
 const BATCH: usize = 500;
@@ -22,6 +26,18 @@ pub struct Embeddings {
 /// When the images do not fit the tower.
 pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embeddings> {
     let device = tower.parameters().device();
+    let input = &tower.config().input;
+    ensure!(
+        (images.height, images.width, images.channels)
+            == (input.height, input.width, input.channels()),
+        "the images are {}x{}x{}, the model takes {}x{}x{}",
+        images.height,
+        images.width,
+        images.channels,
+        input.height,
+        input.width,
+        input.channels()
+    );
     let mut rows = vec![None; images.len()];
     for (row, &index) in indices.iter().enumerate() {
         rows[index as usize] = Some(row as u32);
@@ -33,7 +49,7 @@ pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embedd
         for &index in batch {
             pixels.extend_from_slice(images.image(index as usize));
         }
-        values.push(tower.embed(&tower.config().input.to_tensor(&pixels, device)?)?);
+        values.push(tower.embed(&input.to_tensor(&pixels, device)?)?);
     }
     Ok(Embeddings {
         values: Tensor::cat(&values, 0)?,
@@ -41,7 +57,52 @@ pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embedd
     })
 }
 
+/// The embeddings of picture files, in their order, each resized to what the tower takes.
+///
+/// # Errors
+/// When a file cannot be read (it is named), or the tower takes other than three channels.
+pub fn embed_files(tower: &Tower, files: &[PathBuf]) -> Result<Embeddings> {
+    let device = tower.parameters().device();
+    let input = &tower.config().input;
+    ensure!(
+        input.channels() == 3,
+        "the model takes images of {} channels, pictures are read as RGB",
+        input.channels()
+    );
+    let mut values = Vec::new();
+    for batch in files.chunks(BATCH) {
+        let read = |file: &PathBuf| read_image(file, (input.height, input.width));
+        let pictures: Vec<Vec<u8>> = batch
+            .par_iter()
+            .map(read)
+            .collect::<Result<_, DataError>>()?;
+        values.push(tower.embed(&input.to_tensor(&pictures.concat(), device)?)?);
+    }
+    Ok(Embeddings {
+        values: Tensor::cat(&values, 0)?,
+        rows: (0..files.len() as u32).map(Some).collect(),
+    })
+}
+
 impl Embeddings {
+    /// The embeddings as plain numbers, with the label of each.
+    ///
+    /// # Errors
+    /// When there are not as many labels as embeddings.
+    pub fn table(&self, labels: &[u32]) -> Result<EmbeddingTable> {
+        let (rows, dim) = self.values.dims2()?;
+        ensure!(
+            rows == labels.len(),
+            "{} labels for {rows} embeddings",
+            labels.len()
+        );
+        Ok(EmbeddingTable {
+            values: self.values.flatten_all()?.to_vec1()?,
+            dim,
+            labels: labels.to_vec(),
+        })
+    }
+
     /// Distances of pairs of embedded images.
     ///
     /// # Errors

@@ -53,7 +53,7 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
     let fitted = model
         .threshold
         .as_ref()
-        .context("the model carries no threshold")?;
+        .context("the model carries no threshold; fit one with --threshold-at accuracy")?;
     let threshold = fitted.value as f32;
     let indices: Vec<u32> = (0..images.len() as u32).collect();
     let pairs = evaluation_pairs(&images.labels, &indices, config.pairs, config.seed)

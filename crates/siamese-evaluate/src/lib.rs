@@ -4,15 +4,25 @@
 
 mod embed;
 mod evaluation;
+mod few_shot;
+mod figure_table;
+mod file_pairs;
 mod maps;
+mod one_shot;
 mod pairs;
 mod projector;
 mod retrieval;
 mod sections;
 mod table;
+mod threshold;
 
-pub use embed::{Embeddings, embed};
+pub use embed::{Embeddings, embed, embed_files};
 pub use evaluation::{EvaluateConfig, Evaluation, evaluate};
+pub use few_shot::{EpisodeConfig, few_shot_figures};
+pub use figure_table::FigureTable;
+pub use file_pairs::{FilePairs, LfwResult};
+pub use one_shot::{one_shot_trials, raw_pixel_trials};
 pub use pairs::JudgedPairs;
 pub use retrieval::Retrieval;
 pub use table::{TableEvaluation, evaluate_table};
+pub use threshold::{fit_threshold, halve_classes, target_in_words};

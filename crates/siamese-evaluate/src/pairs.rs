@@ -59,6 +59,30 @@ impl JudgedPairs {
         Ok(f64::from(loss.to_scalar::<f32>()?))
     }
 
+    /// The pairs that say most, at most `each` of a kind: the errors furthest from the threshold (like pairs first),
+    /// then right answers of every distance.
+    pub(crate) fn telling(&self, threshold: f32, each: usize) -> Vec<usize> {
+        let distances = &self.distances;
+        let mut order: Vec<usize> = (0..distances.len()).collect();
+        let off = |i: usize| (distances[i] - threshold).abs();
+        order.sort_by(|&i, &j| off(j).total_cmp(&off(i)));
+        let mut chosen = Vec::new();
+        for (like, right) in [(true, false), (false, false), (true, true), (false, true)] {
+            let wanted = |i: &usize| {
+                let called_same = distances[*i] < threshold;
+                self.pairs[*i].like == like && (called_same == like) == right
+            };
+            let group: Vec<usize> = order.iter().copied().filter(wanted).collect();
+            let step = if right {
+                (group.len() / each).max(1)
+            } else {
+                1
+            };
+            chosen.extend(group.into_iter().step_by(step).take(each));
+        }
+        chosen
+    }
+
     /// Distances of the like, or of the unlike pairs.
     pub fn of_kind(&self, like: bool) -> Vec<f32> {
         let pairs = self.pairs.iter().zip(&self.distances);

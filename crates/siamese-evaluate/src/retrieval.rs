@@ -6,7 +6,7 @@ use siamese_core::metrics::classify::{
     Confusion, accuracy_figure, centroid_classify, knn_classify,
 };
 use siamese_core::metrics::retrieval::{Neighbour, RetrievalConfig, retrieval};
-use siamese_core::metrics::{self, BootstrapConfig, Figure};
+use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::ImageSet;
 use siamese_report::{ConfusionMap, Neighbours, RunReport};
 
@@ -42,8 +42,8 @@ impl Retrieval {
         bootstrap: &BootstrapConfig,
     ) -> Result<Self> {
         let metric = distance.metric();
-        let values = embeddings.values.flatten_all()?.to_vec1::<f32>()?;
-        let rows = metrics::Embeddings::new(&values, embeddings.values.dim(1)?, labels)?;
+        let table = embeddings.table(labels)?;
+        let rows = table.view()?;
         let config = RetrievalConfig {
             metric,
             ks: vec![1, 5, 10],

@@ -1,17 +1,17 @@
 //! What a report shows of an evaluation.
 
 use anyhow::Result;
-use siamese_core::metrics;
+use siamese_core::{Distance, metrics};
 use siamese_data::{ImageSet, Pair};
 use siamese_report::{
     CalibrationBin, ExamplePair, Figure, PairDistances, RocPoint, RunReport, Thumbnail,
 };
 
-use crate::Evaluation;
 use crate::maps::maps;
+use crate::{Evaluation, JudgedPairs};
 
 /// Pairs shown of each kind: like and unlike, right and wrong.
-const EXAMPLES: usize = 6;
+pub(crate) const EXAMPLES: usize = 6;
 /// Longest side of a picture, in pixels: it bounds the size of the page.
 const PICTURE: u32 = 128;
 /// Points of the ROC curve that are drawn.
@@ -24,19 +24,8 @@ impl Evaluation {
     /// When the images cannot be shown.
     pub fn fill(&self, report: &mut RunReport, images: &ImageSet) -> Result<()> {
         report.figures = self.report_figures();
-        report.distances = Some(PairDistances {
-            distance: self.distance.to_string(),
-            like: self.judged.of_kind(true),
-            unlike: self.judged.of_kind(false),
-            threshold: Some(f64::from(self.threshold)),
-        });
-        report.roc = self
-            .judged
-            .curve
-            .thinned(CURVE)
-            .into_iter()
-            .map(roc_point)
-            .collect();
+        let threshold = Some(f64::from(self.threshold));
+        self.judged.fill(report, self.distance, threshold);
         let seen = self.reliability.iter().filter(|bin| bin.pairs > 0);
         report.calibration = seen.map(calibration_bin).collect();
         report.examples = self.examples(images)?;
@@ -46,33 +35,17 @@ impl Evaluation {
 
     /// The figures as reports and model cards hold them.
     pub fn report_figures(&self) -> Vec<Figure> {
-        self.figures.iter().map(report_figure).collect()
+        report_figures(&self.figures)
     }
 
-    /// The pairs that say most: the errors furthest from the threshold, and right answers of every distance.
+    /// The pairs that say most.
     fn examples(&self, images: &ImageSet) -> Result<Vec<ExamplePair>> {
-        let distances = &self.judged.distances;
-        let mut order: Vec<usize> = (0..distances.len()).collect();
-        let off = |i: usize| (distances[i] - self.threshold).abs();
-        order.sort_by(|&i, &j| off(j).total_cmp(&off(i)));
-        let mut examples = Vec::new();
-        for (like, right) in [(true, false), (false, false), (true, true), (false, true)] {
-            let wanted = |i: &usize| {
-                let pair = &self.judged.pairs[*i];
-                let called_same = distances[*i] < self.threshold;
-                pair.like == like && (called_same == like) == right
-            };
-            let group: Vec<usize> = order.iter().copied().filter(wanted).collect();
-            let step = if right {
-                (group.len() / EXAMPLES).max(1)
-            } else {
-                1
-            };
-            for &i in group.iter().step_by(step).take(EXAMPLES) {
-                examples.push(self.example(images, &self.judged.pairs[i], distances[i])?);
-            }
-        }
-        Ok(examples)
+        let (pairs, distances) = (&self.judged.pairs, &self.judged.distances);
+        let telling = self.judged.telling(self.threshold, EXAMPLES);
+        telling
+            .into_iter()
+            .map(|i| self.example(images, &pairs[i], distances[i]))
+            .collect()
     }
 
     fn example(&self, images: &ImageSet, pair: &Pair, distance: f32) -> Result<ExamplePair> {
@@ -87,6 +60,25 @@ impl Evaluation {
             probability: self.calibration.as_ref().map(|c| c.probability(distance)),
         })
     }
+}
+
+impl JudgedPairs {
+    /// Fills the report's histogram and ROC curve.
+    pub(crate) fn fill(&self, report: &mut RunReport, distance: Distance, threshold: Option<f64>) {
+        report.distances = Some(PairDistances {
+            distance: distance.to_string(),
+            like: self.of_kind(true),
+            unlike: self.of_kind(false),
+            threshold,
+        });
+        let points = self.curve.thinned(CURVE);
+        report.roc = points.into_iter().map(roc_point).collect();
+    }
+}
+
+/// Figures as reports and model cards hold them.
+pub(crate) fn report_figures(figures: &[metrics::Figure]) -> Vec<Figure> {
+    figures.iter().map(report_figure).collect()
 }
 
 fn report_figure(figure: &metrics::Figure) -> Figure {

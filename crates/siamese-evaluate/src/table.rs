@@ -22,7 +22,7 @@ pub struct TableEvaluation {
 
 /// Judges embeddings by their labels alone.
 ///
-/// Verification: half of each label's embeddings fits the threshold, pairs of the other half are reported.
+/// Verification: half of each label's embeddings fits the threshold to `target`, pairs of the other half are reported.
 /// Retrieval: each embedding is asked about among all others, or, if the file has a gallery, in the gallery.
 ///
 /// # Errors
@@ -30,6 +30,7 @@ pub struct TableEvaluation {
 pub fn evaluate_table(
     file: &EmbeddingFile,
     distance: Distance,
+    target: Target,
     config: &EvaluateConfig,
 ) -> Result<TableEvaluation> {
     let table = &file.embeddings;
@@ -42,11 +43,8 @@ pub fn evaluate_table(
         |indices: &[u32]| evaluation_pairs(&table.labels, indices, config.pairs, config.seed);
     let fitted = pairs(&fitting).context("drawing pairs to fit the threshold on")?;
     let like: Vec<bool> = fitted.iter().map(|pair| pair.like).collect();
-    let threshold = fit_threshold(
-        &distances(table, &fitted, distance),
-        &like,
-        Target::BestAccuracy,
-    )?;
+    let threshold = fit_threshold(&distances(table, &fitted, distance), &like, target)
+        .context("fitting the threshold")?;
     let judged = pairs(&reported).context("drawing pairs to report on")?;
     let label = |i: u32| table.labels[i as usize];
     let labels: Vec<(u32, u32)> = judged
@@ -129,13 +127,16 @@ mod tests {
             pairs: 100,
             seed: 1,
         };
-        let apart = evaluate_table(&file(1.0), Distance::Euclidean, &config)?;
+        let judge = |file: &EmbeddingFile| {
+            evaluate_table(file, Distance::Euclidean, Target::BestAccuracy, &config)
+        };
+        let apart = judge(&file(1.0))?;
         assert_eq!(
             (value(&apart, "roc_auc"), value(&apart, "recall_at_1")),
             (1.0, 1.0)
         );
         assert!(apart.threshold.value > 0.19 && apart.threshold.value < 1.0);
-        let mixed = evaluate_table(&file(0.0), Distance::Euclidean, &config)?;
+        let mixed = judge(&file(0.0))?;
         assert!(value(&mixed, "roc_auc") < 0.7);
         Ok(())
     }
@@ -154,7 +155,7 @@ mod tests {
             pairs: 100,
             seed: 1,
         };
-        let evaluation = evaluate_table(&file, Distance::Euclidean, &config)?;
+        let evaluation = evaluate_table(&file, Distance::Euclidean, Target::Eer, &config)?;
         assert_eq!(value(&evaluation, "recall_at_1"), 0.0);
         Ok(())
     }

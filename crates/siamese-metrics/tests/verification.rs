@@ -170,6 +170,8 @@ proptest! {
         prop_assert_eq!(value("average_precision"), Some(bundle.average_precision));
         prop_assert_eq!(value("precision_called_same"), bundle.precision);
         prop_assert_eq!(value("f1"), Some(bundle.f1));
+        prop_assert_eq!(value("far"), Some(bundle.far));
+        prop_assert_eq!(value("frr"), Some(bundle.frr));
         prop_assert!(figures.iter().all(|f| f.interval.is_none()));
     }
 }

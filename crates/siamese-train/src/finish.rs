@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use siamese_core::Model;
 use siamese_core::metrics::{Figure, Interval};
-use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate};
+use siamese_evaluate::{EvaluateConfig, Evaluation, FigureTable, evaluate};
 
 use crate::splits::TestSet;
 use crate::state::Run;
@@ -117,19 +117,23 @@ fn summary(run: &Run, request: &Request, tests: &[Evaluation], best_epoch: usize
 }
 
 impl std::fmt::Display for Summary {
-    /// The short table.
+    /// The short table, seen and unseen classes side by side where the run was split by classes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.seen_classes {
-            None => write_table(f, "test split", &self.figures)?,
+        let tested = plain(&self.figures);
+        let (table, of) = match &self.seen_classes {
+            None => (FigureTable::new(&[("test split", &tested)]), ""),
             Some(seen) => {
-                write_table(f, "unseen classes", &self.figures)?;
-                writeln!(f)?;
-                write_table(f, "seen classes, new images", seen)?;
+                let columns = [
+                    ("unseen classes", &tested[..]),
+                    ("seen classes", &plain(seen)),
+                ];
+                (FigureTable::new(&columns), " of unseen classes")
             }
-        }
+        };
+        writeln!(f, "{}", table.only(&TABLE))?;
         write!(
             f,
-            "{} balanced pairs of {} images · threshold {:.4} fitted on validation · best epoch {} of {} · {:.1} min",
+            "{} balanced pairs of {} images{of} · threshold {:.4} fitted on validation · best epoch {} of {} · {:.1} min",
             self.test_pairs,
             self.test_images,
             self.threshold,
@@ -140,21 +144,11 @@ impl std::fmt::Display for Summary {
     }
 }
 
-fn write_table(
-    f: &mut std::fmt::Formatter<'_>,
-    title: &str,
-    figures: &BTreeMap<String, SummaryFigure>,
-) -> std::fmt::Result {
-    writeln!(f, "{title:<28} {:>7}   95 % interval", "value")?;
-    for (name, label) in TABLE {
-        let Some(figure) = figures.get(name) else {
-            continue;
-        };
-        write!(f, "{label:<28} {:>7.4}", figure.value)?;
-        match figure.interval {
-            Some(interval) => writeln!(f, "   {:.4} – {:.4}", interval.low, interval.high)?,
-            None => writeln!(f, "   –")?,
-        }
-    }
-    Ok(())
+fn plain(figures: &BTreeMap<String, SummaryFigure>) -> Vec<Figure> {
+    let figure = |(name, figure): (&String, &SummaryFigure)| Figure {
+        name: name.clone(),
+        value: figure.value,
+        interval: figure.interval,
+    };
+    figures.iter().map(figure).collect()
 }

@@ -22,6 +22,6 @@ pub use config::{LossConfig, LossPairs, OptimizerConfig, TrainConfig};
 pub use finish::{Summary, SummaryFigure};
 pub use folder::{RunFolder, RunRecord};
 pub use schedule::Schedule;
-pub use splits::SplitBy;
+pub use splits::{HeldOut, SplitBy, TestSet};
 pub use stopping::{EarlyStopping, Monitor, StoppingConfig, Verdict};
 pub use train::{Outcome, Request, train};

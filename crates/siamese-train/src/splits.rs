@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use siamese_core::metrics::fewshot::cifar_fs;
-use siamese_data::{Dataset, ImageSet, stratified_split};
+use siamese_data::{Dataset, ImageSet, Pair, evaluation_pairs, stratified_split};
+
+use crate::TrainConfig;
 
 /// What the model is to be good at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -35,10 +37,36 @@ pub(crate) struct Splits {
 }
 
 /// A set that is judged at the end.
-pub(crate) struct TestSet {
+pub struct TestSet {
     /// What it is called beside others; empty where it is alone.
-    pub(crate) name: &'static str,
-    pub(crate) images: ImageSet,
+    pub name: &'static str,
+    /// Its images, none of them trained on.
+    pub images: ImageSet,
+}
+
+/// The images of a data set that a run does not train on.
+pub struct HeldOut {
+    /// Holds the validation images.
+    pub validation: Arc<ImageSet>,
+    /// The balanced pairs of them that choose epoch and threshold.
+    pub validation_pairs: Vec<Pair>,
+    /// The sets judged at the end, the first being the one that the run is about.
+    pub tests: Vec<TestSet>,
+}
+
+impl TrainConfig {
+    /// What a run of this configuration holds out of a data set: the same images every time.
+    ///
+    /// # Errors
+    /// When the data set lacks a class of the split, or validation makes no like or no unlike pair.
+    pub fn held_out(&self, data: &Dataset) -> Result<HeldOut> {
+        let splits = Splits::new(data, self.split, self.validation_fraction, self.seed)?;
+        Ok(HeldOut {
+            validation_pairs: splits.validation_pairs(self)?,
+            validation: splits.validation,
+            tests: splits.tests,
+        })
+    }
 }
 
 impl Splits {
@@ -48,6 +76,13 @@ impl Splits {
             SplitBy::Images => by_images(data, fraction, seed),
             SplitBy::Classes => by_classes(data),
         }
+    }
+
+    /// The balanced pairs of validation images that choose epoch and threshold.
+    pub(crate) fn validation_pairs(&self, config: &TrainConfig) -> Result<Vec<Pair>> {
+        let (labels, count) = (&self.validation.labels, config.validation_pairs);
+        evaluation_pairs(labels, &self.held_out, count, config.seed)
+            .context("drawing the validation pairs")
     }
 }
 

@@ -7,7 +7,7 @@ use candle_core::Device;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::Threshold as FittedThreshold;
 use siamese_core::{Model, Provenance, Threshold, Tower};
-use siamese_data::{Dataset, ImageSet, Pair, PairSampler, PairSamplerConfig, evaluation_pairs};
+use siamese_data::{Dataset, ImageSet, Pair, PairSampler, PairSamplerConfig};
 use siamese_kernels::optim::{Optimizer, Param};
 
 use crate::checkpoint::{Checkpoint, Position};
@@ -39,14 +39,7 @@ impl Run {
         config.validate()?;
         check_images(config, &data.train)?;
         let splits = Splits::new(data, config.split, config.validation_fraction, config.seed)?;
-        let labels = &splits.validation.labels;
-        let validation_pairs = evaluation_pairs(
-            labels,
-            &splits.held_out,
-            config.validation_pairs,
-            config.seed,
-        )
-        .context("drawing the validation pairs")?;
+        let validation_pairs = splits.validation_pairs(config)?;
         let sampler = sampler(config, &splits)?;
         let trained_on = trained_on(data, &splits);
         let mut tower = Tower::new(config.tower.clone(), config.seed, device)?;

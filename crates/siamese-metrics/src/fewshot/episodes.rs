@@ -61,7 +61,7 @@ impl Default for FewShotConfig {
 /// The outcome of many episodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FewShot {
-    /// `N_way_K_shot_accuracy`: the mean over episodes, with the interval `mean ± 1.96·s/√episodes`
+    /// `few_shot_Nway_Kshot`: the mean over episodes, with the interval `mean ± 1.96·s/√episodes`
     /// that the field reports.
     pub accuracy: Figure,
     /// The share of queries right in each episode.
@@ -80,7 +80,7 @@ pub struct FewShot {
 /// let set = Embeddings::new(&[0.0, 0.1, 1.0, 1.1, 5.0, 5.1], 1, &[1, 1, 2, 2, 3, 3])?;
 /// let config = FewShotConfig { ways: 2, queries: 1, ..Default::default() };
 /// let result = few_shot(&set, &config)?;
-/// assert_eq!(result.accuracy.name, "2_way_1_shot_accuracy");
+/// assert_eq!(result.accuracy.name, "few_shot_2way_1shot");
 /// assert_eq!(result.accuracy.value, 1.0);
 /// # Ok::<(), siamese_metrics::Error>(())
 /// ```
@@ -98,7 +98,7 @@ pub fn few_shot(set: &Embeddings, config: &FewShotConfig) -> Result<FewShot> {
         .into_par_iter()
         .map(episode)
         .collect::<Result<Vec<f64>>>()?;
-    let name = format!("{}_way_{}_shot_accuracy", config.ways, config.shots);
+    let name = format!("few_shot_{}way_{}shot", config.ways, config.shots);
     let (value, interval) = mean_and_normal_interval(&per_episode);
     Ok(FewShot {
         accuracy: Figure {

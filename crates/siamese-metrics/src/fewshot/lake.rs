@@ -84,26 +84,3 @@ fn score_run(run: &Trials) -> Result<Vec<bool>> {
         .map(|(row, truth)| nearest(row) == Some(*truth))
         .collect())
 }
-
-/// Reads a run's `class_labels.txt`: `(test image, training image of the same class)` per line.
-///
-/// # Errors
-/// Names the line that does not hold two paths, with `path` as the file's name.
-pub fn parse_class_labels(text: &str, path: &std::path::Path) -> Result<Vec<(String, String)>> {
-    let lines = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(
-            |(i, line)| match line.split_whitespace().collect::<Vec<_>>()[..] {
-                [test, training] => Ok((test.to_owned(), training.to_owned())),
-                _ => Err(Error::Line {
-                    path: path.to_owned(),
-                    line: i + 1,
-                    why: format!("expected a test and a training image, found {line:?}"),
-                }),
-            },
-        )
-        .collect()
-}

@@ -9,5 +9,5 @@ mod lake;
 mod splits;
 
 pub use episodes::{Classifier, FewShot, FewShotConfig, few_shot};
-pub use lake::{LakeTrials, Trials, lake_trials, parse_class_labels};
+pub use lake::{LakeTrials, Trials, lake_trials};
 pub use splits::{ClassSplit, cifar_fs, fc100};

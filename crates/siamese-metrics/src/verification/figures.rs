@@ -10,7 +10,7 @@ use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
 
 /// Names of the statistics, in the order in which [`statistics`] computes them.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 14] = [
     "accuracy",
     "roc_auc",
     "eer",
@@ -19,6 +19,8 @@ const NAMES: [&str; 12] = [
     "precision",
     "recall",
     "precision_called_same",
+    "far",
+    "frr",
     REPORTED_FARS[0].1,
     REPORTED_FARS[1].1,
     REPORTED_FARS[2].1,
@@ -79,7 +81,7 @@ impl Verification {
             precision: called.precision(),
             recall: called.recall(),
             f1: called.f1(),
-            far: called.false_accepts / called.unlike,
+            far: called.far(),
             frr: 1.0 - called.recall(),
             roc_auc: curve.roc_auc(),
             eer: curve.eer(),
@@ -213,6 +215,8 @@ fn statistics(accepted: &Accepted, called_same: usize) -> [Option<f64>; NAMES.le
         called.precision(),
         Some(called.recall()),
         called.precision(),
+        Some(called.far()),
+        Some(1.0 - called.recall()),
         tar1,
         tar2,
         tar3,
@@ -260,6 +264,10 @@ impl Called {
 
     fn recall(&self) -> f64 {
         self.true_accepts / self.like
+    }
+
+    fn far(&self) -> f64 {
+        self.false_accepts / self.unlike
     }
 
     fn f1(&self) -> f64 {

@@ -8,6 +8,7 @@
 //! | `precision`, also `precision_called_same` | share of like pairs among those called the same |
 //! | `recall` | share of like pairs called the same, the TAR |
 //! | `f1` | harmonic mean of the two |
+//! | `far`, `frr` | share of unlike pairs called the same, of like pairs called different |
 //! | `roc_auc` | chance that a like pair is closer than an unlike one, ties ½ |
 //! | `average_precision` | `Σ (R_i − R_{i−1})·P_i` over operating points |
 //! | `eer` | where FAR and FRR cross, interpolated linearly along the ROC |

@@ -43,6 +43,7 @@ impl Figure {
     /// assert_eq!(eer.label, "Equal error rate");
     /// assert_eq!(eer.direction, Direction::Lower);
     /// assert_eq!(Figure::new("recall_at_10", 0.8).label, "Recall@10");
+    /// assert_eq!(Figure::new("few_shot_5way_1shot", 0.5).label, "5-way 1-shot accuracy");
     /// ```
     pub fn new(name: &str, value: f64) -> Self {
         let (label, direction) = described(name);
@@ -82,6 +83,8 @@ fn described(name: &str) -> (String, Direction) {
         "eer" => ("Equal error rate", Lower),
         "ece" => ("Calibration error", Lower),
         "f1" => ("F1", Higher),
+        "far" => ("FAR at the threshold", Lower),
+        "frr" => ("FRR at the threshold", Lower),
         "loss" => ("Loss", Lower),
         "knn_accuracy" => ("kNN accuracy", Higher),
         "map_at_r" => ("MAP@R", Higher),
@@ -96,7 +99,7 @@ fn described(name: &str) -> (String, Direction) {
     (known.0.into(), known.1)
 }
 
-/// Names that carry a number: `recall_at_10`, `precision_at_1`, `tar_at_far_1e-3`.
+/// Names that carry a number: `recall_at_10`, `tar_at_far_1e-3`, `few_shot_5way_1shot`.
 fn described_family(name: &str) -> String {
     for (stem, label) in [
         ("recall_at_", "Recall@"),
@@ -106,6 +109,12 @@ fn described_family(name: &str) -> String {
         if let Some(number) = name.strip_prefix(stem) {
             return format!("{label}{number}");
         }
+    }
+    if let Some((ways, shots)) = name
+        .strip_prefix("few_shot_")
+        .and_then(|rest| rest.strip_suffix("shot")?.split_once("way_"))
+    {
+        return format!("{ways}-way {shots}-shot accuracy");
     }
     let spaced = name.replace('_', " ");
     let mut letters = spaced.chars();

@@ -1,0 +1,145 @@
+//! `siamese evaluate`: how good is a model, or an embedding from anywhere?
+
+mod options;
+mod output;
+mod pairs;
+mod set;
+mod table;
+mod trials;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use siamese_core::Model;
+use siamese_core::metrics::BootstrapConfig;
+
+use crate::data::DataArguments;
+use crate::device::DeviceChoice;
+use crate::train::DistanceName;
+use options::{FewShotArguments, ThresholdArguments};
+
+const HOW: &str = "How";
+const OUTPUT: &str = "Output";
+
+const EXAMPLES: &str = "\
+Examples:
+  siamese evaluate runs/mine                                        the test images of CIFAR-100
+  siamese evaluate runs/mine --folder photos/ --report photos.html  one's own pictures, and a page to look at
+  siamese evaluate runs/mine --folder lfw/ --lfw pairs.txt          Labeled Faces in the Wild
+  siamese evaluate runs/mine --few-shot cifar-fs                    5-way episodes, 1-shot and 5-shot
+  siamese evaluate runs/mine --omniglot-trials                      Lake's 400 trials
+  siamese evaluate runs/mine --threshold-at far=0.001 --save-model strict.safetensors
+  siamese evaluate --embeddings theirs.npz --json                   embeddings from any framework";
+
+/// Arguments of `siamese evaluate`.
+#[derive(Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// A run's folder or a model file
+    #[arg(required_unless_present_any = ["embeddings", "omniglot_trials"], conflicts_with = "embeddings")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    few_shot: FewShotArguments,
+    #[command(flatten)]
+    threshold: ThresholdArguments,
+    /// Balanced pairs to draw
+    #[arg(long, default_value_t = 20_000, help_heading = HOW)]
+    pairs: usize,
+    /// Seed of the pairs, the episodes and the bootstrap
+    #[arg(long, default_value_t = 0, help_heading = HOW)]
+    seed: u64,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto", help_heading = HOW)]
+    device: DeviceChoice,
+    /// Print every figure as JSON
+    #[arg(long, help_heading = OUTPUT)]
+    json: bool,
+    /// Write a report to look at
+    #[arg(long, value_name = "FILE.html", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials"])]
+    report: Option<PathBuf>,
+    /// Write the embeddings and labels of the images judged (the unseen classes, where there are two sets)
+    #[arg(long, value_name = "FILE.npz", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    export: Option<PathBuf>,
+    /// Write the embeddings, classes and pictures for TensorBoard's projector
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    projector: Option<PathBuf>,
+}
+
+/// What is judged; without any of these CIFAR-100's test split, or the unseen and the seen classes of a run that
+/// was split by classes.
+#[derive(Args)]
+#[command(next_help_heading = "What to judge on (default: the test images of CIFAR-100)")]
+struct What {
+    #[command(flatten)]
+    data: DataArguments,
+    /// A folder of pictures, one subfolder per class
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "source"])]
+    folder: Option<PathBuf>,
+    /// The pairs in FILE, whose paths are relative to --folder: "path, path, same?" on each line
+    #[arg(long, value_name = "FILE", requires = "folder", conflicts_with_all = ["lfw", "few_shot"])]
+    pairs_file: Option<PathBuf>,
+    /// LFW's protocol: its pairs.txt, with the pictures in --folder; ten folds, the threshold from the other nine
+    #[arg(long, value_name = "pairs.txt", requires = "folder", conflicts_with_all = ["few_shot", "threshold_at"])]
+    lfw: Option<PathBuf>,
+    /// Lake's 400 one-shot trials on Omniglot, beside raw pixels (alone without a MODEL); all_runs.zip or its folder
+    /// [default: the bundled one]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["folder", "data", "source", "embeddings", "few_shot", "threshold_at"])]
+    omniglot_trials: Option<Option<PathBuf>>,
+    /// Embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
+    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "data", "source"])]
+    embeddings: Option<PathBuf>,
+    /// Distance between those embeddings
+    #[arg(long, value_enum, requires = "embeddings")]
+    distance: Option<DistanceName>,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let what = &arguments.what;
+    let results = if let Some(file) = &what.embeddings {
+        table::judge(arguments, file)?
+    } else if let Some(place) = &what.omniglot_trials {
+        return trials::run(arguments, place.as_deref());
+    } else if let Some(folder) = &what.folder
+        && (what.pairs_file.is_some() || what.lfw.is_some())
+    {
+        pairs::judge(arguments, folder)?
+    } else {
+        set::judge(arguments)?
+    };
+    results.print(arguments.json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// Loads the model that was given.
+    fn load_model(&self) -> Result<Model> {
+        let path = self.model_path()?;
+        Ok(Model::load(path, &self.device.open()?)?)
+    }
+
+    fn model_path(&self) -> Result<PathBuf> {
+        let path = self.model.as_deref().context("no model was given")?;
+        Ok(model_path(path))
+    }
+
+    fn bootstrap(&self) -> BootstrapConfig {
+        BootstrapConfig {
+            seed: self.seed,
+            ..Default::default()
+        }
+    }
+}
+
+/// A run's best model, or the file itself.
+pub(crate) fn model_path(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join("best.safetensors")
+    } else {
+        path.to_path_buf()
+    }
+}

@@ -1,0 +1,317 @@
+//! Labelled images: CIFAR-100, or a folder of one's own.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use siamese_core::metrics::fewshot::cifar_fs;
+use siamese_core::metrics::npz::write_npz;
+use siamese_core::metrics::verification::Target;
+use siamese_core::{Model, Threshold};
+use siamese_data::{Dataset, FileProblem, ImageSet, evaluation_pairs, read_image_folder};
+use siamese_evaluate::{
+    EpisodeConfig, EvaluateConfig, Evaluation, evaluate, few_shot_figures, fit_threshold,
+    halve_classes,
+};
+use siamese_report::{Banner, RunReport};
+use siamese_train::{RunFolder, RunRecord, SplitBy};
+
+use super::Arguments;
+use super::options::ClassList;
+use super::output::{Column, Results};
+use crate::data::SetName;
+
+/// What is judged, and what a threshold may be fitted on.
+struct Material {
+    /// Sets by name; the first is the one that the command is about.
+    sets: Vec<(String, ImageSet)>,
+    /// CIFAR-100 and the run that says which images of it were held out, if a threshold may be fitted on those.
+    run: Option<(RunRecord, Dataset)>,
+    sample: bool,
+    notes: Vec<String>,
+}
+
+/// Judges the model on a folder or on CIFAR-100.
+pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
+    let mut model = arguments.load_model()?;
+    let mut material = match &arguments.what.folder {
+        Some(folder) => of_folder(arguments, &model, folder)?,
+        None => of_cifar100(arguments)?,
+    };
+    if let Some(target) = arguments.threshold.threshold_at {
+        model.threshold = Some(fit(arguments, &model, &mut material, target.0)?);
+        arguments.save_model(&model)?;
+    }
+    let config = EvaluateConfig {
+        pairs: arguments.pairs,
+        seed: arguments.seed,
+    };
+    let mut judged = Vec::new();
+    for (name, images) in &material.sets {
+        let mut evaluation = evaluate(&model, images, &config)?;
+        let first = judged.is_empty();
+        play_episodes(arguments, (name, images), first, &mut evaluation)?;
+        judged.push(evaluation);
+    }
+    write_files(arguments, &material, &judged)?;
+    let mut notes = set_notes(arguments, &material);
+    let episodes = arguments.few_shot.episodes(arguments.seed);
+    notes.extend(episodes.as_ref().map(episode_note));
+    notes.append(&mut material.notes);
+    let names = material.sets.into_iter().map(|(name, _)| name);
+    Ok(Results {
+        columns: names
+            .zip(judged)
+            .map(|(name, Evaluation { figures, .. })| Column { name, figures })
+            .collect(),
+        threshold: model.threshold.as_ref().map(Into::into),
+        notes,
+    })
+}
+
+/// Writes the report and the embeddings, where they were asked for.
+fn write_files(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<()> {
+    if let Some(file) = &arguments.report {
+        report(arguments, material, judged)?.write(file)?;
+    }
+    if let Some(file) = &arguments.export {
+        let table = judged[0].embeddings.table(&material.sets[0].1.labels)?;
+        write_npz(file, &table.view()?, None)?;
+    }
+    if let Some(folder) = &arguments.projector {
+        let shown = judged[0].projector("embeddings", &material.sets[0].1)?;
+        shown.write(folder)?;
+    }
+    Ok(())
+}
+
+fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Material> {
+    let few_shot = arguments.few_shot.classes();
+    ensure!(
+        few_shot.is_none_or(|list| list == ClassList::All),
+        "CIFAR-FS and FC100 are made of CIFAR-100; of a folder use --few-shot all"
+    );
+    let input = &model.tower.config().input;
+    let read = read_image_folder(folder, Some((input.height, input.width)))?;
+    let unreadable = |problem: &&FileProblem| matches!(problem, FileProblem::Unreadable { .. });
+    let unreadable = read.problems.iter().filter(unreadable).count();
+    if unreadable > 0 {
+        eprintln!(
+            "warning: {unreadable} files of {} could not be read and were left out",
+            folder.display()
+        );
+    }
+    Ok(Material {
+        sets: vec![(String::new(), read.set)],
+        run: None,
+        sample: false,
+        notes: Vec::new(),
+    })
+}
+
+/// The test images; for a run that was split by classes the unseen and the seen ones.
+fn of_cifar100(arguments: &Arguments) -> Result<Material> {
+    let data = arguments.what.data.load(SetName::Cifar100)?;
+    let sample = data.provenance.is_sample();
+    let record = run_record(arguments)?;
+    let by_classes = record
+        .as_ref()
+        .is_some_and(|record| record.config.split == SplitBy::Classes);
+    let list = arguments.few_shot.classes();
+    let benchmark = list.and_then(ClassList::benchmark);
+    let (mut sets, mut notes) = (Vec::new(), Vec::new());
+    match (&record, benchmark) {
+        // CIFAR-FS's own split: its test classes are the unseen ones.
+        (Some(record), _) if by_classes && list != Some(ClassList::Fc100) => {
+            let tests = record.config.held_out(&data)?.tests;
+            notes.push("the unseen classes are the test classes of CIFAR-FS".to_string());
+            sets.extend(
+                tests
+                    .into_iter()
+                    .map(|set| (set.name.to_string(), set.images)),
+            );
+        }
+        (record, Some((name, split))) => {
+            let wanted: HashSet<&str> = split.test().collect();
+            let set = classes_of(&data.test, &wanted);
+            sets.push((String::new(), set));
+            notes.push(seen_note(name, &wanted, record.as_ref()));
+        }
+        _ => sets.push((String::new(), data.test.clone())),
+    }
+    // Validation classes of CIFAR-FS are test classes of FC100: a threshold must not be fitted on their images.
+    let apart = !(by_classes && list == Some(ClassList::Fc100));
+    Ok(Material {
+        sets,
+        run: record.filter(|_| apart).map(|record| (record, data)),
+        sample,
+        notes,
+    })
+}
+
+/// The record of the run that the model belongs to: in the folder given, or beside the file given.
+fn run_record(arguments: &Arguments) -> Result<Option<RunRecord>> {
+    let model = arguments.model_path()?;
+    let Some(Ok(folder)) = model.parent().map(RunFolder::open) else {
+        return Ok(None);
+    };
+    let given_as_folder = arguments.model.as_deref().is_some_and(Path::is_dir);
+    match folder.record() {
+        Err(error) if given_as_folder => Err(error),
+        // Beside a lone model file, a config.json may be anybody's.
+        record => Ok(record.ok()),
+    }
+}
+
+/// The images of these classes.
+fn classes_of(images: &ImageSet, names: &HashSet<&str>) -> ImageSet {
+    let class = |i: u32| images.classes[images.labels[i as usize] as usize].as_str();
+    let wanted: Vec<u32> = (0..images.len() as u32)
+        .filter(|&i| names.contains(class(i)))
+        .collect();
+    images.subset(&wanted)
+}
+
+/// Says how many of a benchmark's classes are new to the model.
+fn seen_note(benchmark: &str, classes: &HashSet<&str>, record: Option<&RunRecord>) -> String {
+    let of = format!(
+        "test images of the {} test classes of {benchmark}",
+        classes.len()
+    );
+    let Some(record) = record else {
+        return format!(
+            "{of}; nothing tells which of these classes the model was trained on: give the run's folder"
+        );
+    };
+    let split = cifar_fs();
+    let seen = match record.config.split {
+        SplitBy::Images => classes.len(),
+        SplitBy::Classes => {
+            let used = split.train().chain(split.validation());
+            used.filter(|class| classes.contains(class)).count()
+        }
+    };
+    format!(
+        "{of}; {seen} of these classes were trained on or chosen by: not comparable with published few-shot figures"
+    )
+}
+
+/// Fits a threshold on images that are not reported, leaving those in `material`.
+fn fit(
+    arguments: &Arguments,
+    model: &Model,
+    material: &mut Material,
+    target: Target,
+) -> Result<Threshold> {
+    if let Some((record, data)) = &material.run {
+        record.check_data(&data.provenance)?;
+        let held_out = record.config.held_out(data)?;
+        let pairs = held_out.validation_pairs;
+        let on = format!("{} validation pairs", pairs.len());
+        return fit_threshold(model, &held_out.validation, pairs, target, on);
+    }
+    let (_, images) = &mut material.sets[0];
+    let (fitting, reported) = halve_classes(&images.labels);
+    let pairs = evaluation_pairs(&images.labels, &fitting, arguments.pairs, arguments.seed)
+        .context("drawing pairs of every second class to fit the threshold on")?;
+    let on = format!("{} pairs of every second class", pairs.len());
+    let fitted = fit_threshold(model, images, pairs, target, on)?;
+    *images = images.subset(&reported);
+    material
+        .notes
+        .push("the figures are of the classes that the threshold was not fitted on".into());
+    Ok(fitted)
+}
+
+/// Adds few-shot figures, if asked for. A second set whose classes are too small goes without them.
+fn play_episodes(
+    arguments: &Arguments,
+    (name, images): (&str, &ImageSet),
+    first: bool,
+    evaluation: &mut Evaluation,
+) -> Result<()> {
+    let Some(episodes) = arguments.few_shot.episodes(arguments.seed) else {
+        return Ok(());
+    };
+    let mut sizes = vec![0; images.classes.len()];
+    images
+        .labels
+        .iter()
+        .for_each(|&label| sizes[label as usize] += 1);
+    let smallest = sizes.into_iter().filter(|&size| size > 0).min();
+    if !first && smallest < Some(episodes.images_of_a_class()) {
+        eprintln!("no episodes of {name}: too few images of a class");
+        return Ok(());
+    }
+    let table = evaluation.embeddings.table(&images.labels)?;
+    let figures = few_shot_figures(&table.view()?, evaluation.distance, &episodes)?;
+    evaluation.figures.extend(figures);
+    Ok(())
+}
+
+/// What the episodes were.
+pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
+    format!(
+        "few-shot: {} episodes each, {} queries per class, nearest class mean, ± 1.96 standard errors",
+        episodes.episodes, episodes.queries
+    )
+}
+
+/// What each set is.
+fn set_notes(arguments: &Arguments, material: &Material) -> Vec<String> {
+    let note = |(name, images): &(String, ImageSet)| {
+        let of = if name.is_empty() { "" } else { " of " };
+        let distinct: HashSet<&u32> = images.labels.iter().collect();
+        format!(
+            "{} balanced pairs of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
+            arguments.pairs,
+            images.len(),
+            distinct.len()
+        )
+    };
+    material.sets.iter().map(note).collect()
+}
+
+fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<RunReport> {
+    let (_, images) = &material.sets[0];
+    let mut report = RunReport {
+        name: arguments.model_path()?.display().to_string(),
+        data: format!(
+            "{} images of {} classes",
+            images.len(),
+            images.classes.len()
+        ),
+        banners: if material.sample {
+            vec![Banner::bundled_sample()]
+        } else {
+            Vec::new()
+        },
+        figures_note: set_notes(arguments, material).join("; "),
+        ..Default::default()
+    };
+    judged[0].fill(&mut report, images)?;
+    report.figures = material
+        .sets
+        .iter()
+        .zip(judged)
+        .flat_map(|((name, _), evaluation)| {
+            let figures = evaluation.report_figures();
+            figures
+                .into_iter()
+                .map(|figure| figure.on(name))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    Ok(report)
+}
+
+impl Arguments {
+    /// Writes the model with its new threshold, if asked to.
+    pub(super) fn save_model(&self, model: &Model) -> Result<()> {
+        if let Some(file) = &self.threshold.save_model {
+            model.save(file)?;
+            eprintln!("wrote {}", file.display());
+        }
+        Ok(())
+    }
+}

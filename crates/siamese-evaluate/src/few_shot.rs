@@ -1,0 +1,94 @@
+//! Few-shot episodes of embedded images.
+
+use anyhow::{Context, Result};
+use siamese_core::Distance;
+use siamese_core::metrics::fewshot::{FewShotConfig, few_shot};
+use siamese_core::metrics::{Embeddings, Figure};
+
+/// Which episodes are played: N-way K-shot, for several K.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpisodeConfig {
+    /// N, the classes of an episode.
+    pub ways: usize,
+    /// Each K, the support images of a class.
+    pub shots: Vec<usize>,
+    /// The queries of each class.
+    pub queries: usize,
+    /// Episodes for each K.
+    pub episodes: usize,
+    /// Decides the episodes: the same for every model.
+    pub seed: u64,
+}
+
+impl Default for EpisodeConfig {
+    /// What the field reports: 5-way, 1-shot and 5-shot, 15 queries; 1,000 episodes.
+    fn default() -> Self {
+        Self {
+            ways: 5,
+            shots: vec![1, 5],
+            queries: 15,
+            episodes: 1000,
+            seed: 0,
+        }
+    }
+}
+
+impl EpisodeConfig {
+    /// Images that a class needs for the most demanding episode.
+    pub fn images_of_a_class(&self) -> usize {
+        self.shots.iter().max().unwrap_or(&0) + self.queries
+    }
+}
+
+/// `few_shot_5way_1shot`, `few_shot_5way_5shot`, …: accuracy of queries given to the nearest class mean of the
+/// support, with the interval `mean ± 1.96·s/√episodes` that the field reports.
+///
+/// # Errors
+/// When there are fewer classes than ways, or a class has fewer images than an episode takes.
+pub fn few_shot_figures(
+    set: &Embeddings,
+    distance: Distance,
+    config: &EpisodeConfig,
+) -> Result<Vec<Figure>> {
+    let play = |&shots: &usize| {
+        let episodes = FewShotConfig {
+            ways: config.ways,
+            shots,
+            queries: config.queries,
+            episodes: config.episodes,
+            metric: distance.metric(),
+            seed: config.seed,
+            ..Default::default()
+        };
+        let played = few_shot(set, &episodes)
+            .context("few-shot episodes (fewer: --way, --shot, --queries)")?;
+        Ok(played.accuracy)
+    };
+    config.shots.iter().map(play).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shot_is_a_figure_and_classes_too_small_are_refused_with_advice() -> Result<()> {
+        let labels: Vec<u32> = (0..60).map(|i| i / 10).collect();
+        let values: Vec<f32> = labels.iter().map(|&label| label as f32).collect();
+        let set = Embeddings::new(&values, 1, &labels)?;
+        let config = EpisodeConfig {
+            queries: 5,
+            episodes: 20,
+            ..Default::default()
+        };
+        let figures = few_shot_figures(&set, Distance::Euclidean, &config)?;
+        let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
+        assert_eq!(names, ["few_shot_5way_1shot", "few_shot_5way_5shot"]);
+        assert!(figures.iter().all(|figure| figure.value == 1.0));
+        let more = EpisodeConfig::default();
+        assert_eq!(more.images_of_a_class(), 20);
+        let error = few_shot_figures(&set, Distance::Euclidean, &more).unwrap_err();
+        assert!(format!("{error:#}").contains("--queries): episodes: class 0 has 10 items"));
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! Fitting a model's threshold anew, to another target or on other images.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use siamese_core::metrics::verification::Target;
+use siamese_core::{Model, Threshold};
+use siamese_data::{ImageSet, Pair};
+
+use crate::{JudgedPairs, embed};
+
+/// Fits threshold and probability to pairs of images that nothing will be reported on.
+///
+/// `fitted_on` says in words which pairs these are; it travels in the model file.
+///
+/// # Errors
+/// When the images do not fit the model, all pairs are of one kind, or they are too few for the target.
+pub fn fit_threshold(
+    model: &Model,
+    images: &ImageSet,
+    pairs: Vec<Pair>,
+    target: Target,
+    fitted_on: String,
+) -> Result<Threshold> {
+    let used: BTreeSet<u32> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
+    let indices: Vec<u32> = used.into_iter().collect();
+    let embeddings = embed(&model.tower, images, &indices)?;
+    let judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
+    judged.threshold(model, target, fitted_on)
+}
+
+impl JudgedPairs {
+    /// The threshold and the probability that suit these pairs, which `model` has judged.
+    ///
+    /// # Errors
+    /// When the pairs are too few for the target.
+    pub fn threshold(&self, model: &Model, target: Target, fitted_on: String) -> Result<Threshold> {
+        let fitted = self.curve.fit(target).context("fitting the threshold")?;
+        Ok(Threshold {
+            value: f64::from(fitted.value),
+            target: target_in_words(target),
+            fitted_on,
+            calibration: Some(self.calibrate()?),
+            distance: model.distance,
+            weights: model.tower.parameters().fingerprint()?,
+        })
+    }
+}
+
+/// What a threshold was fitted to, in words.
+pub fn target_in_words(target: Target) -> String {
+    match target {
+        Target::BestAccuracy => "best accuracy".into(),
+        Target::Eer => "equal error rate".into(),
+        Target::Far(far) => format!("FAR of at most {far}"),
+    }
+}
+
+/// The images of every second class, and those of the others: to fit on, and to report on.
+pub fn halve_classes(labels: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let classes: BTreeSet<u32> = labels.iter().copied().collect();
+    let fitting: BTreeSet<u32> = classes.into_iter().skip(1).step_by(2).collect();
+    (0..labels.len() as u32).partition(|&i| fitting.contains(&labels[i as usize]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_share_no_class_and_leave_no_image_out() {
+        let labels = [5, 7, 7, 9, 12, 5];
+        let (fitting, reported) = halve_classes(&labels);
+        assert_eq!(fitting, [1, 2, 4]);
+        assert_eq!(reported, [0, 3, 5]);
+    }
+}

@@ -1,0 +1,62 @@
+//! What the end-to-end tests share: the binary, kept from the network, and small things to give it.
+
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
+pub(crate) fn siamese(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siamese"));
+    command
+        .current_dir(folder)
+        .env("SIAMESE_CACHE", folder.join("cache"))
+        .env("SIAMESE_DATASETS", workspace().join("datasets"))
+        .env("HF_HOME", folder.join("hf"))
+        .env("HF_ENDPOINT", "http://127.0.0.1:9")
+        .env_remove("HF_HUB_OFFLINE");
+    command
+}
+
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A configuration that trains within seconds.
+pub(crate) fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
+    let mut config = serde_json::to_value(siamese_train::TrainConfig::cifar100("quick")?)?;
+    let tower = &mut config["tower"];
+    tower["stages"] = serde_json::json!([{ "channels": 8, "convolutions": 1 }, { "channels": 16, "convolutions": 1 }]);
+    tower["embedding"] = 16.into();
+    config["epochs"] = epochs.into();
+    config["validation_pairs"] = 2000.into();
+    config["test_pairs"] = 2000.into();
+    let path = folder.join("small.json");
+    std::fs::write(&path, config.to_string())?;
+    Ok(path)
+}
+
+/// All that a command said.
+pub(crate) fn text(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+pub(crate) fn json(path: &Path) -> Result<Value> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// A picture of one colour, 40×30 pixels.
+pub(crate) fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
+    image::RgbImage::from_pixel(40, 30, image::Rgb(colour)).save(path)?;
+    Ok(())
+}
