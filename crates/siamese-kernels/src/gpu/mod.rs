@@ -16,7 +16,6 @@ mod tests;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod twin;
 
-use std::ffi::c_void;
 use std::marker::PhantomData;
 
 use candle_core::{Result, bail};
@@ -62,21 +61,7 @@ pub(crate) enum Arg<'a> {
     Window(Window),
 }
 
-impl Arg<'_> {
-    /// Where its bytes are: what CUDA's launch takes for each argument.
-    pub(crate) fn bytes(&self) -> *const c_void {
-        match self {
-            Self::Place(Some(place)) => (&raw const place.address).cast(),
-            Self::Place(None) => (&raw const NULL).cast(),
-            Self::Int(value) => (&raw const *value).cast(),
-            Self::Uint(value) => (&raw const *value).cast(),
-            Self::Long(value) => (&raw const *value).cast(),
-            Self::Float(value) => (&raw const *value).cast(),
-            Self::Window(value) => (&raw const *value).cast(),
-        }
-    }
-}
-
+/// What an absent place points to.
 static NULL: u64 = 0;
 
 macro_rules! arg_from {

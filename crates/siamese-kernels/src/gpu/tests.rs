@@ -339,7 +339,7 @@ fn running_averages_are_the_cpus() {
     let mut case = case((6, 8, 5, 5), 4, |n| {
         vec![n.norm(8), n.conv(8, 9, config(3, 1, 1, true)), n.norm(9)]
     });
-    case.x.iter_mut().for_each(|x| *x = 300. + *x);
+    case.x.iter_mut().for_each(|x| *x += 300.);
     let found = find(twin, &case, Precision::F32, true, 1);
     let pixels = (case.x.len() / 8) as f64;
     for k in 0..8 {
@@ -362,9 +362,8 @@ fn running_averages_are_the_cpus() {
             .swap_remove(1)
     };
     let (with, bias) = (&found.running[1], &case.params[3]);
-    for k in 0..9 {
-        let expected =
-            case.running[1].0[k] * (1. - MOMENTUM) + without_bias.0[k] + bias[k] * MOMENTUM;
+    for (k, bias) in bias.iter().enumerate() {
+        let expected = case.running[1].0[k] * (1. - MOMENTUM) + without_bias.0[k] + bias * MOMENTUM;
         assert!(
             (with.0[k] - expected).abs() < 1e-4,
             "{} {expected}",

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -164,11 +165,9 @@ pub(super) unsafe fn convolve(
     add: bool,
 ) -> Result<()> {
     STATES.with_borrow_mut(|states| {
-        if !states.contains_key(&device.id()) {
-            states.insert(device.id(), State::new(device)?);
-        }
-        let Some(state) = states.get_mut(&device.id()) else {
-            candle_core::bail!("cuDNN's state is lost")
+        let state = match states.entry(device.id()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(State::new(device)?),
         };
         // SAFETY: as this function's.
         let done = unsafe {

@@ -9,7 +9,7 @@ use std::mem::size_of;
 
 use candle_core::cuda_backend::WrapErr;
 use candle_core::{CudaDevice, CudaStorage, Layout, Result, bail};
-use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, DeviceSlice, LaunchConfig, PushKernelArg};
+use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
 
 pub(crate) use graph::{Run, backward, forward, with_places};
 

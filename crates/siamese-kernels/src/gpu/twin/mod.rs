@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock};
 use candle_core::{Result, bail};
 use libloading::Library;
 
-use super::{Arg, Convolution, Gpu, Grid, Memory, Pass, Place};
+use super::{Arg, Convolution, Gpu, Grid, Memory, NULL, Pass, Place};
 use crate::deliver::lock;
 use crate::precision::Precision;
 
@@ -72,6 +72,19 @@ impl Twin {
     }
 }
 
+/// Where an argument's bytes are.
+fn bytes(arg: &Arg<'_>) -> *const c_void {
+    match arg {
+        Arg::Place(Some(place)) => (&raw const place.address).cast(),
+        Arg::Place(None) => (&raw const NULL).cast(),
+        Arg::Int(value) => (&raw const *value).cast(),
+        Arg::Uint(value) => (&raw const *value).cast(),
+        Arg::Long(value) => (&raw const *value).cast(),
+        Arg::Float(value) => (&raw const *value).cast(),
+        Arg::Window(value) => (&raw const *value).cast(),
+    }
+}
+
 const GUARD: u64 = 0xA5A5_5A5A_A5A5_5A5A;
 
 /// 8-byte words, the last a guard.
@@ -123,7 +136,7 @@ impl Gpu for Twin {
     unsafe fn launch(&self, kernel: &str, grid: Grid, args: &[Arg<'_>]) -> Result<()> {
         let _turn = lock(&self.turn);
         let name = CString::new(kernel).map_err(candle_core::Error::wrap)?;
-        let args: Vec<_> = args.iter().map(Arg::bytes).collect();
+        let args: Vec<_> = args.iter().map(bytes).collect();
         let (blocks, threads) = (grid.blocks, grid.threads);
         let grid = [blocks.0, blocks.1, threads.0, threads.1];
         // SAFETY: the caller vouches for the arguments.
