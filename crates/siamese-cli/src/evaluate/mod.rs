@@ -25,13 +25,13 @@ const OUTPUT: &str = "Output";
 
 const EXAMPLES: &str = "\
 Examples:
-  siamese evaluate runs/mine                                        the test images of CIFAR-100
-  siamese evaluate runs/mine --folder photos/ --report photos.html  one's own pictures, and a page to look at
-  siamese evaluate runs/mine --folder lfw/ --lfw pairs.txt          Labeled Faces in the Wild
-  siamese evaluate runs/mine --few-shot cifar-fs                    5-way episodes, 1-shot and 5-shot
-  siamese evaluate runs/mine --omniglot-trials                      Lake's 400 trials
+  siamese evaluate runs/mine                               the test images of CIFAR-100
+  siamese evaluate runs/mine --folder photos/ --report photos.html
+  siamese evaluate runs/mine --folder lfw/ --lfw pairs.txt
+  siamese evaluate runs/mine --few-shot cifar-fs           5-way, 1-shot and 5-shot
+  siamese evaluate runs/mine --omniglot-trials
   siamese evaluate runs/mine --threshold-at far=0.001 --save-model strict.safetensors
-  siamese evaluate --embeddings theirs.npz --json                   embeddings from any framework";
+  siamese evaluate --embeddings theirs.npz --json          from any framework";
 
 /// Arguments of `siamese evaluate`.
 #[derive(Args)]

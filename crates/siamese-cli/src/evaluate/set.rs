@@ -261,26 +261,30 @@ pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
 fn set_notes(arguments: &Arguments, material: &Material) -> Vec<String> {
     let note = |(name, images): &(String, ImageSet)| {
         let of = if name.is_empty() { "" } else { " of " };
-        let distinct: HashSet<&u32> = images.labels.iter().collect();
         format!(
             "{} balanced pairs of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
             arguments.pairs,
             images.len(),
-            distinct.len()
+            class_count(images)
         )
     };
-    material.sets.iter().map(note).collect()
+    let mut notes: Vec<String> = material.sets.iter().map(note).collect();
+    if material.sets.len() > 1 {
+        notes.push("retrieval and kNN among more classes are harder: compare verification".into());
+    }
+    notes
+}
+
+/// Classes that have images.
+fn class_count(images: &ImageSet) -> usize {
+    images.labels.iter().collect::<HashSet<_>>().len()
 }
 
 fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<RunReport> {
     let (_, images) = &material.sets[0];
     let mut report = RunReport {
         name: arguments.model_path()?.display().to_string(),
-        data: format!(
-            "{} images of {} classes",
-            images.len(),
-            images.classes.len()
-        ),
+        data: format!("{} images of {} classes", images.len(), class_count(images)),
         banners: if material.sample {
             vec![Banner::bundled_sample()]
         } else {
