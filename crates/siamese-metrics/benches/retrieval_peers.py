@@ -1,15 +1,18 @@
 """Times the exact retrieval figures of N embeddings: ours, scikit-learn's and faiss-cpu's.
 
-    cargo build --release -p siamese-metrics --example retrieval_rate
     pip install numpy scikit-learn faiss-cpu
-    python retrieval_peers.py target/release/examples/retrieval_rate [--n 10000] [--rounds 5]
+    python crates/siamese-metrics/benches/retrieval_peers.py [--n 10000] [--rounds 5]
+
+It builds our side (the example `retrieval_rate`) itself, unless `--program` names it.
 
 All three run in turn, round after round, on the same embeddings and compute precision@k, recall@k
 (k = 1, 5, 10), R-precision and MAP@R; ours makes its bootstrap intervals besides. The figures must
-agree; the medians and their ratios are printed.
+agree; a table of the medians and their ratios is printed.
 """
 
 import argparse
+import json
+import os
 import re
 import statistics
 import subprocess
@@ -85,19 +88,30 @@ def by_us(program, n, dim, classes):
     return seconds, {name: float(value) for name, value in re.findall(r"  (\w+) ([\d.]+)", ours)}
 
 
+def build():
+    """Builds our side; cargo says where it lies."""
+    command = ["cargo", "build", "--release", "-p", "siamese-metrics", "--example", "retrieval_rate"]
+    output = subprocess.run(
+        command + ["--message-format", "json"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    messages = map(json.loads, output.splitlines())
+    return [m["executable"] for m in messages if m.get("executable")][-1]
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("program")
+    parser.add_argument("--program")
     parser.add_argument("--n", type=int, default=10_000)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    program = given.program or build()
     rows, labels = embeddings(given.n, given.dim, given.classes)
     k = max(max(KS), int(np.bincount(labels).max()) - 1)
     times = {"siamese-metrics": [], "faiss-cpu": [], "scikit-learn": []}
     for _ in range(given.rounds):
-        seconds, expected = by_us(given.program, given.n, given.dim, given.classes)
+        seconds, expected = by_us(program, given.n, given.dim, given.classes)
         times["siamese-metrics"].append(seconds)
         for name, peer in (("faiss-cpu", by_faiss), ("scikit-learn", by_scikit_learn)):
             start = time.perf_counter()
@@ -107,10 +121,17 @@ def main():
                 if abs(value - expected[figure]) > 2e-6:
                     print(f"{name} differs: {figure} {value:.6f}, ours {expected[figure]:.6f}")
     ours = statistics.median(times["siamese-metrics"])
-    print(f"{given.n} × {given.dim}, Euclidean, median of {given.rounds} interleaved rounds")
+    print(f"{given.n} × {given.dim}, Euclidean, {given.rounds} rounds in turn; {machine()}\n")
+    print("| | median | fastest | beside ours |\n|---|---|---|---|")
     for name, seconds in times.items():
         median = statistics.median(seconds)
-        print(f"  {name:16} {median:7.3f} s   {median / ours:5.2f} × ours")
+        print(f"| {name} | {median:.2f} s | {min(seconds):.2f} s | {median / ours:.2f} × |")
+
+
+def machine():
+    cpu = re.search(r"model name\s*: (.*)", open("/proc/cpuinfo").read()) if os.path.exists("/proc/cpuinfo") else None
+    load = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores, {cpu.group(1) if cpu else 'unknown CPU'}, load {load:.1f}"
 
 
 main()

@@ -347,6 +347,8 @@ fn bad_input_is_refused_by_name() {
         .is_err()
     );
     assert!(knn_classify(&set, None, Metric::Euclidean, 0).is_err());
+    let all = nearest(&set, None, Metric::Euclidean, usize::MAX).unwrap();
+    assert_eq!(all[1].len(), 1, "k beyond the gallery gives all of it");
     let alone = Embeddings::new(&[1.0], 1, &[0]).unwrap();
     assert!(retrieval(&alone, None, &RetrievalConfig::default()).is_err());
     assert!(knn_classify(&alone, None, Metric::Euclidean, 1).is_err());
