@@ -96,15 +96,9 @@ fn ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<
         "{rest:?}"
     );
 
+    // the data is where it was, unless told otherwise
     let resumed = siamese(folder.path())
-        .args([
-            "train",
-            "cifar100",
-            "--source",
-            "sample",
-            "--resume",
-            "runs/broken",
-        ])
+        .args(["train", "--resume", "runs/broken"])
         .output()?;
     assert!(resumed.status.success(), "{}", text(&resumed));
     let figures = |name: &str| {

@@ -84,6 +84,7 @@ impl std::fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 fn main() -> ExitCode {
+    sigpipe::reset(); // `cargo xtask … | head` ends quietly
     match dispatch() {
         Ok(code) => code,
         Err(error) => {

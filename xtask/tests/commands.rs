@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests are no tests to clippy
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn xtask(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -53,6 +53,20 @@ fn a_mistyped_command_ends_with_code_2_and_a_hint() {
         stderr,
         "error: no command `docter`: did you mean `cargo xtask doctor`?\n"
     );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_leaves_is_no_panic() {
+    let mut child = xtask(&["--help"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.is_empty(), "{stderr}");
 }
 
 #[test]

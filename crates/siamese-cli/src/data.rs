@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use siamese_data::{Dataset, LoadOptions, SourceChoice, fetch_cifar100, load_cifar100};
+use siamese_data::{Dataset, LoadOptions, Origin, SourceChoice, fetch_cifar100, load_cifar100};
 
 use crate::check;
 
@@ -40,9 +40,20 @@ enum Source {
 impl DataArguments {
     /// Loads the set, and says loudly if it is only the sample.
     pub(crate) fn load(&self, set: SetName) -> Result<Dataset> {
+        self.load_as(set, None)
+    }
+
+    /// As [`Self::load`]; where nothing was asked for, from where an earlier run had it.
+    pub(crate) fn load_as(&self, set: SetName, earlier: Option<&Origin>) -> Result<Dataset> {
+        let asked = (self.data.clone(), self.source);
+        let (data, source) = match (asked, earlier) {
+            ((None, Source::Auto), Some(Origin::Path(path))) => (Some(path.clone()), Source::Auto),
+            ((None, Source::Auto), Some(Origin::Sample(_))) => (None, Source::Sample),
+            (asked, _) => asked,
+        };
         let options = LoadOptions {
-            data: self.data.clone(),
-            source: match self.source {
+            data,
+            source: match source {
                 Source::Auto => SourceChoice::Auto,
                 Source::Hub => SourceChoice::Hub,
                 Source::Sample => SourceChoice::Sample,

@@ -42,6 +42,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    sigpipe::reset(); // `siamese … | head` ends quietly
     let result = match Arguments::parse().command {
         Command::Train(arguments) => train::run(arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),

@@ -171,11 +171,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         .resume
         .as_deref()
         .map(RunFolder::open)
+        .map(|folder| folder.and_then(|f| Ok((f.record()?, f))))
         .transpose()?;
-    let data = arguments.data.load(arguments.set)?;
+    let origin = resumed.as_ref().map(|(record, _)| &record.data.origin);
+    let data = arguments.data.load_as(arguments.set, origin)?;
     let (folder, config) = match resumed {
-        Some(folder) => {
-            let record = folder.record()?;
+        Some((record, folder)) => {
             record.check_data(&data.provenance)?;
             (folder, record.config)
         }

@@ -153,12 +153,14 @@ impl Model {
 fn check_threshold(threshold: &Threshold, distance: Distance, tower: &Tower) -> Result<()> {
     if threshold.distance != distance {
         bail!(
-            "its threshold was fitted for the {} distance, the model uses the {distance}; fit it again with `siamese evaluate`",
+            "its threshold was fitted for the {} distance, the model uses the {distance}: the file's metadata was changed; use the file as it was trained",
             threshold.distance
         )
     }
     if threshold.weights != tower.parameters().fingerprint()? {
-        bail!("its threshold was fitted for other weights; fit it again with `siamese evaluate`")
+        bail!(
+            "its threshold was fitted for other weights: the file was changed; use the file as it was trained"
+        )
     }
     Ok(())
 }
