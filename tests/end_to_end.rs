@@ -211,3 +211,48 @@ fn bad_input_is_one_clear_line_and_a_failure() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_data_set_is_checked_and_what_is_wrong_is_shown() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for class in ["cat", "dog"] {
+        std::fs::create_dir_all(folder.path().join("pets").join(class))?;
+    }
+    let pet = |name: &str| folder.path().join("pets").join(name);
+    picture(&pet("cat/red.png"), [200, 30, 20])?;
+    picture(&pet("cat/blue.png"), [20, 30, 200])?;
+    picture(&pet("dog/red.bmp"), [200, 30, 20])?;
+    picture(&pet("dog/cut.jpg"), [0, 90, 0])?;
+    let whole = std::fs::read(pet("dog/cut.jpg"))?;
+    std::fs::write(pet("dog/cut.jpg"), &whole[..whole.len() - 2])?;
+
+    let check = |arguments: &[&str]| -> Result<(Value, String)> {
+        let output = siamese(folder.path())
+            .args(["data", "check", "--json", "--report", "check.html"])
+            .args(arguments)
+            .output()?;
+        assert!(output.status.success(), "{}", text(&output));
+        let page = std::fs::read_to_string(folder.path().join("check.html"))?;
+        Ok((serde_json::from_slice(&output.stdout)?, page))
+    };
+    let (found, page) = check(&["--folder", "pets"])?;
+    assert_eq!(found["images"], 3);
+    assert_eq!(found["exact"][0]["second"], "pets/dog/red.bmp");
+    assert_eq!(found["unreadable"].as_array().map(Vec::len), Some(1));
+    assert_eq!(found["lone_classes"], serde_json::json!(["dog"]));
+    assert_eq!(page.matches("<img ").count(), 2, "the twins");
+    for words in [
+        "The same picture in two classes",
+        "cut.jpg",
+        "Classes with one picture",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+
+    let (found, page) = check(&["--source", "sample"])?;
+    assert_eq!(found["images"], serde_json::json!([4000, 1000]));
+    let leaks = |kind: &str| found[kind].as_array().map_or(0, Vec::len);
+    let shown = page.matches("<img ").count();
+    assert!(shown >= 2 * (leaks("exact_leaks") + leaks("near_leaks")), "{found}");
+    Ok(())
+}

@@ -324,3 +324,35 @@ fn a_run_split_by_classes_shows_seen_and_unseen_ones_side_by_side() -> Result<()
     );
     Ok(())
 }
+
+#[test]
+fn a_report_maps_the_embedding_and_the_projector_gets_a_row_for_each_picture() -> Result<()> {
+    let folder = workplace()?;
+    let judge = |report: &str| -> Result<String> {
+        let arguments = "model.safetensors --folder pictures --pairs 60 --projector projector";
+        evaluate(folder.path(), &format!("{arguments} --report {report}"))?;
+        Ok(fs::read_to_string(folder.path().join(report))?)
+    };
+    let html = judge("first.html")?;
+    let map = html
+        .split("<section id=\"map\">")
+        .nth(1)
+        .context("no map")?;
+    assert!(map.contains("<b>t-SNE</b> <span>48 embeddings"), "{map}");
+    assert!(map.contains("<b>PCA, "));
+    assert!(map.matches("<image ").count() >= 2 * COLOURS.len());
+    assert_eq!(html, judge("second.html")?, "the same seed, another map");
+
+    let read = |name: &str| fs::read_to_string(folder.path().join("projector").join(name));
+    let tensors = read("tensors.tsv")?;
+    assert_eq!(tensors.lines().count(), 48);
+    assert!(tensors.lines().all(|line| line.split('\t').count() == 16));
+    let metadata = read("metadata.tsv")?;
+    assert!(metadata.starts_with("class\timage\nPerson_0\t0\n"));
+    assert_eq!(metadata.lines().count(), 49);
+    let config = read("projector_config.pbtxt")?;
+    assert!(config.contains("single_image_dim: 32"), "{config}");
+    let sprite = image::open(folder.path().join("projector/sprite.png"))?;
+    assert_eq!((sprite.width(), sprite.height()), (7 * 32, 7 * 32));
+    Ok(())
+}
