@@ -11,6 +11,8 @@ use crate::metric::Metric;
 
 const PROBES_IN_A_BLOCK: usize = 128;
 const SHOWN_IN_A_BLOCK: usize = 1024;
+/// Scores looked at together.
+const LANES: usize = 16;
 
 /// A gallery item near a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,28 +63,41 @@ pub(crate) fn map_nearest<T: Send>(
         metric,
     };
     let starts: Vec<usize> = (0..probes.len()).step_by(PROBES_IN_A_BLOCK).collect();
+    let block = |workspace: &mut Workspace, start: usize| -> Vec<T> {
+        let end = (start + PROBES_IN_A_BLOCK).min(probes.len());
+        workspace.lists.resize_with(end - start, Shortlist::default);
+        for (probe, list) in (start..end).zip(&mut workspace.lists) {
+            let itself = gallery.is_none().then_some(probe as u32);
+            let wanted = wanted(probe).min(search.gallery.len());
+            list.reset(probe, itself, wanted, scores.error(probe));
+        }
+        search.scan(&scores, start, workspace);
+        let Workspace {
+            lists,
+            ranked,
+            neighbours,
+            ..
+        } = workspace;
+        let finish = |list: &mut Shortlist| {
+            list.finish(&search, ranked, neighbours);
+            read(list.probe, neighbours)
+        };
+        lists.iter_mut().map(finish).collect()
+    };
     let blocks: Vec<Vec<T>> = starts
         .into_par_iter()
-        .map(|start| {
-            let end = (start + PROBES_IN_A_BLOCK).min(probes.len());
-            let mut lists: Vec<Shortlist> = (start..end)
-                .map(|probe| Shortlist {
-                    probe,
-                    itself: gallery.is_none().then_some(probe as u32),
-                    wanted: wanted(probe),
-                    error: scores.error(probe),
-                    within: f32::INFINITY,
-                    candidates: Vec::new(),
-                })
-                .collect();
-            search.scan(&scores, start, &mut lists);
-            lists
-                .iter_mut()
-                .map(|list| read(list.probe, &list.finish(&search)))
-                .collect()
-        })
+        .map_init(Workspace::default, block)
         .collect();
     Ok(blocks.into_iter().flatten().collect())
+}
+
+/// What one block after another is worked out in, allocated once.
+#[derive(Default)]
+struct Workspace {
+    scores: Vec<f32>,
+    lists: Vec<Shortlist>,
+    ranked: Vec<(f64, u32, f32)>,
+    neighbours: Vec<Neighbour>,
 }
 
 struct Search<'a> {
@@ -93,12 +108,17 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Passes the whole gallery by the shortlists of one block of probes.
-    fn scan(&self, scores: &Scores, first_probe: usize, lists: &mut [Shortlist]) {
-        let mut buffer = vec![0f32; lists.len() * SHOWN_IN_A_BLOCK];
+    fn scan(&self, scores: &Scores, first_probe: usize, workspace: &mut Workspace) {
+        let Workspace {
+            scores: buffer,
+            lists,
+            ..
+        } = workspace;
+        buffer.resize(lists.len() * SHOWN_IN_A_BLOCK, 0.0);
         for first_shown in (0..self.gallery.len()).step_by(SHOWN_IN_A_BLOCK) {
             let shown = SHOWN_IN_A_BLOCK.min(self.gallery.len() - first_shown);
             let Ok(mut block) =
-                ArrayViewMut2::from_shape((lists.len(), SHOWN_IN_A_BLOCK), &mut buffer)
+                ArrayViewMut2::from_shape((lists.len(), SHOWN_IN_A_BLOCK), &mut buffer[..])
             else {
                 return;
             };
@@ -117,6 +137,7 @@ impl Search<'_> {
 }
 
 /// Those gallery items that may still be among a probe's nearest.
+#[derive(Default)]
 struct Shortlist {
     probe: usize,
     /// The probe's own row in the gallery, never its neighbour.
@@ -129,12 +150,24 @@ struct Shortlist {
 }
 
 impl Shortlist {
+    fn reset(&mut self, probe: usize, itself: Option<u32>, wanted: usize, error: f32) {
+        self.candidates.clear();
+        let candidates = std::mem::take(&mut self.candidates);
+        *self = Self {
+            probe,
+            itself,
+            wanted,
+            error,
+            within: f32::INFINITY,
+            candidates,
+        };
+    }
+
     fn capacity(&self) -> usize {
         2 * self.wanted + 512
     }
 
     fn offer(&mut self, search: &Search, first_shown: usize, scores: &[f32]) {
-        const LANES: usize = 16;
         if self.wanted == 0 {
             return;
         }
@@ -174,37 +207,42 @@ impl Shortlist {
         self.candidates.retain(|(score, _)| *score <= within);
         // Ties, or an embedding that has collapsed: only exact distances can tell them apart.
         if self.candidates.len() > self.wanted + self.capacity() / 4 {
-            let mut ranked = self.ranked(search);
+            let mut ranked = Vec::new();
+            self.rank(search, &mut ranked);
             ranked.truncate(self.wanted);
-            self.candidates = ranked
-                .into_iter()
-                .map(|(_, index, score)| (score, index))
-                .collect();
+            self.candidates.clear();
+            self.candidates
+                .extend(ranked.iter().map(|&(_, index, score)| (score, index)));
         }
     }
 
-    /// The candidates by exact distance, ties by row.
-    fn ranked(&self, search: &Search) -> Vec<(f64, u32, f32)> {
-        let mut exact: Vec<(f64, u32, f32)> = self
-            .candidates
-            .iter()
-            .map(|&(score, index)| (search.key(self.probe, index), index, score))
-            .collect();
-        exact.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        exact
+    /// The candidates `(key, row, score)` by exact distance, ties by row.
+    fn rank(&self, search: &Search, ranked: &mut Vec<(f64, u32, f32)>) {
+        let exact = |&(score, index)| (search.key(self.probe, index), index, score);
+        ranked.clear();
+        ranked.extend(self.candidates.iter().map(exact));
+        ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     }
 
-    fn finish(&mut self, search: &Search) -> Vec<Neighbour> {
+    fn finish(
+        &mut self,
+        search: &Search,
+        ranked: &mut Vec<(f64, u32, f32)>,
+        neighbours: &mut Vec<Neighbour>,
+    ) {
         if self.wanted > 0 && self.candidates.len() > self.wanted {
             self.shorten(search);
         }
-        let distance = |key| search.metric.distance_of(key);
-        let ranked = self.ranked(search).into_iter().take(self.wanted);
-        ranked
-            .map(|(key, index, _)| Neighbour {
-                index,
-                distance: distance(key),
-            })
-            .collect()
+        self.rank(search, ranked);
+        neighbours.clear();
+        neighbours.extend(
+            ranked
+                .iter()
+                .take(self.wanted)
+                .map(|&(key, index, _)| Neighbour {
+                    index,
+                    distance: search.metric.distance_of(key),
+                }),
+        );
     }
 }
