@@ -253,6 +253,9 @@ fn a_data_set_is_checked_and_what_is_wrong_is_shown() -> Result<()> {
     assert_eq!(found["images"], serde_json::json!([4000, 1000]));
     let leaks = |kind: &str| found[kind].as_array().map_or(0, Vec::len);
     let shown = page.matches("<img ").count();
-    assert!(shown >= 2 * (leaks("exact_leaks") + leaks("near_leaks")), "{found}");
+    assert!(
+        shown >= 2 * (leaks("exact_leaks") + leaks("near_leaks")),
+        "{found}"
+    );
     Ok(())
 }
