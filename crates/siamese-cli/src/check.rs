@@ -78,48 +78,7 @@ fn show(found: &(impl Serialize + std::fmt::Display), json: bool) -> Result<()> 
 
 /// The page of a set with a training and a test split.
 fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
-    let twins = |title: &str, note: &str, twins: &[Duplicate], splits: [Split; 2]| {
-        let shown = twins.iter().take(SHOWN);
-        Ok(FindingGroup {
-            title: title.into(),
-            note: note.into(),
-            total: twins.len(),
-            findings: shown
-                .map(|twins| duplicate(twins, splits))
-                .collect::<Result<_>>()?,
-        })
-    };
-    let (train, test) = (("train", &data.train), ("test", &data.test));
-    let leak = "A model may have learnt these test images by heart: figures on them flatter it.";
-    let groups: Result<Vec<_>> = [
-        twins(
-            "The same image in both splits",
-            leak,
-            &found.exact_leaks,
-            [train, test],
-        ),
-        twins(
-            "Much alike in both splits",
-            leak,
-            &found.near_leaks,
-            [train, test],
-        ),
-        twins(
-            "Twice in the training split",
-            "",
-            &found.exact_train,
-            [train, train],
-        ),
-        twins(
-            "Twice in the test split",
-            "",
-            &found.exact_test,
-            [test, test],
-        ),
-    ]
-    .into_iter()
-    .collect();
-    let mut groups = groups?;
+    let mut groups = twin_groups(found, data)?;
     let small = |title: &str, classes: &[ClassInSplit]| {
         let name = |class: &ClassInSplit| named(format!("{} · {}", class.split, class.class));
         group(title, "", classes.iter().collect(), name)
@@ -141,6 +100,50 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
         counts: owned(found.counts()),
         groups,
     })
+}
+
+fn twin_groups(found: &SoundnessReport, data: &Dataset) -> Result<Vec<FindingGroup>> {
+    let (train, test) = (("train", &data.train), ("test", &data.test));
+    let leak = "A model may have learnt these test images by heart: figures on them flatter it.";
+    let kinds = [
+        (
+            "The same image in both splits",
+            leak,
+            &found.exact_leaks,
+            [train, test],
+        ),
+        (
+            "Much alike in both splits",
+            leak,
+            &found.near_leaks,
+            [train, test],
+        ),
+        (
+            "Twice in the training split",
+            "",
+            &found.exact_train,
+            [train, train],
+        ),
+        (
+            "Twice in the test split",
+            "",
+            &found.exact_test,
+            [test, test],
+        ),
+    ];
+    let group = |(title, note, twins, splits): (&str, &str, &Vec<Duplicate>, [Split; 2])| {
+        let shown = twins
+            .iter()
+            .take(SHOWN)
+            .map(|twins| duplicate(twins, splits));
+        Ok(FindingGroup {
+            title: title.into(),
+            note: note.into(),
+            total: twins.len(),
+            findings: shown.collect::<Result<_>>()?,
+        })
+    };
+    kinds.into_iter().map(group).collect()
 }
 
 /// A split's name and its images.
@@ -178,6 +181,17 @@ fn how_alike(correlation: f64, same_class: bool) -> String {
 /// The page of a folder of pictures.
 fn folder_page(found: &FolderReport, folder: &Path) -> DataReport {
     let (height, width) = found.size;
+    DataReport {
+        name: folder.display().to_string(),
+        data: format!("{} pictures, most of {width}×{height} pixels", found.images),
+        verdict: verdict(found.is_sound()),
+        banners: Vec::new(),
+        counts: owned(found.counts()),
+        groups: folder_groups(found, folder),
+    }
+}
+
+fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
     let twins = |title: &str, note: &str, all: &[Twins], same_class: bool| {
         let own = all.iter().filter(|twins| twins.same_class == same_class);
         group(title, note, own.collect(), |twins| Finding {
@@ -204,47 +218,40 @@ fn folder_page(found: &FolderReport, folder: &Path) -> DataReport {
     };
     let label = "One of the two labels must be wrong.";
     let split = "Split by chance, one may be trained on and the other judged.";
-    DataReport {
-        name: folder.display().to_string(),
-        data: format!("{} pictures, most of {width}×{height} pixels", found.images),
-        verdict: verdict(found.is_sound()),
-        banners: Vec::new(),
-        counts: owned(found.counts()),
-        groups: vec![
-            group(
-                "Cannot be read, or are cut",
-                "",
-                found.unreadable.iter().collect(),
-                file,
-            ),
-            twins(
-                "The same picture in two classes",
-                label,
-                &found.exact,
-                false,
-            ),
-            twins("Much alike in two classes", "", &found.near, false),
-            twins(
-                "The same picture twice in a class",
-                split,
-                &found.exact,
-                true,
-            ),
-            twins("Much alike in a class", split, &found.near, true),
-            group(
-                "Of another size than most",
-                "They are resized, not cropped: what is in them is stretched.",
-                found.odd_sizes.iter().collect(),
-                file,
-            ),
-            group(LONE, "", found.lone_classes.iter().collect(), |class| {
-                named(class.clone())
-            }),
-            group(EMPTY, "", found.empty_classes.iter().collect(), |class| {
-                named(class.clone())
-            }),
-        ],
-    }
+    vec![
+        group(
+            "Cannot be read, or are cut",
+            "",
+            found.unreadable.iter().collect(),
+            file,
+        ),
+        twins(
+            "The same picture in two classes",
+            label,
+            &found.exact,
+            false,
+        ),
+        twins("Much alike in two classes", "", &found.near, false),
+        twins(
+            "The same picture twice in a class",
+            split,
+            &found.exact,
+            true,
+        ),
+        twins("Much alike in a class", split, &found.near, true),
+        group(
+            "Of another size than most",
+            "They are resized, not cropped: what is in them is stretched.",
+            found.odd_sizes.iter().collect(),
+            file,
+        ),
+        group(LONE, "", found.lone_classes.iter().collect(), |class| {
+            named(class.clone())
+        }),
+        group(EMPTY, "", found.empty_classes.iter().collect(), |class| {
+            named(class.clone())
+        }),
+    ]
 }
 
 /// A finding that is no picture.
