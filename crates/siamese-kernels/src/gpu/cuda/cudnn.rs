@@ -72,6 +72,20 @@ struct Prepared<T> {
     filter: (FilterAlgo, usize),
 }
 
+/// An algorithm of a pass with the bytes it works in; where the shape is not its, the one that cuDNN names.
+macro_rules! algorithm {
+    ($pass:expr, $first:expr) => {{
+        let pass = $pass;
+        match pass.get_workspace_size($first) {
+            Ok(bytes) => ($first, bytes),
+            Err(_) => {
+                let other = pass.pick_algorithm()?;
+                (other, pass.get_workspace_size(other)?)
+            }
+        }
+    }};
+}
+
 impl<T: Element> Prepared<T> {
     fn new(cudnn: &Arc<Cudnn>, c: &Convolution) -> Result<Self> {
         let s = &c.step;
@@ -91,56 +105,34 @@ impl<T: Element> Prepared<T> {
         let y = cudnn.create_4d_tensor::<T>(nhwc, images(s.output))?;
         let weights = [s.output.c, s.input.c, s.kernel, s.kernel].map(|n| n as i32);
         let w = cudnn.create_4d_filter::<T>(nhwc, weights)?;
-        // These three serve channels-last images with tensor cores and give the same bits every
-        // time; where a shape is not theirs, cuDNN says what is.
-        let forward = {
-            let pass = ConvForward {
+        // These three serve channels-last images with tensor cores and give the same bits every time.
+        let forward = algorithm!(
+            ConvForward {
                 conv: &conv,
                 x: &x,
                 w: &w,
-                y: &y,
-            };
-            let first = ForwardAlgo::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM;
-            match pass.get_workspace_size(first) {
-                Ok(bytes) => (first, bytes),
-                Err(_) => {
-                    let algo = pass.pick_algorithm()?;
-                    (algo, pass.get_workspace_size(algo)?)
-                }
-            }
-        };
-        let data = {
-            let pass = ConvBackwardData {
+                y: &y
+            },
+            ForwardAlgo::CUDNN_CONVOLUTION_FWD_ALGO_IMPLICIT_PRECOMP_GEMM
+        );
+        let data = algorithm!(
+            ConvBackwardData {
                 conv: &conv,
                 dx: &x,
                 w: &w,
-                dy: &y,
-            };
-            let first = DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1;
-            match pass.get_workspace_size(first) {
-                Ok(bytes) => (first, bytes),
-                Err(_) => {
-                    let algo = pass.pick_algorithm()?;
-                    (algo, pass.get_workspace_size(algo)?)
-                }
-            }
-        };
-        let filter = {
-            let pass = ConvBackwardFilter {
+                dy: &y
+            },
+            DataAlgo::CUDNN_CONVOLUTION_BWD_DATA_ALGO_1
+        );
+        let filter = algorithm!(
+            ConvBackwardFilter {
                 conv: &conv,
                 x: &x,
                 dw: &w,
-                dy: &y,
-            };
-            let first = FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1;
-            match pass.get_workspace_size(first) {
-                Ok(bytes) => (first, bytes),
-                Err(_) => {
-                    let algo = pass.pick_algorithm()?;
-                    (algo, pass.get_workspace_size(algo)?)
-                }
-            }
-        };
+                dy: &y
+            },
+            FilterAlgo::CUDNN_CONVOLUTION_BWD_FILTER_ALGO_1
+        );
         Ok(Self {
             conv,
             x,
