@@ -220,7 +220,7 @@ impl CustomOp2 for Chain {
             Device::Cuda(_) => self.cuda_gradients(x, dy)?,
             _ => self.cpu_gradients(x, dy)?,
         };
-        lock(&self.shared.grads).clone_from(&grads);
+        *lock(&self.shared.grads) = grads;
         let token = match token.track_op() {
             true => Some(token.zeros_like()?),
             false => None,
