@@ -1,0 +1,138 @@
+//! Files that others read are written whole or not at all.
+//!
+//! A reader never sees half a file, whatever happens while it is written: a crash, a full disk, a second writer.
+//! Every writer of the toolkit goes through [`write_whole`].
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// The ending of a file that is being written; one that a killed process left may be removed.
+pub const PARTIAL: &str = "partial";
+
+/// Writes the file at `path` by way of a temporary file beside it: written, synced to disk, renamed, and the folder
+/// synced too. Until then an older file of that name stays whole.
+///
+/// A link is followed, and what it leads to replaced. What is no regular file (`/dev/stdout`, a pipe) is written in
+/// place. The file's mode is what the umask says.
+///
+/// ```
+/// use std::io::Write;
+///
+/// # let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("answer.txt");
+/// siamese_files::write_whole(&path, |file| writeln!(file, "42"))?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "42\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+/// What `write` or the file system says; the temporary file is removed then.
+pub fn write_whole(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    if target.metadata().is_ok_and(|found| !found.is_file()) {
+        let mut file = BufWriter::new(OpenOptions::new().write(true).open(&target)?);
+        write(&mut file)?;
+        return file.flush();
+    }
+    let partial = partial_of(&target);
+    let written = write_synced(&partial, write).and_then(|()| fs::rename(&partial, &target));
+    if written.is_err() {
+        // what is left of it is of no use to anyone, and the first error is the one to tell
+        fs::remove_file(&partial).ok();
+        return written;
+    }
+    sync_folder(&target)
+}
+
+/// Writes these bytes as [`write_whole`] does.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole(path, |file| file.write_all(bytes))
+}
+
+fn write_synced(
+    partial: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(partial)?);
+    write(&mut file)?;
+    file.into_inner()?.sync_all()
+}
+
+/// `folder/name` → `folder/.name.PID.partial`: hidden, and not another process's.
+fn partial_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}.{PARTIAL}", std::process::id()));
+    path.with_file_name(name)
+}
+
+/// Makes a rename last through a power cut; only Unix lets a folder be opened.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_older_file_and_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        write_bytes(&path, b"old").unwrap();
+        let error = write_whole(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(error.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_and_a_bare_name_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(write_bytes(&folder.path().join("none/model"), b"x").is_err());
+        assert_eq!(
+            partial_of(Path::new("model")).parent(),
+            Some(Path::new("")),
+            "beside the file"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_devices_written_in_place_and_modes_left_to_the_umask() {
+        use std::os::unix::fs::{MetadataExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        write_bytes(&real, b"old").unwrap();
+        symlink(&real, &link).unwrap();
+        write_bytes(&link, b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"new");
+
+        let plain = folder.path().join("plain");
+        fs::write(&plain, b"").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().mode();
+        assert_eq!(mode(&real), mode(&plain));
+
+        write_bytes(Path::new("/dev/null"), b"gone").unwrap();
+        if Path::new("/dev/full").exists() {
+            let error = write_bytes(Path::new("/dev/full"), b"x").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        }
+    }
+}
