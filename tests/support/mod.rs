@@ -28,15 +28,17 @@ pub(crate) fn workspace() -> PathBuf {
 
 /// A configuration that trains within seconds.
 pub(crate) fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
-    let mut config = serde_json::to_value(siamese_train::TrainConfig::cifar100("quick")?)?;
-    let tower = &mut config["tower"];
-    tower["stages"] = serde_json::json!([{ "channels": 8, "convolutions": 1 }, { "channels": 16, "convolutions": 1 }]);
-    tower["embedding"] = 16.into();
-    config["epochs"] = epochs.into();
-    config["validation_pairs"] = 2000.into();
-    config["test_pairs"] = 2000.into();
-    let path = folder.join("small.json");
-    std::fs::write(&path, config.to_string())?;
+    let config = format!(
+        "preset = 'quick'
+        epochs = {epochs}
+        data.source = 'cifar100'
+        tower.embedding = 16
+        tower.body.stages = [{{ channels = 8, convolutions = 1 }}, {{ channels = 16, convolutions = 1 }}]
+        judge = {{ validation_pairs = 2000, test_pairs = 2000 }}
+        "
+    );
+    let path = folder.join("small.toml");
+    std::fs::write(&path, config)?;
     Ok(path)
 }
 

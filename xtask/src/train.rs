@@ -38,5 +38,11 @@ Examples:
 ";
 
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
-    siamese::run(&["train", "cifar100"], args)
+    // a resumed run knows its data
+    let resumes = |arg: &String| arg == "--resume" || arg.starts_with("--resume=");
+    let subcommand: &[&str] = match args.iter().any(resumes) {
+        true => &["train"],
+        false => &["train", "cifar100"],
+    };
+    siamese::run(subcommand, args)
 }

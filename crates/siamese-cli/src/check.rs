@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(value_enum, default_value = "cifar100")]
     set: SetName,
     /// Look through this folder of pictures instead, one subfolder per class
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "source"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["place", "source"])]
     folder: Option<PathBuf>,
     #[command(flatten)]
     data: DataArguments,

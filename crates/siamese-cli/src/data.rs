@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use siamese_data::{Dataset, LoadOptions, Origin, SourceChoice, fetch_cifar100, load_cifar100};
+use siamese_data::{
+    Columns, Dataset, Listing, LoadOptions, OpenOptions, Origin, SourceChoice, fetch_cifar100,
+    load_cifar100,
+};
 
 use crate::check;
 
@@ -19,11 +22,11 @@ pub(crate) enum SetName {
 /// Where the images come from.
 #[derive(Args)]
 pub(crate) struct DataArguments {
-    /// The data set on disk: the hub's parquet folder, cifar-100-binary.tar.gz, or its unpacked folder
-    #[arg(long, value_name = "PATH")]
-    data: Option<PathBuf>,
-    /// Where to take it from otherwise
-    #[arg(long, value_enum, default_value = "auto", conflicts_with = "data")]
+    /// Where the data set lies, if not where its name leads
+    #[arg(long = "data", id = "place", value_name = "PATH")]
+    data: Option<String>,
+    /// Where to take a set from that is named
+    #[arg(long, value_enum, default_value = "auto", conflicts_with = "place")]
     source: Source,
 }
 
@@ -38,45 +41,69 @@ enum Source {
 }
 
 impl DataArguments {
-    /// Loads the set, and says loudly if it is only the sample.
-    pub(crate) fn load(&self, set: SetName) -> Result<Dataset> {
-        self.load_as(set, None)
+    /// Where the data set lies, if that was told.
+    pub(crate) fn path(&self) -> Option<&str> {
+        self.data.as_deref()
     }
 
-    /// As [`Self::load`]; where nothing was asked for, from where an earlier run had it.
-    pub(crate) fn load_as(&self, set: SetName, earlier: Option<&Origin>) -> Result<Dataset> {
-        let asked = (self.data.clone(), self.source);
-        let (data, source) = match (asked, earlier) {
-            ((None, Source::Auto), Some(Origin::Path(path))) => (Some(path.clone()), Source::Auto),
-            ((None, Source::Auto), Some(Origin::Sample(_))) => (None, Source::Sample),
-            (asked, _) => asked,
-        };
+    /// How a data set is opened.
+    pub(crate) fn options(&self, columns: Columns) -> OpenOptions {
+        OpenOptions {
+            source: self.source.into(),
+            columns,
+            ..Default::default()
+        }
+    }
+
+    /// As [`Self::options`]; where nothing was asked for, the sample again for a run that had it.
+    pub(crate) fn options_as(&self, columns: Columns, sample: bool) -> OpenOptions {
+        let again = sample && self.data.is_none() && matches!(self.source, Source::Auto);
+        OpenOptions {
+            source: if again { SourceChoice::Sample } else { self.source.into() },
+            ..self.options(columns)
+        }
+    }
+
+    /// Says what was recognised, loudly if it is only the sample.
+    pub(crate) fn say(&self, listing: &Listing) {
+        eprint!("{}", listing.describe());
+        if matches!(listing.origin, Origin::Sample(_)) {
+            warn_of_sample(listing.items.len(), listing.fallback.as_deref());
+        }
+    }
+
+    /// Loads a set by name, and says loudly if it is only the sample.
+    pub(crate) fn load(&self, set: SetName) -> Result<Dataset> {
         let options = LoadOptions {
-            data,
-            source: match source {
-                Source::Auto => SourceChoice::Auto,
-                Source::Hub => SourceChoice::Hub,
-                Source::Sample => SourceChoice::Sample,
-            },
+            data: self.data.as_ref().map(PathBuf::from),
+            source: self.source.into(),
             ..Default::default()
         };
         let data = match set {
             SetName::Cifar100 => load_cifar100(&options)?,
         };
         if data.provenance.is_sample() {
-            warn_of_sample(&data);
+            let images = data.train.len() + data.test.len();
+            warn_of_sample(images, data.provenance.fallback.as_deref());
         }
         Ok(data)
     }
 }
 
-fn warn_of_sample(data: &Dataset) {
-    let reason = data.provenance.fallback.as_deref().unwrap_or("asked for");
+impl From<Source> for SourceChoice {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Auto => Self::Auto,
+            Source::Hub => Self::Hub,
+            Source::Sample => Self::Sample,
+        }
+    }
+}
+
+fn warn_of_sample(images: usize, fallback: Option<&str>) {
+    let reason = fallback.unwrap_or("asked for");
     eprintln!("┌──────────────────────────────────────────────────────────────────────────────");
-    eprintln!(
-        "│ WARNING: this is only the bundled sample ({} training images).",
-        data.train.len()
-    );
+    eprintln!("│ WARNING: this is only the bundled sample ({images} images).");
     eprintln!("│ Its figures show that all works, not how good the method is.");
     eprintln!("│ Why: {reason}");
     eprintln!("│ The whole set: siamese fetch cifar100, or --data PATH");

@@ -26,8 +26,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Train a tower; leaves a run folder with model, figures and report
-    Train(train::Arguments),
+    /// Train on any labelled pictures; leaves a run folder with model, figures and report
+    Train(Box<train::Arguments>),
+    /// Write a commented configuration to edit, for `siamese train FILE.toml`
+    New(Box<train::NewArguments>),
     /// Say how good a model is, or an embedding from anywhere
     Evaluate(evaluate::Arguments),
     /// Say whether two pictures show the same thing
@@ -44,7 +46,8 @@ enum Command {
 fn main() -> ExitCode {
     sigpipe::reset(); // `siamese … | head` ends quietly
     let result = match Arguments::parse().command {
-        Command::Train(arguments) => train::run(arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::New(arguments) => train::new(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

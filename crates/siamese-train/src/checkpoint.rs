@@ -1,6 +1,7 @@
 //! A checkpoint: all that a run needs to go on as if it had never stopped.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -9,8 +10,8 @@ use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 
-use crate::EarlyStopping;
 use crate::step::Totals;
+use crate::stopping::EarlyStopping;
 
 const STATE_KEY: &str = "siamese_state";
 
@@ -36,37 +37,66 @@ pub(crate) struct Position {
     pub seconds: f64,
 }
 
-/// Weights, optimizer state and position.
+impl Position {
+    /// Before the first step.
+    pub(crate) fn start(stopping: EarlyStopping) -> Self {
+        Self {
+            epoch: 0,
+            batch: 0,
+            step: 0,
+            totals: Totals::default(),
+            stopping,
+            stopped: false,
+            alarm: None,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// The tensors of a run's parts, and its position.
 pub(crate) struct Checkpoint {
-    /// Parameters and buffers of the tower.
-    pub tower: HashMap<String, Tensor>,
-    /// State of the optimizer.
-    pub optimizer: HashMap<String, Tensor>,
+    /// Under `PART.NAME`.
+    tensors: BTreeMap<String, Tensor>,
     /// Where the run stands.
-    pub position: Position,
+    pub(crate) position: Position,
 }
 
 impl Checkpoint {
-    /// Writes it by way of a temporary file: an older checkpoint stays whole until this one is.
+    /// A checkpoint without tensors.
+    pub(crate) fn at(position: Position) -> Self {
+        Self {
+            tensors: BTreeMap::new(),
+            position,
+        }
+    }
+
+    /// Adds the tensors of a part: `tower`, `objective`, `optimizer`, `average`.
+    pub(crate) fn add(&mut self, part: &str, tensors: impl IntoIterator<Item = (String, Tensor)>) {
+        let named = tensors
+            .into_iter()
+            .map(|(name, tensor)| (format!("{part}.{name}"), tensor));
+        self.tensors.extend(named);
+    }
+
+    /// The tensors of a part, by the names that it gave them.
+    pub(crate) fn part(&self, part: &str) -> HashMap<String, Tensor> {
+        let own = self.tensors.iter().filter_map(|(name, tensor)| {
+            let name = name.strip_prefix(part)?.strip_prefix('.')?;
+            Some((name.to_string(), tensor.clone()))
+        });
+        own.collect()
+    }
+
+    /// Writes it; an older checkpoint stays whole until this one is.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
-        let tower = self
-            .tower
-            .iter()
-            .map(|(name, t)| (format!("tower.{name}"), t));
-        let optimizer = self
-            .optimizer
-            .iter()
-            .map(|(name, t)| (format!("optimizer.{name}"), t));
-        let tensors: BTreeMap<String, &Tensor> = tower.chain(optimizer).collect();
         let state = serde_json::to_string(&self.position)?;
-        let partial = path.with_extension("partial");
         let metadata = HashMap::from([(STATE_KEY.to_string(), state)]);
-        safetensors::serialize_to_file(tensors, Some(metadata), &partial)
-            .with_context(|| format!("writing {}", partial.display()))?;
-        std::fs::rename(&partial, path).with_context(|| format!("writing {}", path.display()))
+        let bytes = safetensors::serialize(&self.tensors, Some(metadata))?;
+        siamese_files::write_whole(path, |file| file.write_all(&bytes))
+            .with_context(|| format!("writing {}", path.display()))
     }
 
     /// Reads it.
@@ -79,18 +109,9 @@ impl Checkpoint {
             let (_, header) = SafeTensors::read_metadata(&bytes)?;
             let state = header.metadata().as_ref().and_then(|m| m.get(STATE_KEY));
             let state = state.context("it is not a checkpoint of a training run")?;
-            let mut checkpoint = Self {
-                tower: HashMap::new(),
-                optimizer: HashMap::new(),
-                position: serde_json::from_str(state)?,
-            };
+            let mut checkpoint = Self::at(serde_json::from_str(state)?);
             for (name, view) in SafeTensors::deserialize(&bytes)?.tensors() {
-                let tensor = view.load(device)?;
-                if let Some(name) = name.strip_prefix("tower.") {
-                    checkpoint.tower.insert(name.to_string(), tensor);
-                } else if let Some(name) = name.strip_prefix("optimizer.") {
-                    checkpoint.optimizer.insert(name.to_string(), tensor);
-                }
+                checkpoint.tensors.insert(name, view.load(device)?);
             }
             Ok(checkpoint)
         };

@@ -1,15 +1,15 @@
 //! A run folder: where a run keeps all that it leaves behind.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
-use siamese_data::Provenance;
 use siamese_report::EpochRow;
 
-use crate::TrainConfig;
+use crate::config::TrainConfig;
+use crate::data::DataRecord;
 
 /// The version of Candle in the workspace; a test keeps it true.
 const CANDLE_VERSION: &str = "0.11.1";
@@ -43,7 +43,7 @@ pub struct RunRecord {
     /// Operating system and architecture.
     pub platform: String,
     /// The data set.
-    pub data: Provenance,
+    pub data: DataRecord,
     /// The command line, without the program's folder.
     pub command: String,
     /// The configuration.
@@ -52,7 +52,7 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// The record of a new run.
-    pub fn new(config: &TrainConfig, data: &Provenance, device: String, command: String) -> Self {
+    pub fn new(config: &TrainConfig, data: &DataRecord, device: String, command: String) -> Self {
         Self {
             siamese: env!("CARGO_PKG_VERSION").into(),
             candle: CANDLE_VERSION.into(),
@@ -64,29 +64,22 @@ impl RunRecord {
         }
     }
 
-    /// The configuration in a run's `config.json`, or in a file that holds a bare configuration.
-    ///
-    /// # Errors
-    /// When the file cannot be read or holds neither; the message names file and place.
-    pub fn read_config(path: &Path) -> Result<TrainConfig> {
-        let reading = || format!("reading {}", path.display());
-        let text = fs::read_to_string(path).with_context(reading)?;
-        let value: serde_json::Value = serde_json::from_str(&text).with_context(reading)?;
-        let config = value.get("config").unwrap_or(&value).clone();
-        serde_json::from_value(config).with_context(reading)
-    }
-
     /// Whether a run may go on with this data.
     ///
     /// # Errors
-    /// When the run was started on another set, or on the sample and now sees the whole set or the reverse.
-    pub fn check_data(&self, data: &Provenance) -> Result<()> {
+    /// When a file of the set changed since the run was started, or it is another set.
+    pub fn check_data(&self, data: &DataRecord) -> Result<()> {
         ensure!(
-            (&self.data.name, self.data.is_sample()) == (&data.name, data.is_sample()),
-            "the run was started on {} ({}), but this is {} ({}): give the same --data or --source",
+            self.data.name == data.name && self.data.sample == data.sample,
+            "the run was started on {} ({}), but this is {} ({}): give the same data",
             self.data.name,
             self.data.origin,
             data.name,
+            data.origin
+        );
+        ensure!(
+            self.data.fingerprint == data.fingerprint,
+            "{} is not what it was when the run was started (a picture was added, removed or changed): put it back, or start a new run",
             data.origin
         );
         Ok(())
@@ -184,20 +177,13 @@ impl RunFolder {
         self.write(name, text.as_bytes())
     }
 
-    /// Writes a file by way of a temporary one: there is never half of it.
+    /// Writes a file whole or not at all.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.file(name);
-        let partial = self.file(&format!("{name}.partial"));
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&partial)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&partial, &path)
-        };
-        write().with_context(|| format!("writing {}", path.display()))
+        siamese_files::write_bytes(&path, bytes).with_context(|| format!("writing {}", path.display()))
     }
 
     /// Adds a line to `metrics.jsonl`.

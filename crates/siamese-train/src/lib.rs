@@ -1,27 +1,36 @@
-//! The training loop: optimizers, schedules, early stopping, checkpoints, run folders.
+//! The training loop: configuration, optimizers, schedules, early stopping, checkpoints, run folders.
 //!
-//! [`train`] turns a [`TrainConfig`] and a data set into a run folder with a model, its figures and a report.
-//! The same configuration, data and version give the same weights on a CPU, however often the run was
-//! interrupted and resumed and however many threads it had.
+//! A [`Draft`] puts a run together: a data set as listed, what is told, and what is chosen from the data. [`train`]
+//! turns the completed [`TrainConfig`] and [`TrainingData`] into a run folder with a model, its figures and a report,
+//! and tells what happens as [`Event`]s: the library prints nothing. The same configuration, data and version give the
+//! same weights on a CPU, however often the run was interrupted and resumed and however many threads it had.
 
 mod checkpoint;
 pub mod collapse;
 mod config;
+mod data;
+mod draft;
+mod event;
 mod finish;
 mod folder;
-mod paper;
-mod progress;
+mod plan;
+mod run;
 mod schedule;
-mod splits;
-mod state;
 mod step;
 mod stopping;
+mod summary;
 mod train;
+mod write_up;
 
-pub use config::{LossConfig, LossPairs, OptimizerConfig, TrainConfig};
-pub use finish::{Summary, SummaryFigure};
+pub use config::{
+    DataConfig, JudgeConfig, Layer, OptimizerConfig, Preset, Proposal, TrainConfig, Traits,
+};
+pub use data::{DataRecord, Divided, TestSet, TrainingData};
+pub use draft::Draft;
+pub use event::{Event, StepEvent};
 pub use folder::{RunFolder, RunRecord};
+pub use plan::Plan;
 pub use schedule::Schedule;
-pub use splits::{HeldOut, SplitBy, TestSet};
 pub use stopping::{EarlyStopping, Monitor, StoppingConfig, Verdict};
+pub use summary::{Summary, SummaryFigure};
 pub use train::{Outcome, Request, train};

@@ -4,22 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use candle_core::Device;
 use siamese_core::metrics::calibration::Calibration;
-use siamese_core::metrics::verification::{Target, Threshold};
-use siamese_data::{Dataset, LoaderConfig, PairLoader};
-use siamese_evaluate::{JudgedPairs, embed};
+use siamese_core::metrics::verification::{FittedThreshold, Target};
+use siamese_data::{Loader, LoaderConfig, Part};
+use siamese_embed::embed;
+use siamese_evaluate::JudgedPairs;
 use siamese_kernels::optim::global_grad_norm;
 use siamese_report::{EpochRow, EventWriter};
 
 use crate::checkpoint::Position;
-use crate::progress::{EpochProgress, epoch_line};
-use crate::state::Run;
-use crate::step::{StepSums, Totals, gradients};
-use crate::{Monitor, RunFolder, Summary, TrainConfig, Verdict, collapse, finish};
+use crate::collapse;
+use crate::config::TrainConfig;
+use crate::data::TrainingData;
+use crate::event::{Event, StepEvent};
+use crate::finish::finish;
+use crate::folder::RunFolder;
+use crate::run::Run;
+use crate::step::{Prepared, StepSums, Totals, gradients};
+use crate::stopping::{Monitor, Verdict};
+use crate::summary::Summary;
 
-/// Figures are read from the device after this many steps.
+/// Figures are read from the device after this many steps, and a checkpoint is written then at most.
 const READ_EVERY: usize = 20;
 
 /// What to train.
@@ -27,13 +34,19 @@ pub struct Request<'a> {
     /// All that decides the run.
     pub config: &'a TrainConfig,
     /// The images.
-    pub data: &'a Dataset,
+    pub data: &'a TrainingData,
     /// Where the tower computes.
     pub device: &'a Device,
     /// Where everything goes; a checkpoint in it is gone on from.
     pub folder: &'a RunFolder,
+    /// Background threads that prepare batches, at least one.
+    pub workers: usize,
+    /// A checkpoint is written this often, and at the end of each epoch.
+    pub checkpoint_every: Duration,
     /// Set to true (by Ctrl-C, say) to end after the current step, with a checkpoint.
     pub interrupt: &'a AtomicBool,
+    /// Is told what happens.
+    pub observe: &'a dyn Fn(&Event),
 }
 
 /// How a training ended.
@@ -48,7 +61,7 @@ pub enum Outcome {
     },
 }
 
-/// Trains, keeps the best epoch's weights, and judges them once on the test split.
+/// Trains, keeps the best epoch's weights, and judges them once on the test images.
 ///
 /// # Errors
 /// When the configuration does not fit the data, or a file cannot be read or written.
@@ -60,20 +73,12 @@ pub fn train(request: &Request) -> Result<Outcome> {
             break;
         }
         let started = Instant::now();
-        let Some(trained) = train_epoch(&mut run, request.interrupt)? else {
+        let Some(trained) = train_epoch(&mut run, request)? else {
             run.position.seconds += started.elapsed().as_secs_f64();
             run.save()?;
             return Ok(Outcome::Interrupted { epoch: epoch + 1 });
         };
-        let validation = validate(&run)?;
-        let row = epoch_row(&run, &trained, &validation);
-        let verdict = run
-            .position
-            .stopping
-            .observe(epoch, watched(&run.config, &validation));
-        if verdict == Verdict::Best {
-            run.save_best(&validation.threshold, &validation.calibration)?;
-        }
+        let (row, verdict) = end_epoch(&mut run, &trained)?;
         run.position = Position {
             epoch: epoch + 1,
             batch: 0,
@@ -85,9 +90,10 @@ pub fn train(request: &Request) -> Result<Outcome> {
         run.folder.append_epoch(&row)?;
         write_events(&mut events, &row, run.position.step)?;
         run.save()?;
-        say(&run, &row, verdict);
+        tell(&run, request, &row, verdict);
     }
-    Ok(Outcome::Finished(Box::new(finish::finish(&run, request)?)))
+    (request.observe)(&Event::Judging);
+    Ok(Outcome::Finished(Box::new(finish(&run, request)?)))
 }
 
 /// What an epoch's training was like.
@@ -100,59 +106,40 @@ struct Trained {
 }
 
 /// Trains until the epoch ends, or `None` when interrupted.
-fn train_epoch(run: &mut Run, interrupt: &AtomicBool) -> Result<Option<Trained>> {
-    let epoch = run.position.epoch;
-    let batches = run.sampler.epoch(epoch);
-    let (first, count) = (run.position.batch, batches.len());
-    let total_steps = count * run.config.epochs;
-    let loader = LoaderConfig {
-        augment: run.config.augment,
-        seed: run.config.seed,
-        epoch,
-        skip_batches: first,
-        ..Default::default()
-    };
-    let mut loader = PairLoader::new(Arc::clone(&run.splits.train), batches, loader)?;
-    let mut progress = EpochProgress::start(epoch + 1, run.config.epochs, first, count);
+fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
     let (started, mut images, mut learning_rate) = (Instant::now(), 0, 0.0);
+    let mut saved = Instant::now();
+    let mut loader = loader(run, request.workers)?;
+    let count = run.sampler.batches_per_epoch();
     let mut sums = StepSums::default();
-    while let Some(batch) = loader.next() {
-        let batch = batch?;
-        let (grads, figures) = gradients(&run.tower, &run.config, run.position.step, &batch)?;
-        let scale = match run.config.clip_norm {
-            Some(most) => {
-                (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0)
-            }
-            None => 1.0,
-        };
-        learning_rate =
-            run.config.learning_rate * run.config.schedule.factor(run.position.step, total_steps);
-        run.optimizer.step(&grads, learning_rate, scale)?;
-        sums.push(figures)?;
-        run.position.step += 1;
-        run.position.batch += 1;
-        images += batch.labels.len();
-        let interrupted = interrupt.load(Ordering::Relaxed);
-        if run.position.batch.is_multiple_of(READ_EVERY)
-            || run.position.batch == count
-            || interrupted
-        {
+    for batch in &mut loader {
+        let batch = batch??;
+        learning_rate = step(run, &batch, count, &mut sums)?;
+        images += batch.len();
+        let interrupted = request.interrupt.load(Ordering::Relaxed);
+        let last = run.position.batch == count;
+        if run.position.batch.is_multiple_of(READ_EVERY) || last || interrupted {
             run.position.totals.add(&std::mem::take(&mut sums))?;
+            if !last && saved.elapsed() >= request.checkpoint_every {
+                save_within_epoch(run, &started)?;
+                (request.observe)(&Event::Saved(&run.folder.last()));
+                saved = Instant::now();
+            }
         }
-        progress.step(
-            run.position.batch,
-            batch.labels.len(),
-            run.position.totals.health().loss,
-        );
-        loader.recycle(batch);
-        if interrupted && run.position.batch < count {
-            progress.finish();
+        (request.observe)(&Event::Step(StepEvent {
+            epoch: run.position.epoch + 1,
+            epochs: run.config.epochs,
+            batch: run.position.batch,
+            batches: count,
+            images: batch.len(),
+            loss: run.position.totals.health().loss,
+        }));
+        if interrupted && !last {
             return Ok(None);
         }
     }
-    progress.finish();
     let seconds = started.elapsed().as_secs_f64();
-    sound_alarm(run);
+    sound_alarm(run, request);
     Ok(Some(Trained {
         health: run.position.totals.health(),
         learning_rate,
@@ -162,29 +149,99 @@ fn train_epoch(run: &mut Run, interrupt: &AtomicBool) -> Result<Option<Trained>>
     }))
 }
 
+/// A checkpoint that counts the seconds of the epoch under way.
+fn save_within_epoch(run: &mut Run, started: &Instant) -> Result<()> {
+    let before = run.position.seconds;
+    run.position.seconds += started.elapsed().as_secs_f64();
+    let saved = run.save();
+    run.position.seconds = before;
+    saved
+}
+
+/// The batches of the epoch under way that are still to do, made into tensors by background threads.
+fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
+    let epoch = run.position.epoch;
+    let config = LoaderConfig {
+        augment: run.config.augment,
+        seed: run.config.seed,
+        epoch,
+        skip_batches: run.position.batch,
+        workers,
+        ..Default::default()
+    };
+    let input = run.config.tower.input.clone();
+    let dense = run.divided.dense_labels();
+    let prepare = move |batch: &_| Prepared::new(batch, &input, &dense);
+    Ok(Loader::new(
+        Arc::clone(&run.images),
+        run.sampler.epoch(epoch),
+        config,
+        prepare,
+    )?)
+}
+
+/// Takes one step of an epoch of `batches`; the learning rate that it had.
+fn step(run: &mut Run, batch: &Prepared, batches: usize, sums: &mut StepSums) -> Result<f64> {
+    let at = (run.config.seed, run.position.step);
+    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch)?;
+    let scale = match run.config.clip_norm {
+        Some(most) => (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0),
+        None => 1.0,
+    };
+    let total_steps = batches * run.config.epochs;
+    let factor = run.config.schedule.factor(run.position.step, total_steps);
+    let learning_rate = run.config.learning_rate * factor;
+    run.optimizer.step(&grads, learning_rate, scale)?;
+    if let Some(average) = &mut run.average {
+        average.update()?;
+    }
+    sums.push(figures)?;
+    run.position.step += 1;
+    run.position.batch += 1;
+    Ok(learning_rate)
+}
+
 /// Says so when the embedding has collapsed.
-fn sound_alarm(run: &mut Run) {
-    let collapsed_loss = run.config.loss.margin.powi(2) / 4.0;
+fn sound_alarm(run: &mut Run, request: &Request) {
+    let collapsed_loss = run.objective.collapsed();
     let Some(reason) = collapse::alarm(&run.position.totals.health(), collapsed_loss) else {
         return;
     };
-    eprintln!("ALARM in epoch {}: {reason}", run.position.epoch + 1);
-    run.position
-        .alarm
-        .get_or_insert((run.position.epoch + 1, reason));
+    let epoch = run.position.epoch + 1;
+    (request.observe)(&Event::Alarm {
+        epoch,
+        reason: &reason,
+    });
+    run.position.alarm.get_or_insert((epoch, reason));
 }
 
 /// The validation figures of an epoch.
 struct Validation {
-    loss: f64,
+    loss: Option<f64>,
     auc: f64,
     eer: f64,
-    threshold: Threshold,
+    threshold: FittedThreshold,
     calibration: Calibration,
 }
 
+/// Validates the weights that are kept, and keeps them if they are the best so far.
+fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
+    let (validation, stopping, verdict) = run.with_kept_weights(|| {
+        let validation = validate(run)?;
+        let mut stopping = run.position.stopping.clone();
+        let watched = watched(&run.config, &validation)?;
+        let verdict = stopping.observe(run.position.epoch, watched);
+        if verdict == Verdict::Best {
+            run.save_best(&validation.threshold, &validation.calibration)?;
+        }
+        Ok((validation, stopping, verdict))
+    })?;
+    run.position.stopping = stopping;
+    Ok((epoch_row(run, trained, &validation), verdict))
+}
+
 fn validate(run: &Run) -> Result<Validation> {
-    let embeddings = embed(&run.tower, &run.splits.validation, &run.splits.held_out)?;
+    let embeddings = embed(&run.tower, &run.images, &run.divided.of(Part::Validation))?;
     let judged = JudgedPairs::new(
         &embeddings,
         run.validation_pairs.clone(),
@@ -192,7 +249,7 @@ fn validate(run: &Run) -> Result<Validation> {
     )?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     Ok(Validation {
-        loss: judged.loss(run.config.loss.margin)?,
+        loss: run.objective.validation_loss(&judged.distances, &judged.like()),
         auc: judged.curve.roc_auc(),
         eer: judged.curve.eer(),
         threshold,
@@ -200,19 +257,24 @@ fn validate(run: &Run) -> Result<Validation> {
     })
 }
 
-fn watched(config: &TrainConfig, validation: &Validation) -> f64 {
-    match config.stopping.monitor {
-        Monitor::Loss => validation.loss,
+fn watched(config: &TrainConfig, validation: &Validation) -> Result<f64> {
+    Ok(match config.stopping.monitor {
+        Monitor::Loss => validation.loss.with_context(|| {
+            format!(
+                "stopping.monitor is \"loss\", but {} has no loss of validation pairs: choose \"auc\" or \"eer\"",
+                config.objective
+            )
+        })?,
         Monitor::Eer => validation.eer,
         Monitor::Auc => validation.auc,
-    }
+    })
 }
 
 fn epoch_row(run: &Run, trained: &Trained, validation: &Validation) -> EpochRow {
     EpochRow {
         epoch: run.position.epoch + 1,
         train_loss: trained.health.loss,
-        validation_loss: Some(validation.loss),
+        validation_loss: validation.loss,
         roc_auc: Some(validation.auc),
         eer: Some(validation.eer),
         accuracy: Some(validation.threshold.accuracy),
@@ -245,16 +307,17 @@ fn write_events(events: &mut EventWriter, row: &EpochRow, step: usize) -> Result
     Ok(events.flush()?)
 }
 
-fn say(run: &Run, row: &EpochRow, verdict: Verdict) {
+fn tell(run: &Run, request: &Request, row: &EpochRow, verdict: Verdict) {
     let done = run.position.epoch;
     let left = run.position.seconds / done as f64 * (run.config.epochs - done) as f64;
-    let left = Duration::from_secs_f64(left);
-    eprintln!(
-        "{}",
-        epoch_line(row, run.config.epochs, verdict == Verdict::Best, left)
-    );
+    (request.observe)(&Event::Epoch {
+        row,
+        epochs: run.config.epochs,
+        best: verdict == Verdict::Best,
+        left: Duration::from_secs_f64(left),
+    });
     if verdict == Verdict::Stop {
         let patience = run.config.stopping.patience;
-        eprintln!("early stopping: no progress for {patience} epochs");
+        (request.observe)(&Event::Stopped { patience });
     }
 }

@@ -2,20 +2,27 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use candle_core::{Device, Tensor};
-use siamese_core::{ImageInput, Model, Stage, TowerConfig};
-use siamese_data::{AugmentConfig, Dataset, ImageSet, Origin, Provenance};
-use siamese_train::{Monitor, Outcome, Request, RunFolder, RunRecord, Summary, TrainConfig, train};
+use siamese_core::Model;
+use siamese_data::{ImageSet, Part};
+use siamese_train::{
+    DataRecord, Event, Layer, Outcome, Request, RunFolder, RunRecord, Summary, TrainConfig,
+    TrainingData, train,
+};
 
 const CLASSES: usize = 4;
+/// Images of a class to train on, and to test.
+const PER_CLASS: [usize; 2] = [40, 20];
 
 /// Images of 6×8 pixels; each class is a bright bar at its own place, in noise that a small generator makes.
-fn images(per_class: usize, mut noise: u32) -> Result<ImageSet> {
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for i in 0..per_class * CLASSES {
+fn images() -> Result<ImageSet> {
+    let (mut pixels, mut labels, mut noise) = (Vec::new(), Vec::new(), 1u32);
+    for i in 0..PER_CLASS.iter().sum::<usize>() * CLASSES {
         let class = i % CLASSES;
         for y in 0..6 {
             for x in 0..8 {
@@ -30,51 +37,72 @@ fn images(per_class: usize, mut noise: u32) -> Result<ImageSet> {
     Ok(ImageSet::new(6, 8, 1, pixels, labels, names)?)
 }
 
-fn dataset() -> Result<Dataset> {
-    Ok(Dataset {
-        train: images(40, 1)?,
-        test: images(20, 2)?,
-        provenance: Provenance {
+fn data_of(images: ImageSet) -> TrainingData {
+    let count = |part: usize| PER_CLASS[part] * CLASSES;
+    let parts = [vec![Some(Part::Train); count(0)], vec![Some(Part::Test); count(1)]];
+    TrainingData {
+        about: DataRecord {
             name: "bars".into(),
-            origin: Origin::Path("bars".into()),
-            verified: false,
-            fallback: None,
+            title: "Bars".into(),
+            hub: None,
+            kind: "made images".into(),
+            origin: "bars".into(),
+            fingerprint: "bars".into(),
+            sample: false,
         },
-    })
+        names: (0..images.len()).map(|i| format!("bar {i}")).collect(),
+        groups: None,
+        published: Some(parts.concat()),
+        images: Arc::new(images),
+    }
 }
 
-fn config() -> Result<TrainConfig> {
-    let stage = |channels| Stage {
-        channels,
-        convolutions: 1,
-    };
-    let base = TrainConfig::cifar100("default")?;
-    Ok(TrainConfig {
-        tower: TowerConfig {
-            input: ImageInput {
-                height: 6,
-                width: 8,
-                mean: vec![0.4],
-                std: vec![0.2],
-            },
-            stages: vec![stage(8), stage(8)],
-            dropout: 0.25,
-            embedding: 8,
-            ..TowerConfig::cifar100()
-        },
-        learning_rate: 1e-2,
-        epochs: 3,
-        pairs_per_batch: 13,
-        augment: AugmentConfig {
-            flip: false,
-            crop_padding: 1,
-            ..Default::default()
-        },
-        validation_fraction: 0.25,
-        validation_pairs: 300,
-        test_pairs: 500,
-        ..base
-    })
+fn data() -> Result<TrainingData> {
+    Ok(data_of(images()?))
+}
+
+const CONFIG: &str = "
+preset = 'auto'
+epochs = 3
+learning_rate = 1e-2
+[data.split]
+validation = 0.25
+[tower]
+dropout = 0.25
+embedding = 8
+normalize = true
+[tower.input]
+height = 6
+width = 8
+mean = [0.4]
+std = [0.2]
+[tower.body]
+kind = 'stages'
+leaky_slope = 0.01
+stages = [{ channels = 8, convolutions = 1 }, { channels = 8, convolutions = 1 }]
+[objective]
+kind = 'contrastive'
+pairs = 'in_batch'
+averaging = 'active'
+[sampler]
+kind = 'pairs'
+pairs_per_batch = 13
+[augment]
+crop_padding = 1
+[judge]
+validation_pairs = 300
+test_pairs = 500
+";
+
+/// The small configuration with these settings over it.
+fn config(settings: &[(&str, &str)]) -> Result<TrainConfig> {
+    let mut layer = Layer::parse(CONFIG, "the test's configuration")?;
+    for (key, value) in settings {
+        let mut one = Layer::default();
+        one.set(key, value)?;
+        layer = layer.under(&one);
+    }
+    TrainConfig::from_layers([&layer])
 }
 
 struct Finished {
@@ -82,29 +110,35 @@ struct Finished {
     summary: Summary,
 }
 
+/// Trains in a folder, until the end or until the interrupt.
+fn go_on(folder: &RunFolder, config: &TrainConfig, data: &TrainingData, stop: bool) -> Result<Outcome> {
+    train(&Request {
+        config,
+        data,
+        device: &Device::Cpu,
+        folder,
+        workers: 2,
+        checkpoint_every: Duration::from_secs(60),
+        interrupt: &AtomicBool::new(stop),
+        observe: &|_: &Event| {},
+    })
+}
+
 /// Trains in `parent/name`; interrupted after each of the first `interrupts` steps and resumed.
 fn run(
     parent: &Path,
     name: &str,
     config: &TrainConfig,
-    data: &Dataset,
+    data: &TrainingData,
     interrupts: usize,
 ) -> Result<Finished> {
     let folder = RunFolder::create(parent, Some(name), "")?;
     folder.write_json(
         "config.json",
-        &RunRecord::new(config, &data.provenance, "CPU".into(), "test".into()),
+        &RunRecord::new(config, &data.about, "CPU".into(), "test".into()),
     )?;
     for attempt in 0.. {
-        let interrupt = AtomicBool::new(attempt < interrupts);
-        let outcome = train(&Request {
-            config,
-            data,
-            device: &Device::Cpu,
-            folder: &folder,
-            interrupt: &interrupt,
-        })?;
-        if let Outcome::Finished(summary) = outcome {
+        if let Outcome::Finished(summary) = go_on(&folder, config, data, attempt < interrupts)? {
             assert!(attempt >= interrupts.min(1), "the interrupt was ignored");
             return Ok(Finished {
                 folder,
@@ -138,7 +172,7 @@ fn assert_same_bits(a: &HashMap<String, Tensor>, b: &HashMap<String, Tensor>) ->
 #[test]
 fn a_run_learns_and_leaves_all_its_files() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let Finished { folder, summary } = run(parent.path(), "run", &config()?, &dataset()?, 0)?;
+    let Finished { folder, summary } = run(parent.path(), "run", &config(&[])?, &data()?, 0)?;
     for name in [
         "config.json",
         "metrics.jsonl",
@@ -181,7 +215,7 @@ fn a_run_learns_and_leaves_all_its_files() -> Result<()> {
 #[test]
 fn an_interrupted_run_ends_with_the_weights_of_one_never_interrupted() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let (config, data) = (config()?, dataset()?);
+    let (config, data) = (config(&[])?, data()?);
     let whole = run(parent.path(), "whole", &config, &data, 0)?;
     // 120 anchors in batches of 13: ten steps an epoch, so that these fall inside epochs and on their ends
     let pieces = run(parent.path(), "pieces", &config, &data, 25)?;
@@ -200,7 +234,7 @@ fn an_interrupted_run_ends_with_the_weights_of_one_never_interrupted() -> Result
 #[test]
 fn the_number_of_threads_does_not_change_a_bit() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let (config, data) = (config()?, dataset()?);
+    let (config, data) = (config(&[])?, data()?);
     let with_threads = |threads: usize| -> Result<Finished> {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -225,25 +259,15 @@ fn the_number_of_threads_does_not_change_a_bit() -> Result<()> {
 #[test]
 fn identical_images_raise_the_collapse_alarm_in_the_first_epoch() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let grey = |set: ImageSet| {
-        let names = set.classes.clone();
-        ImageSet::new(6, 8, 1, vec![90; set.len() * 48], set.labels, names)
-    };
-    let data = dataset()?;
-    let data = Dataset {
-        train: grey(data.train)?,
-        test: grey(data.test)?,
-        ..data
-    };
-    let config = TrainConfig {
-        epochs: 1,
-        tower: TowerConfig {
-            dropout: 0.0,
-            ..config()?.tower
-        },
-        augment: AugmentConfig::default(),
-        ..config()?
-    };
+    let images = images()?;
+    let names = images.classes.clone();
+    let grey = ImageSet::new(6, 8, 1, vec![90; images.len() * 48], images.labels, names)?;
+    let data = data_of(grey);
+    let config = config(&[
+        ("epochs", "1"),
+        ("tower.dropout", "0.0"),
+        ("augment.crop_padding", "0"),
+    ])?;
     let finished = run(parent.path(), "grey", &config, &data, 0)?;
     assert!(
         finished
@@ -258,26 +282,19 @@ fn identical_images_raise_the_collapse_alarm_in_the_first_epoch() -> Result<()> 
 #[test]
 fn early_stopping_ends_a_run_that_cannot_improve_and_resume_keeps_it_ended() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let mut config = config()?;
-    config.epochs = 20;
-    config.stopping.patience = 2;
-    config.stopping.min_delta = 10.0; // no progress is ever enough
-    config.stopping.monitor = Monitor::Auc;
-    let data = dataset()?;
+    let config = config(&[
+        ("epochs", "20"),
+        ("stopping.patience", "2"),
+        ("stopping.min_delta", "10.0"), // no progress is ever enough
+    ])?;
+    let data = data()?;
     let finished = run(parent.path(), "stop", &config, &data, 0)?;
     assert_eq!(
         (finished.summary.epochs, finished.summary.best_epoch),
         (3, 1)
     );
-    let interrupt = AtomicBool::new(false);
     let folder = RunFolder::open(finished.folder.path())?;
-    let again = train(&Request {
-        config: &config,
-        data: &data,
-        device: &Device::Cpu,
-        folder: &folder,
-        interrupt: &interrupt,
-    })?;
+    let again = go_on(&folder, &config, &data, false)?;
     let Outcome::Finished(again) = again else {
         panic!("interrupted")
     };
@@ -288,8 +305,8 @@ fn early_stopping_ends_a_run_that_cannot_improve_and_resume_keeps_it_ended() -> 
 #[test]
 fn images_of_another_size_are_an_error_that_names_both() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let config = TrainConfig::cifar100("default")?;
-    let error = run(parent.path(), "size", &config, &dataset()?, 0)
+    let config = TrainConfig::preset("default")?;
+    let error = run(parent.path(), "size", &config, &data()?, 0)
         .err()
         .context("no error")?;
     let message = format!("{error:#}");
@@ -297,5 +314,44 @@ fn images_of_another_size_are_an_error_that_names_both() -> Result<()> {
         message.contains("6x8x1") && message.contains("32x32x3"),
         "{message}"
     );
+    Ok(())
+}
+
+/// Every objective with a sampler that gives it what it needs, every optimizer and schedule: trains, is interrupted, and
+/// ends with the weights of a run that was not.
+#[test]
+fn every_recipe_learns_and_resumes_to_the_same_bits() -> Result<()> {
+    let recipes: [&[(&str, &str)]; 7] = [
+        &[("objective.pairs", "sampled"), ("objective.averaging", "all")],
+        &[("optimizer", "{ kind = 'sgd', momentum = 0.9, nesterov = true, weight_decay = 5e-4 }"), ("schedule", "{ kind = 'cosine', warmup = 0.1, floor = 0.0 }")],
+        &[("clip_norm", "0.5"), ("schedule", "{ kind = 'step', every = 0.4, factor = 0.3 }")],
+        &[("objective.kind", "triplet"), ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"), ("schedule", "{ kind = 'constant' }")],
+        &[("objective.kind", "sup_con"), ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }")],
+        &[("objective.kind", "nt_xent"), ("sampler", "{ kind = 'episodes', ways = 3, shots = 2, queries = 3, per_epoch = 8 }")],
+        &[("objective.kind", "normalized_softmax"), ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"), ("weight_average", "0.9")],
+    ];
+    let parent = tempfile::tempdir()?;
+    let data = data()?;
+    for (i, recipe) in recipes.into_iter().enumerate() {
+        let config = config(recipe)?;
+        let whole = run(parent.path(), &format!("whole-{i}"), &config, &data, 0)?;
+        let pieces = run(parent.path(), &format!("pieces-{i}"), &config, &data, 5)?;
+        for file in [RunFolder::last, RunFolder::best] {
+            assert_same_bits(&tensors(&file(&whole.folder))?, &tensors(&file(&pieces.folder))?)
+                .with_context(|| format!("{recipe:?}"))?;
+        }
+        let auc = whole.summary.figures["roc_auc"].value;
+        assert!(auc > 0.8, "{recipe:?}: {auc}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_monitor_that_the_objective_has_not_is_an_error_that_names_both() -> Result<()> {
+    let parent = tempfile::tempdir()?;
+    let config = config(&[("objective.kind", "normalized_softmax"), ("stopping.monitor", "loss")])?;
+    let error = run(parent.path(), "monitor", &config, &data()?, 0).err().context("no error")?;
+    let message = format!("{error:#}");
+    assert!(message.contains("stopping.monitor") && message.contains("auc"), "{message}");
     Ok(())
 }

@@ -77,7 +77,7 @@ struct What {
     #[command(flatten)]
     data: DataArguments,
     /// A folder of pictures, one subfolder per class
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "source"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["place", "source"])]
     folder: Option<PathBuf>,
     /// The pairs in FILE, whose paths are relative to --folder: "path, path, same?" on each line
     #[arg(long, value_name = "FILE", requires = "folder", conflicts_with_all = ["lfw", "few_shot"])]
@@ -87,10 +87,10 @@ struct What {
     lfw: Option<PathBuf>,
     /// Lake's 400 one-shot trials on Omniglot, beside raw pixels (alone without a MODEL); all_runs.zip or its folder
     /// [default: the bundled one]
-    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["folder", "data", "source", "embeddings", "few_shot", "threshold_at"])]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["folder", "place", "source", "embeddings", "few_shot", "threshold_at"])]
     omniglot_trials: Option<Option<PathBuf>>,
     /// Embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
-    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "data", "source"])]
+    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "place", "source"])]
     embeddings: Option<PathBuf>,
     /// Distance between those embeddings
     #[arg(long, value_enum, requires = "embeddings")]

@@ -1,30 +1,36 @@
 //! What a run says of itself: `report.html` and the model card.
 
 use anyhow::Result;
+use siamese_core::metrics::Figure;
 use siamese_evaluate::Evaluation;
-use siamese_report::{Banner, Figure, ModelCard, RunReport};
+use siamese_report::{Banner, ModelCard, RunReport};
 
-use crate::finish::Summary;
-use crate::state::Run;
-use crate::{Request, RunRecord};
+use crate::data::TestSet;
+use crate::folder::RunRecord;
+use crate::run::Run;
+use crate::summary::Summary;
+use crate::train::Request;
+
+/// The test sets and what was found of each.
+type Judged<'a> = (&'a [TestSet], &'a [Evaluation]);
 
 /// Writes both into the run folder.
 pub(crate) fn write(
     run: &Run,
     request: &Request,
-    tested: &[Evaluation],
+    judged: Judged,
     summary: &Summary,
 ) -> Result<()> {
     let record = run.folder.record()?;
-    report(run, request, tested, summary, &record)?.write(run.folder.file("report.html"))?;
-    let card = card(run, request, tested, summary, &record)?;
+    report(run, request, judged, summary, &record)?.write(run.folder.file("report.html"))?;
+    let card = card(run, request, judged, summary, &record)?;
     run.folder.write("README.md", card.to_markdown().as_bytes())
 }
 
 fn report(
     run: &Run,
     request: &Request,
-    tested: &[Evaluation],
+    judged: Judged,
     summary: &Summary,
     record: &RunRecord,
 ) -> Result<RunReport> {
@@ -32,7 +38,7 @@ fn report(
         name: run.folder.name(),
         data: format!(
             "{} · {}",
-            summary.trained_on, request.data.provenance.origin
+            summary.trained_on, request.data.about.origin
         ),
         banners: banners(run, summary),
         figures_note: figures_note(run, summary),
@@ -57,15 +63,13 @@ fn report(
         ],
         reproduce: vec![
             record.command.clone(),
-            format!(
-                "siamese train cifar100 --config {}",
-                run.folder.file("config.json").display()
-            ),
+            format!("siamese train {}", run.folder.file("config.json").display()),
         ],
         ..Default::default()
     };
-    tested[0].fill(&mut report, &run.splits.tests[0].images)?;
-    report.figures = figures(run, tested);
+    let (tests, tested) = judged;
+    tested[0].fill(&mut report, &tests[0].images)?;
+    report.figures = figures(judged);
     Ok(report)
 }
 
@@ -81,8 +85,8 @@ fn banners(run: &Run, summary: &Summary) -> Vec<Banner> {
 }
 
 /// The figures of every test set, side by side where there are several.
-fn figures(run: &Run, tested: &[Evaluation]) -> Vec<Figure> {
-    let sets = run.splits.tests.iter().zip(tested);
+fn figures((tests, tested): Judged) -> Vec<Figure> {
+    let sets = tests.iter().zip(tested);
     sets.flat_map(|(set, evaluation)| {
         evaluation
             .report_figures()
@@ -95,7 +99,7 @@ fn figures(run: &Run, tested: &[Evaluation]) -> Vec<Figure> {
 fn card(
     run: &Run,
     request: &Request,
-    tested: &[Evaluation],
+    judged: Judged,
     summary: &Summary,
     record: &RunRecord,
 ) -> Result<ModelCard> {
@@ -103,11 +107,11 @@ fn card(
     let input = &config.tower.input;
     Ok(ModelCard {
         name: run.folder.name(),
-        data_name: "CIFAR-100".into(),
-        data_id: "uoft-cs/cifar100".into(),
+        data_name: request.data.about.title.clone(),
+        data_id: request.data.about.hub.clone(),
         data: format!(
             "{} · {}",
-            summary.trained_on, request.data.provenance.origin
+            summary.trained_on, request.data.about.origin
         ),
         bundled_sample: summary.sample,
         input: format!(
@@ -117,8 +121,8 @@ fn card(
             input.channels()
         ),
         architecture: format!(
-            "{} convolutional stages, {} parameters, embedding of {}",
-            config.tower.stages.len(),
+            "{}, {} parameters, embedding of {}",
+            config.tower.body,
             run.tower.parameters().count(),
             config.tower.embedding
         ),
@@ -126,24 +130,23 @@ fn card(
         threshold: Some(summary.threshold),
         threshold_target: "best accuracy on the validation pairs".into(),
         training: vec![
-            format!(
-                "contrastive loss, margin {}, {}",
-                config.loss.margin, config.loss.pairs
-            ),
+            config.objective.to_string(),
             format!(
                 "{} epochs of at most {}, the best being {}",
                 summary.epochs, config.epochs, summary.best_epoch
             ),
             format!(
-                "seed {}, {} pairs per batch, {}",
-                config.seed, config.pairs_per_batch, record.device
+                "seed {}, {} images per batch, {}",
+                config.seed,
+                config.sampler.batch_images(),
+                record.device
             ),
         ],
-        figures: figures(run, tested),
+        figures: figures(judged),
         figures_note: figures_note(run, summary),
         reproduce: vec![
             record.command.clone(),
-            format!("siamese train cifar100 --config {folder}/config.json"),
+            format!("siamese train {folder}/config.json"),
         ],
         ..Default::default()
     })
@@ -151,7 +154,7 @@ fn card(
 
 fn figures_note(run: &Run, summary: &Summary) -> String {
     format!(
-        "{} balanced pairs of {} test images; threshold fitted on {} validation pairs; 95 % intervals by bootstrap over classes",
+        "{} pairs of {} test images; threshold fitted on {} validation pairs; 95 % intervals by bootstrap over classes",
         summary.test_pairs,
         summary.test_images,
         run.validation_pairs.len()

@@ -1,0 +1,325 @@
+//! `siamese train`, and `siamese new`.
+
+mod progress;
+mod settings;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use candle_core::Device;
+use clap::Args;
+use indicatif::{DecimalBytes, HumanCount, HumanDuration};
+use siamese_data::{LeftOut, OpenOptions, open};
+use siamese_train::{
+    Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, Summary, TrainConfig, TrainingData,
+    train,
+};
+
+use crate::data::DataArguments;
+use crate::device::{DeviceChoice, describe};
+use progress::Progress;
+use settings::Settings;
+
+/// Set by Ctrl-C: the run ends after the current step.
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
+/// Arguments of `siamese train`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A folder with a subfolder per class, a table, an archive, a set by name (cifar100, fashion-mnist, …),
+    /// hf:user/name; or a configuration that names one
+    data: Option<String>,
+    #[command(flatten)]
+    place: DataArguments,
+    /// Go on with an interrupted run, by its folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["data", "name"])]
+    resume: Option<PathBuf>,
+    /// Name of the run, a folder under --runs [default: DATA-PRESET-1, -2, …]
+    #[arg(long)]
+    name: Option<String>,
+    /// Where run folders are made
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    runs: PathBuf,
+    /// Fit the epochs to this much time, such as 20m or 1h30m, by measuring some steps
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    time: Option<Duration>,
+    /// Print plan, parameters, estimated time and memory, and end
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the whole configuration, and end
+    #[arg(long)]
+    print_config: bool,
+    /// Write a checkpoint this often, and after each epoch
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
+    checkpoint_every: Duration,
+    /// Threads that prepare batches
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    workers: usize,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Arguments of `siamese new`.
+#[derive(Args)]
+pub(crate) struct NewArguments {
+    /// As for `siamese train`
+    data: String,
+    #[command(flatten)]
+    place: DataArguments,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// Runs `siamese new`: a commented configuration on standard output.
+pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode> {
+    let told = arguments.settings.layer(None)?;
+    let draft = draft(&arguments.data, &arguments.place, &told)?;
+    print!("{}", draft.to_toml()?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `siamese train`.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let device = arguments.device.open()?;
+    match &arguments.resume {
+        Some(run) => resume(arguments, run, &device),
+        None => start(arguments, &device),
+    }
+}
+
+/// A new run.
+fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
+    let file = arguments.data.as_deref().map(Path::new).filter(|path| is_config(path));
+    let told = arguments.settings.layer(file)?;
+    let source = source(arguments, file, &told)?;
+    let mut told = told;
+    let mut draft = draft(&source, &arguments.place, &told)?;
+    if arguments.time.is_some() || arguments.dry_run {
+        let (config, plan, split) = draft.plan(device)?;
+        if let Some(budget) = arguments.time {
+            let epochs = plan.epochs_within(budget)?;
+            told.set("epochs", &epochs.to_string())?;
+            let patience = config.stopping.patience.max(epochs);
+            told.set("stopping.patience", &patience.to_string())?;
+            eprintln!("{epochs} epochs fit into {}", HumanDuration(budget));
+            draft = Draft::new(draft.listing, &source, &told)?;
+        }
+        if arguments.dry_run {
+            let (config, plan, _) = match arguments.time {
+                Some(_) => draft.plan(device)?,
+                None => (config, plan, String::new()),
+            };
+            print_plan(&config, &plan, &split);
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    let (config, data, problems) = draft.complete(&arguments.place.options(draft_columns(&told)?))?;
+    say_left_out(&problems);
+    if arguments.print_config {
+        print!("{}", Layer::of(&config)?.to_toml()?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("  {}", data.divide(&config.data.split, config.seed)?.division.explained);
+    let stem = match config.preset.as_str() {
+        "auto" => data.about.name.clone(),
+        preset => format!("{}-{preset}", data.about.name),
+    };
+    let folder = RunFolder::create(&arguments.runs, arguments.name.as_deref(), &stem)?;
+    let record = RunRecord::new(&config, &data.about, describe(device), command_line());
+    folder.write_json("config.json", &record)?;
+    go(arguments, device, &config, &data, &folder)
+}
+
+/// What is trained on: as it was named, else by where it lies, else by the configuration, else by the preset.
+fn source(arguments: &Arguments, file: Option<&Path>, told: &Layer) -> Result<String> {
+    if let (Some(data), None) = (&arguments.data, file) {
+        return Ok(data.clone());
+    }
+    if let Some(source) = arguments.place.path().or(told.text("data.source")) {
+        return Ok(source.to_string());
+    }
+    let preset = told.text("preset").map(Preset::named).transpose()?;
+    let set = preset.and_then(|preset| preset.sets.into_iter().next());
+    set.context(
+        "name what to train on: a folder with a subfolder per class, a table, an archive, a set by name such as \
+         fashion-mnist, or a configuration with data.source",
+    )
+}
+
+/// Goes on with a run.
+fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode> {
+    let told = arguments.settings.resumed(run)?;
+    if arguments.dry_run || arguments.print_config || arguments.time.is_some() {
+        bail!("--dry-run, --print-config and --time are for new runs: a resumed run keeps its configuration (see {}/config.json)", run.display())
+    }
+    let folder = RunFolder::open(run)?;
+    let mut record = folder.record()?;
+    record.config = TrainConfig::from_layers([&Layer::of(&record.config)?, &told])?;
+    let (data, problems) = of_run(&record, &arguments.place)?;
+    say_left_out(&problems);
+    record.check_data(&data.about)?;
+    folder.write_json("config.json", &record)?;
+    go(arguments, device, &record.config, &data, &folder)
+}
+
+/// The images of a run, from where it had them or from where it is told.
+pub(crate) fn of_run(record: &RunRecord, place: &DataArguments) -> Result<(TrainingData, Vec<LeftOut>)> {
+    let config = &record.config;
+    let sample = record.data.sample;
+    let options = place.options_as(config.data.columns.clone(), sample);
+    let source = place.path().unwrap_or(&config.data.source);
+    let listing = open(source, &options)?;
+    TrainingData::load(&listing, &config.framing(), &options)
+}
+
+/// Trains in a folder, and says how it ended.
+fn go(
+    arguments: &Arguments,
+    device: &Device,
+    config: &TrainConfig,
+    data: &TrainingData,
+    folder: &RunFolder,
+) -> Result<ExitCode> {
+    ctrlc::set_handler(on_interrupt).context("taking over Ctrl-C")?;
+    eprintln!("training on {}", describe(device));
+    eprintln!("run folder {}", folder.path().display());
+    let progress = Progress::default();
+    let outcome = train(&Request {
+        config,
+        data,
+        device,
+        folder,
+        workers: arguments.workers,
+        checkpoint_every: arguments.checkpoint_every,
+        interrupt: &INTERRUPT,
+        observe: &|event| progress.draw(event),
+    });
+    progress.clear();
+    match outcome? {
+        Outcome::Finished(summary) => {
+            say_finished(&summary, folder);
+            Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Interrupted { epoch } => {
+            let place = folder.path().display();
+            eprintln!("interrupted in epoch {epoch}; go on with: siamese train --resume {place}");
+            Ok(ExitCode::from(130))
+        }
+    }
+}
+
+fn say_finished(summary: &Summary, folder: &RunFolder) {
+    let place = folder.path().display();
+    println!("\n{summary}\n");
+    println!("model   {place}/best.safetensors");
+    println!("report  {place}/report.html");
+    println!("\nnow: siamese verify {place} ONE OTHER");
+    if summary.sample {
+        println!("\nWARNING: trained on the bundled sample only; these figures say little");
+    }
+}
+
+/// What was recognised, and what was chosen, said on standard error.
+fn draft(source: &str, place: &DataArguments, told: &Layer) -> Result<Draft> {
+    let listing = open(place.path().unwrap_or(source), &place.options(draft_columns(told)?))?;
+    place.say(&listing);
+    let source = place.path().unwrap_or(source);
+    let draft = Draft::new(listing, source, told)?;
+    for reason in &draft.reasons {
+        eprintln!("  {reason}");
+    }
+    Ok(draft)
+}
+
+fn draft_columns(told: &Layer) -> Result<siamese_data::Columns> {
+    Ok(told.value("data.columns")?.unwrap_or_default())
+}
+
+fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
+    let input = &config.tower.input;
+    let [training, validation, test] = plan.images.map(|n| HumanCount(n as u64));
+    println!("images      {training} to train on, {validation} to validate, {test} to test");
+    println!("split       {split}");
+    println!("input       {}×{} pixels, {} channels", input.height, input.width, input.channels());
+    println!("tower       {}, embedding of {}", config.tower.body, config.tower.embedding);
+    println!("parameters  {}", HumanCount(plan.parameters as u64));
+    println!("work        {} million multiply-adds an image", plan.multiply_adds / 1_000_000);
+    println!("objective   {}", config.objective);
+    println!("batches     {} of {} images in an epoch, {} epochs", plan.batches, plan.batch_images, plan.epochs);
+    println!("time        {} an epoch, {} in all (measured on made-up images)", HumanDuration(plan.epoch()), HumanDuration(plan.whole()));
+    println!("memory      {} for a training step, roughly", DecimalBytes(plan.memory));
+}
+
+fn say_left_out(problems: &[LeftOut]) {
+    for problem in problems.iter().take(5) {
+        eprintln!("  left out: {}: {}", problem.what, problem.why);
+    }
+    if problems.len() > 5 {
+        eprintln!("  left out: {} more that could not be read", problems.len() - 5);
+    }
+}
+
+/// Whether a path is a configuration and no data set.
+fn is_config(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default();
+    extension == "toml" || path.file_name().is_some_and(|name| name == "config.json")
+}
+
+/// A time such as `90s`, `20m` or `1h30m`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("a time is written as 90s, 20m or 1h30m, got {text:?}");
+    let (mut seconds, mut number) = (0.0, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            's' => 1.0,
+            'm' => 60.0,
+            'h' => 3600.0,
+            _ => {
+                number.push(c);
+                continue;
+            }
+        };
+        seconds += number.parse::<f64>().map_err(|_| wrong())? * unit;
+        number.clear();
+    }
+    let good = number.is_empty() && seconds > 0.0 && seconds < 1e8;
+    if good { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
+}
+
+/// The first Ctrl-C ends the run after the current step, a second one at once.
+fn on_interrupt() {
+    if INTERRUPT.swap(true, Ordering::Relaxed) {
+        std::process::exit(130);
+    }
+    eprintln!("\nending after this step, with a checkpoint; press Ctrl-C again to end at once");
+}
+
+/// The command as it was given, without the program's folder.
+fn command_line() -> String {
+    let arguments = std::env::args().skip(1);
+    std::iter::once("siamese".to_string())
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("0.5m"), Ok(Duration::from_secs(30)));
+        for wrong in ["20", "", "m", "-1m", "0s", "1d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

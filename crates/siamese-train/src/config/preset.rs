@@ -1,0 +1,103 @@
+//! The presets: partial configurations in TOML, a file each in `presets/`.
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use toml::Table;
+
+use super::layers::Layer;
+
+/// What every run starts from.
+const BASE: &str = include_str!("../../presets/base.toml");
+
+/// A new preset is a file in `presets/` and a line here.
+const FILES: [(&str, &str); 4] = [
+    ("default", include_str!("../../presets/default.toml")),
+    ("quick", include_str!("../../presets/quick.toml")),
+    ("system-c", include_str!("../../presets/system-c.toml")),
+    ("cifar-fs", include_str!("../../presets/cifar-fs.toml")),
+];
+
+/// A named partial configuration.
+pub struct Preset {
+    /// Its name.
+    pub name: &'static str,
+    /// A line on it.
+    pub about: String,
+    /// The data sets that it is for, by name; the first preset for a set is what it is trained by where none is named.
+    pub sets: Vec<String>,
+    /// Its settings, those of the preset that it extends included.
+    pub layer: Layer,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PresetFile {
+    preset: Head,
+    config: Table,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    about: String,
+    extends: Option<String>,
+    #[serde(default)]
+    sets: Vec<String>,
+}
+
+impl Preset {
+    /// The preset of that name.
+    ///
+    /// # Errors
+    /// When there is none; the message lists them.
+    pub fn named(name: &str) -> Result<Self> {
+        let Some(&(name, text)) = FILES.iter().find(|(known, _)| *known == name) else {
+            let names: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+            bail!(
+                "there is no preset {name:?}; choose one of {}",
+                names.join(", ")
+            )
+        };
+        let file: PresetFile =
+            toml::from_str(text).with_context(|| format!("reading the preset {name}"))?;
+        let Head {
+            about,
+            extends,
+            mut sets,
+        } = file.preset;
+        let mut layer = Layer(file.config);
+        if let Some(below) = extends {
+            let below = Self::named(&below)?;
+            layer = below.layer.under(&layer);
+            sets = if sets.is_empty() { below.sets } else { sets };
+        }
+        Ok(Self {
+            name,
+            about,
+            sets,
+            layer,
+        })
+    }
+
+    /// All of them.
+    ///
+    /// # Errors
+    /// When one of the files in `presets/` is not as it should be; a test reads them all.
+    pub fn all() -> Result<Vec<Self>> {
+        FILES.iter().map(|(name, _)| Self::named(name)).collect()
+    }
+
+    /// The first preset that is made for a data set, if one is.
+    ///
+    /// # Errors
+    /// As [`Self::all`].
+    pub fn for_set(name: &str) -> Result<Option<Self>> {
+        let made_for = |preset: &Self| preset.sets.iter().any(|set| set == name);
+        Ok(Self::all()?.into_iter().find(made_for))
+    }
+}
+
+/// What every run starts from.
+pub(crate) fn base() -> Result<Layer> {
+    Layer::parse(BASE, "presets/base.toml")
+}

@@ -1,0 +1,169 @@
+//! What is not told is chosen from the data, and said.
+
+use anyhow::Result;
+
+use super::layers::Layer;
+
+/// What a choice is made from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Traits {
+    /// Images to train on, roughly.
+    pub images: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Usual height and width of a picture.
+    pub size: (usize, usize),
+    /// Whether all pictures have that size.
+    pub alike: bool,
+    /// Whether all pictures are grey.
+    pub grey: bool,
+}
+
+/// Settings chosen from the data, with the reasons in words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Proposal {
+    /// The settings: a layer beneath all that is told.
+    pub layer: Layer,
+    /// What was chosen and why, a line each.
+    pub reasons: Vec<String>,
+}
+
+/// Pictures whose longer side is at most this are small: they are taken whole, by a tower for small pictures.
+const SMALL: usize = 64;
+/// Photos are trained on as squares of this side.
+const PHOTO: usize = 128;
+/// Images in a batch.
+const BATCH: usize = 128;
+/// Images that a run passes through the tower, small pictures and photos: some 20 minutes on two cores.
+const SMALL_IMAGES: usize = 1_200_000;
+const PHOTO_IMAGES: usize = 80_000;
+/// More epochs than these teach a small set nothing more.
+const MOST_EPOCHS: usize = 150;
+
+impl Traits {
+    /// Settings for such data.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub fn propose(&self) -> Result<Proposal> {
+        let size = self.training_size();
+        let photo = size.0.max(size.1) > SMALL;
+        let (classes, images) = self.batch();
+        let mut layer = Layer::default();
+        let mut set = |key: &str, value: String| layer.set(key, &value);
+        set("preset", "auto".into())?;
+        set("epochs", self.epochs(photo).to_string())?;
+        set("tower.input.height", size.0.to_string())?;
+        set("tower.input.width", size.1.to_string())?;
+        set("tower.input.fit", "crop".into())?;
+        set("tower.embedding", "128".into())?;
+        set("tower.normalize", "true".into())?;
+        if photo {
+            set("tower.body.kind", "resnet".into())?;
+            set("tower.body.depth", "18".into())?;
+            set("tower.body.stem", "imagenet".into())?;
+            set("augment.random_crop", "{ scale = [0.35, 1.0], ratio = [0.75, 1.3333] }".into())?;
+            set("augment.jitter", "0.3".into())?;
+        } else {
+            set("tower.body.kind", "stages".into())?;
+            set("augment.crop_padding", (size.0.min(size.1) / 8).to_string())?;
+        }
+        set("augment.flip", (!self.grey).to_string())?;
+        set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
+        set("objective.kind", "normalized_softmax".into())?;
+        set("sampler.kind", "per_class".into())?;
+        set("sampler.classes", classes.to_string())?;
+        set("sampler.images", images.to_string())?;
+        // the best epoch of a one-cycle run is near its end: an early stop would cut the cycle
+        set("stopping.patience", self.epochs(photo).max(7).to_string())?;
+        Ok(Proposal {
+            layer,
+            reasons: self.reasons(photo),
+        })
+    }
+
+    fn reasons(&self, photo: bool) -> Vec<String> {
+        let (height, width) = self.training_size();
+        let (tower, why) = match photo {
+            true => ("ResNet-18", "photos"),
+            false => ("the stages tower", "small pictures"),
+        };
+        let colour = if self.grey { "grey" } else { "colour" };
+        let (classes, images) = self.batch();
+        let epochs = self.epochs(photo);
+        vec![
+            format!("{height}×{width} pixels, {colour}; {tower}, since these are {why}"),
+            format!("batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"),
+            format!("{epochs} epochs for about {} images, some 20 minutes on two cores (--time fits the run to a budget)", self.images),
+        ]
+    }
+
+    /// Small pictures keep their size, somewhat larger ones of one size are halved, photos become squares.
+    fn training_size(&self) -> (usize, usize) {
+        let (mut height, mut width) = self.size;
+        if height.max(width) <= SMALL && !self.alike {
+            let side = height.min(width).max(16);
+            return (side, side);
+        }
+        if self.alike && height.max(width) <= 2 * SMALL {
+            while height.max(width) > SMALL {
+                (height, width) = (height.div_ceil(2), width.div_ceil(2));
+            }
+            return (height, width);
+        }
+        if height.max(width) <= SMALL {
+            return (height, width);
+        }
+        let side = height.min(width).clamp(32, PHOTO);
+        (side, side)
+    }
+
+    /// Classes and images of each in a batch.
+    fn batch(&self) -> (usize, usize) {
+        let per_class = (self.images / self.classes.max(1)).max(2);
+        let images = (BATCH / self.classes.max(1)).clamp(4, 64).min(per_class);
+        (self.classes.min(BATCH / images).max(2), images)
+    }
+
+    fn epochs(&self, photo: bool) -> usize {
+        let budget = if photo { PHOTO_IMAGES } else { SMALL_IMAGES };
+        let pixels = self.training_size().0 * self.training_size().1;
+        let usual = if photo { PHOTO * PHOTO } else { 32 * 32 };
+        let images = budget as f64 * usual as f64 / pixels as f64;
+        ((images / self.images.max(1) as f64) as usize).clamp(2, MOST_EPOCHS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn traits(images: usize, classes: usize, size: (usize, usize), alike: bool, grey: bool) -> Traits {
+        Traits { images, classes, size, alike, grey }
+    }
+
+    #[test]
+    fn small_pictures_keep_their_size_and_larger_ones_of_one_size_are_halved() {
+        assert_eq!(traits(60_000, 10, (28, 28), true, true).training_size(), (28, 28));
+        assert_eq!(traits(400, 40, (112, 92), true, true).training_size(), (56, 46));
+        assert_eq!(traits(19_280, 964, (105, 105), true, true).training_size(), (53, 53));
+        assert_eq!(traits(768, 32, (256, 340), false, false).training_size(), (128, 128));
+        assert_eq!(traits(768, 32, (50, 40), false, false).training_size(), (40, 40));
+    }
+
+    #[test]
+    fn a_batch_never_asks_for_more_classes_than_there_are() {
+        for (images, classes) in [(30, 2), (768, 32), (60_000, 10), (2_000, 1_000), (9, 3)] {
+            let (p, k) = traits(images, classes, (64, 64), true, false).batch();
+            assert!(p <= classes && p >= 2 && k >= 2, "{images} {classes}: {p} x {k}");
+            assert!(p * k <= 2 * BATCH, "{p} x {k}");
+        }
+    }
+
+    #[test]
+    fn larger_sets_get_fewer_epochs() {
+        let epochs = |images| traits(images, 20, (300, 400), false, false).epochs(true);
+        assert_eq!(epochs(500), 150);
+        assert!(epochs(3_000) < 40 && epochs(100_000) == 2);
+    }
+}

@@ -1,0 +1,190 @@
+//! The images of a run: a data set decoded at the run's size and divided into parts.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use siamese_data::{
+    Division, Framing, ImageSet, Items, LeftOut, Listing, OpenOptions, Origin, Part, SplitConfig, split,
+};
+
+/// What a data set is, for the records of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Its short name, such as `birds`.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// Its name on the Hugging Face hub, where it has one.
+    pub hub: Option<String>,
+    /// What was recognised: "a folder with one subfolder per class".
+    pub kind: String,
+    /// Where it was read.
+    pub origin: String,
+    /// Changes when a file of it changes.
+    pub fingerprint: String,
+    /// Whether it is only the sample bundled with the toolkit.
+    pub sample: bool,
+}
+
+/// The images of a run.
+pub struct TrainingData {
+    /// What the data set is.
+    pub about: DataRecord,
+    /// Every image that could be read, at the run's size.
+    pub images: Arc<ImageSet>,
+    /// The name of each image: its file, or its row.
+    pub names: Vec<String>,
+    /// What must not be torn apart by a split: the person, the patient, the video of each image.
+    pub groups: Option<Vec<u32>>,
+    /// The part that each image was published in.
+    pub published: Option<Vec<Option<Part>>>,
+}
+
+/// Images that are judged at the end.
+pub struct TestSet {
+    /// What it is called beside others; empty where it is alone.
+    pub name: &'static str,
+    /// Its images, none of them trained on.
+    pub images: ImageSet,
+}
+
+/// Images whose pixels tell one data set from another: all of a small set, some of a large one.
+const FINGERPRINTED: usize = 4096;
+
+impl TrainingData {
+    /// Decodes a data set; pictures that could not be read come beside it.
+    ///
+    /// # Errors
+    /// When no picture can be read.
+    pub fn load(listing: &Listing, framing: &Framing, options: &OpenOptions) -> Result<(Self, Vec<LeftOut>)> {
+        let loaded = listing.load(framing, options)?;
+        let items = &loaded.items;
+        let item = |&i: &u32| listing.items[i as usize];
+        let data = Self {
+            about: DataRecord {
+                name: listing.name.clone(),
+                title: listing.title.clone(),
+                hub: listing.hub_id.clone(),
+                kind: listing.kind.clone(),
+                origin: listing.origin.to_string(),
+                fingerprint: fingerprint(&loaded.images)?,
+                sample: matches!(listing.origin, Origin::Sample(_)),
+            },
+            names: items.iter().map(|&i| listing.name_of(i as usize).to_string()).collect(),
+            groups: items.iter().map(|i| item(i).group).collect(),
+            published: published(items.iter().map(|i| item(i).part).collect()),
+            images: Arc::new(loaded.images),
+        };
+        Ok((data, loaded.problems))
+    }
+
+    /// Divides the images: the same parts every time.
+    ///
+    /// # Errors
+    /// When the images do not allow the split that is asked for, or a part would make no like or no unlike pair.
+    pub fn divide(&self, config: &SplitConfig, seed: u64) -> Result<Divided> {
+        let items = Items {
+            labels: &self.images.labels,
+            classes: &self.images.classes,
+            groups: self.groups.as_deref(),
+            published: self.published.as_deref(),
+        };
+        Divided::of(&items, config, seed)
+    }
+}
+
+/// The published parts, where any item has one.
+pub(crate) fn published(parts: Vec<Option<Part>>) -> Option<Vec<Option<Part>>> {
+    parts.iter().any(Option::is_some).then_some(parts)
+}
+
+/// A checksum of labels and pixels.
+fn fingerprint(images: &ImageSet) -> Result<String> {
+    let mut sum = crc32c::crc32c(&(images.len() as u64).to_le_bytes());
+    for label in &images.labels {
+        sum = crc32c::crc32c_append(sum, &label.to_le_bytes());
+    }
+    for i in (0..images.len()).step_by(images.len().div_ceil(FINGERPRINTED).max(1)) {
+        sum = crc32c::crc32c_append(sum, &images.image(i)?);
+    }
+    Ok(format!("{sum:08x}"))
+}
+
+/// The parts of a run's images.
+pub struct Divided {
+    /// The part of each image.
+    pub division: Division,
+    /// The number of each training class among them, by label; what is not trained on has number 0.
+    dense: Arc<[u32]>,
+    classes: usize,
+}
+
+impl Divided {
+    /// Divides items of which no picture needs to be read.
+    ///
+    /// # Errors
+    /// As [`TrainingData::divide`].
+    pub(crate) fn of(items: &Items, config: &SplitConfig, seed: u64) -> Result<Self> {
+        let division = split(items, config, seed).context("dividing the images")?;
+        Ok(Self::new(division, items.labels, items.classes.len()))
+    }
+
+    fn new(division: Division, labels: &[u32], classes: usize) -> Self {
+        let mut trained = vec![false; classes];
+        let parts = labels.iter().zip(&division.parts);
+        for (&label, _) in parts.filter(|(_, part)| **part == Part::Train) {
+            trained[label as usize] = true;
+        }
+        let mut count = 0;
+        let number = |trained: &bool| {
+            count += u32::from(*trained);
+            count.saturating_sub(1) * u32::from(*trained)
+        };
+        let dense = trained.iter().map(number).collect();
+        Self {
+            division,
+            dense,
+            classes: count as usize,
+        }
+    }
+
+    /// The images of a part, in their order.
+    pub fn of(&self, part: Part) -> Vec<u32> {
+        let parts = (0u32..).zip(&self.division.parts);
+        parts.filter(|(_, p)| **p == part).map(|(i, _)| i).collect()
+    }
+
+    /// Classes that are trained on.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The number of each training class among the training classes, by label.
+    pub(crate) fn dense_labels(&self) -> Arc<[u32]> {
+        Arc::clone(&self.dense)
+    }
+
+    /// The sets that are judged once, at the end, the first being the one that the run is about.
+    pub fn tests(&self, data: &TrainingData) -> Vec<TestSet> {
+        let set = |name, indices: &[u32]| TestSet {
+            name,
+            images: data.images.subset(indices),
+        };
+        let (test, seen) = (self.of(Part::Test), self.of(Part::SeenTest));
+        if seen.is_empty() {
+            return vec![set("", &test)];
+        }
+        vec![set("unseen classes", &test), set("seen classes", &seen)]
+    }
+
+    /// What a model is trained on, in words.
+    pub(crate) fn trained_on(&self, data: &TrainingData) -> String {
+        let part = if data.about.sample { " (bundled sample only)" } else { "" };
+        let images = self.of(Part::Train).len();
+        format!(
+            "{}{part}, {images} training images of {} classes",
+            data.about.name, self.classes
+        )
+    }
+}

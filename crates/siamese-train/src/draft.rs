@@ -1,0 +1,164 @@
+//! A run put together: a data set as listed, what is told about the run, and what is chosen from the data.
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use siamese_core::ImageInput;
+use siamese_data::{
+    Colour, Fit, Framing, Items, LeftOut, Listing, OpenOptions, Part, Sampler, SplitConfig,
+};
+
+use crate::config::{Layer, Preset, Proposal, TrainConfig, Traits};
+use crate::data::{Divided, TrainingData, published};
+use crate::plan::Plan;
+
+/// Images from which the mean and deviation of a set are measured.
+const MEASURED: usize = 2_000;
+
+/// A run that is not begun.
+pub struct Draft {
+    /// The data set, none of its pictures decoded yet.
+    pub listing: Listing,
+    /// What was chosen from the data and why, a line each; without what was told otherwise.
+    pub reasons: Vec<String>,
+    layer: Layer,
+}
+
+impl Draft {
+    /// Puts together what is told (a file's layer and single settings) with a preset and what is chosen from the data.
+    /// The preset is the one that is told, else the one made for the set, else there is none.
+    ///
+    /// # Errors
+    /// When there is no such preset.
+    pub fn new(listing: Listing, source: &str, told: &Layer) -> Result<Self> {
+        let preset = match told.text("preset") {
+            Some("auto") => None,
+            Some(name) => Some(Preset::named(name)?),
+            None => Preset::for_set(&listing.name)?,
+        };
+        let mut named = Layer::default();
+        named.set("data.source", &toml::Value::from(source).to_string())?;
+        let Proposal { mut layer, reasons } = traits(&listing).propose()?;
+        let mut chosen = reasons;
+        if let Some(preset) = preset {
+            named.set("preset", preset.name)?;
+            layer = layer.under(&preset.layer);
+            chosen = vec![format!("preset {}: {}", preset.name, preset.about)];
+        }
+        Ok(Self {
+            listing,
+            reasons: chosen,
+            layer: layer.under(&named).under(told),
+        })
+    }
+
+    /// How pictures become images of the run.
+    ///
+    /// # Errors
+    /// When a size, a fit or a colour is not what it can be.
+    pub fn framing(&self) -> Result<Framing> {
+        let at = |key: &str| self.layer.value::<usize>(key);
+        Ok(Framing {
+            height: at("tower.input.height")?.context("tower.input.height is not told")?,
+            width: at("tower.input.width")?.context("tower.input.width is not told")?,
+            colour: self.layer.value::<Colour>("data.colour")?.unwrap_or_default(),
+            fit: self.layer.value::<Fit>("tower.input.fit")?.unwrap_or_default(),
+        })
+    }
+
+    /// The settings as a file to edit, with what was chosen in its comments.
+    ///
+    /// # Errors
+    /// When the settings make no configuration.
+    pub fn to_toml(&self) -> Result<String> {
+        self.rough_config()?;
+        let mut text = String::from("# A run of `siamese train`: edit, then `siamese train THIS-FILE`.\n#\n");
+        for line in self.listing.describe().to_string().lines().chain(self.reasons.iter().map(String::as_str)) {
+            text += &format!("# {line}\n");
+        }
+        text += "#\n# What is not said here is chosen from the data or stays as it is usual; `siamese train THIS-FILE --print-config`\n# prints the whole.\n\n";
+        text += &self.layer.to_toml()?;
+        Ok(text)
+    }
+
+    /// What the run will cost, by some steps on made-up images; nothing is decoded.
+    ///
+    /// # Errors
+    /// When the settings make no run.
+    pub fn plan(&self, device: &Device) -> Result<(TrainConfig, Plan, String)> {
+        let config = self.rough_config()?;
+        let labels: Vec<u32> = self.listing.items.iter().map(|item| item.label).collect();
+        let groups: Option<Vec<u32>> = self.listing.items.iter().map(|item| item.group).collect();
+        let parts = published(self.listing.items.iter().map(|item| item.part).collect());
+        let items = Items {
+            labels: &labels,
+            classes: &self.listing.classes,
+            groups: groups.as_deref(),
+            published: parts.as_deref(),
+        };
+        let divided = Divided::of(&items, &config.data.split, config.seed)?;
+        let training = divided.of(Part::Train);
+        let sampler = Sampler::new(&config.sampler, config.seed, &labels, &training, None)?;
+        let plan = Plan::measure(&config, &divided, sampler.batches_per_epoch(), device)?;
+        Ok((config, plan, divided.division.explained.clone()))
+    }
+
+    /// Decodes the pictures and completes the configuration. What could not be read comes beside.
+    ///
+    /// # Errors
+    /// When the settings make no run, or no picture can be read.
+    pub fn complete(&self, options: &OpenOptions) -> Result<(TrainConfig, TrainingData, Vec<LeftOut>)> {
+        self.rough_config()?;
+        let (data, problems) = TrainingData::load(&self.listing, &self.framing()?, options)?;
+        let split = self.layer.value::<SplitConfig>("data.split")?.unwrap_or_default();
+        let seed = self.layer.value::<u64>("seed")?.unwrap_or_default();
+        let measured = self.measured(&data, &data.divide(&split, seed)?)?;
+        let config = TrainConfig::from_layers([&measured, &self.layer])?;
+        Ok((config, data, problems))
+    }
+
+    /// The configuration with any normalisation: all that can be wrong with the settings is found before the pictures
+    /// are decoded.
+    fn rough_config(&self) -> Result<TrainConfig> {
+        let channels = self.framing()?.colour.channels();
+        let any = input_layer(&vec![0.5; channels], &vec![0.25; channels])?;
+        TrainConfig::from_layers([&any, &self.layer])
+    }
+
+    /// Mean and deviation of some training images.
+    fn measured(&self, data: &TrainingData, divided: &Divided) -> Result<Layer> {
+        let training = divided.of(Part::Train);
+        let step = training.len().div_ceil(MEASURED).max(1);
+        let some = training.iter().step_by(step);
+        let pixels = some.map(|&i| data.images.image(i as usize)).collect::<Result<Vec<_>, _>>()?;
+        let input = ImageInput::of_pixels(
+            (data.images.height, data.images.width, data.images.channels),
+            pixels.iter().map(|image| &image[..]),
+        );
+        input_layer(&input.mean, &input.std)
+    }
+}
+
+/// Mean and deviation as a layer.
+fn input_layer(mean: &[f32], std: &[f32]) -> Result<Layer> {
+    let mut layer = Layer::default();
+    for (key, values) in [("tower.input.mean", mean), ("tower.input.std", std)] {
+        let rounded: Vec<String> = values.iter().map(|v| format!("{v:.4}")).collect();
+        layer.set(key, &format!("[{}]", rounded.join(", ")))?;
+    }
+    Ok(layer)
+}
+
+fn traits(listing: &Listing) -> Traits {
+    let test = listing.count(Part::Test);
+    let held_out = if test > 0 { test } else { listing.items.len() / 4 };
+    Traits {
+        images: (listing.items.len() - held_out).max(1),
+        classes: listing.classes.len(),
+        size: match listing.sizes.alike {
+            true => listing.sizes.most_common,
+            false => listing.sizes.median,
+        },
+        alike: listing.sizes.alike,
+        grey: listing.sizes.grey,
+    }
+}

@@ -1,0 +1,219 @@
+//! A run in progress: what it is made of, made anew or read from its checkpoint.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use candle_core::{Device, Tensor};
+use siamese_core::metrics::calibration::Calibration;
+use siamese_core::metrics::verification::FittedThreshold;
+use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower};
+use siamese_data::{ImageSet, Pair, Part, Sampler, evaluation_pairs};
+use siamese_kernels::optim::{Optimizer, Param};
+use siamese_kernels::WeightAverage;
+
+use crate::checkpoint::{Checkpoint, Position};
+use crate::config::TrainConfig;
+use crate::data::{Divided, TrainingData};
+use crate::folder::RunFolder;
+use crate::step::Totals;
+use crate::stopping::EarlyStopping;
+
+/// A run in progress.
+pub(crate) struct Run {
+    pub(crate) config: TrainConfig,
+    pub(crate) folder: RunFolder,
+    pub(crate) images: Arc<ImageSet>,
+    pub(crate) divided: Divided,
+    pub(crate) sampler: Sampler,
+    pub(crate) validation_pairs: Vec<Pair>,
+    pub(crate) tower: Tower,
+    pub(crate) objective: Objective,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) average: Option<WeightAverage>,
+    pub(crate) position: Position,
+    pub(crate) trained_on: String,
+}
+
+impl Run {
+    /// A run at its beginning, or where the checkpoint in its folder left it.
+    pub(crate) fn prepare(
+        config: &TrainConfig,
+        data: &TrainingData,
+        device: &Device,
+        folder: &RunFolder,
+    ) -> Result<Self> {
+        config.validate()?;
+        check_images(config, &data.images)?;
+        let divided = data.divide(&config.data.split, config.seed)?;
+        let validation = divided.of(Part::Validation);
+        let validation_pairs = evaluation_pairs(
+            &data.images.labels,
+            &validation,
+            config.judge.validation_pairs,
+            config.seed,
+        )
+        .context("drawing the validation pairs")?;
+        let sampler = sampler(config, data, &divided)?;
+        let (tower, objective) = networks(config, &divided, device)?;
+        let params = params(&tower, &objective);
+        let average = config
+            .weight_average
+            .map(|decay| WeightAverage::new(tower.parameters().all(), decay))
+            .transpose()?;
+        let mut run = Self {
+            trained_on: divided.trained_on(data),
+            images: Arc::clone(&data.images),
+            config: config.clone(),
+            folder: folder.clone(),
+            divided,
+            sampler,
+            validation_pairs,
+            optimizer: config.optimizer.build(params)?,
+            tower,
+            objective,
+            average,
+            position: Position::start(EarlyStopping::new(config.stopping)),
+        };
+        if folder.last().exists() {
+            run.restore()?;
+        }
+        Ok(run)
+    }
+
+    fn restore(&mut self) -> Result<()> {
+        let path = self.folder.last();
+        let checkpoint = Checkpoint::load(&path, self.tower.parameters().device())?;
+        let load = || format!("loading {}", path.display());
+        self.tower
+            .parameters()
+            .load(&checkpoint.part("tower"))
+            .with_context(load)?;
+        self.objective
+            .parameters()
+            .load(&checkpoint.part("objective"))
+            .with_context(load)?;
+        self.optimizer
+            .load_state(&checkpoint.part("optimizer"))
+            .with_context(load)?;
+        if let Some(average) = &mut self.average {
+            average
+                .load_state(&checkpoint.part("average"))
+                .with_context(load)?;
+        }
+        self.position = checkpoint.position;
+        self.folder.keep_epochs(self.position.epoch)
+    }
+
+    /// Writes the checkpoint.
+    pub(crate) fn save(&self) -> Result<()> {
+        let mut checkpoint = Checkpoint::at(self.position.clone());
+        checkpoint.add("tower", self.tower.parameters().snapshot()?);
+        checkpoint.add("objective", self.objective.parameters().snapshot()?);
+        checkpoint.add("optimizer", self.optimizer.state()?);
+        if let Some(average) = &self.average {
+            checkpoint.add("average", average.state()?);
+        }
+        checkpoint.save(&self.folder.last())
+    }
+
+    /// Does `work` with the weights that are validated and kept: their running average, where the run has one.
+    pub(crate) fn with_kept_weights<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let Some(average) = &self.average else {
+            return work();
+        };
+        let parameters = self.tower.parameters();
+        let trained: HashMap<String, Tensor> = parameters.snapshot()?.into_iter().collect();
+        average.apply_to(&parameters.all())?;
+        let done = work();
+        parameters.load(&trained)?;
+        done
+    }
+
+    /// Writes the model of the epoch that just ended as the best one.
+    pub(crate) fn save_best(
+        &self,
+        fitted: &FittedThreshold,
+        calibration: &Calibration,
+    ) -> Result<()> {
+        let model = Model {
+            tower: self.tower.clone(),
+            distance: self.config.distance,
+            threshold: Some(Threshold {
+                value: f64::from(fitted.value),
+                target: "best accuracy".into(),
+                fitted_on: format!("{} validation pairs", fitted.pairs),
+                calibration: Some(calibration.clone()),
+                distance: self.config.distance,
+                weights: self.tower.parameters().fingerprint()?,
+            }),
+            provenance: Provenance {
+                trained_on: self.trained_on.clone(),
+                seed: self.config.seed,
+                epoch: self.position.epoch + 1,
+                version: env!("CARGO_PKG_VERSION").into(),
+            },
+        };
+        Ok(model.save(self.folder.best())?)
+    }
+}
+
+fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
+    let input = &config.tower.input;
+    ensure!(
+        (input.height, input.width, input.channels())
+            == (images.height, images.width, images.channels),
+        "the images are {}x{}x{}, the tower takes {}x{}x{}",
+        images.height,
+        images.width,
+        images.channels,
+        input.height,
+        input.width,
+        input.channels()
+    );
+    Ok(())
+}
+
+fn sampler(config: &TrainConfig, data: &TrainingData, divided: &Divided) -> Result<Sampler> {
+    let superclasses = data.images.superclass_of_class();
+    let sampler = Sampler::new(
+        &config.sampler,
+        config.seed,
+        &data.images.labels,
+        &divided.of(Part::Train),
+        superclasses.as_deref(),
+    );
+    sampler.context("making batches of the training images")
+}
+
+/// The tower, and the objective with what it learns itself.
+pub(crate) fn networks(config: &TrainConfig, divided: &Divided, device: &Device) -> Result<(Tower, Objective)> {
+    let mut tower = Tower::new(config.tower.clone(), config.seed, device)?;
+    tower.set_precision(config.precision)?;
+    let objective = Objective::new(
+        config.objective.clone(),
+        config.distance,
+        tower.embedding(),
+        divided.classes(),
+        config.seed,
+        device,
+    )?;
+    Ok((tower, objective))
+}
+
+/// The trainable parameters; matrices and kernels of the tower decay, biases, norms and proxies do not.
+pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
+    let of = |parameters: &Parameters, prefix: &str, decays: bool| {
+        let trainable = parameters.trainable().into_iter();
+        let param = |(name, var): (String, candle_core::Var)| Param {
+            decay: decays && var.rank() > 1,
+            name: format!("{prefix}.{name}"),
+            var,
+            rate: 1.0,
+        };
+        trainable.map(param).collect::<Vec<_>>()
+    };
+    let mut params = of(tower.parameters(), "tower", true);
+    params.extend(of(objective.parameters(), "objective", false));
+    params
+}
