@@ -67,9 +67,9 @@ struct Settings {
     /// Distance past which an unlike pair costs nothing
     #[arg(long, allow_negative_numbers = true)]
     margin: Option<f64>,
-    /// Distance between embeddings
-    #[arg(long, value_enum)]
-    distance: Option<DistanceName>,
+    /// Distance between embeddings: euclidean, squared-euclidean, cosine or manhattan
+    #[arg(long)]
+    distance: Option<Distance>,
     /// Share of the unlike pairs drawn within one superclass
     #[arg(long, allow_negative_numbers = true)]
     hard_fraction: Option<f64>,
@@ -88,26 +88,6 @@ struct Settings {
     /// The validation figure that decides
     #[arg(long, value_enum)]
     monitor: Option<MonitorName>,
-}
-
-/// The distances by name.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum DistanceName {
-    Euclidean,
-    SquaredEuclidean,
-    Cosine,
-    Manhattan,
-}
-
-impl From<DistanceName> for Distance {
-    fn from(name: DistanceName) -> Self {
-        match name {
-            DistanceName::Euclidean => Self::Euclidean,
-            DistanceName::SquaredEuclidean => Self::SquaredEuclidean,
-            DistanceName::Cosine => Self::Cosine,
-            DistanceName::Manhattan => Self::Manhattan,
-        }
-    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -140,7 +120,7 @@ impl Settings {
         set(&mut config.stopping.patience, self.patience);
         set(&mut config.stopping.min_delta, self.min_delta);
         config.clip_norm = self.clip_norm.or(config.clip_norm);
-        set(&mut config.distance, self.distance.map(Distance::from));
+        set(&mut config.distance, self.distance);
         let monitor = self.monitor.map(|name| match name {
             MonitorName::Loss => Monitor::Loss,
             MonitorName::Eer => Monitor::Eer,

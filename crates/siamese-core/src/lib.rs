@@ -6,7 +6,7 @@
 //! optimizer (that is `siamese-train`) and draws every random number from a seed that you give.
 //!
 //! ```
-//! use siamese_core::{Distance, Tower, TowerConfig, candle::Device};
+//! use siamese_core::{Distance, TensorDistance, Tower, TowerConfig, candle::Device};
 //!
 //! # fn main() -> siamese_core::candle::Result<()> {
 //! let tower = Tower::new(TowerConfig::cifar100(), 42, &Device::Cpu)?; // or Model::load("model.safetensors", &device)
@@ -33,7 +33,7 @@ mod model;
 mod parameters;
 mod tower;
 
-pub use distance::Distance;
+pub use distance::TensorDistance;
 pub use input::ImageInput;
 pub use model::{Model, Provenance, Threshold};
 pub use parameters::Parameters;
@@ -43,3 +43,4 @@ pub use candle_core as candle;
 pub use siamese_kernels::Precision;
 /// Verification, retrieval and few-shot figures (`siamese-metrics`).
 pub use siamese_metrics as metrics;
+pub use siamese_metrics::Distance;

@@ -5,7 +5,9 @@
 use candle_core::{DType, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::Distance;
+use siamese_metrics::Distance;
+
+use crate::distance::TensorDistance;
 
 /// Which pairs of the unlike kind the average of a batch counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use candle_core::{Device, Error, Result, Tensor, bail};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use siamese_metrics::calibration::Calibration;
+use siamese_metrics::verification::is_same;
 
 use crate::{Distance, Tower, TowerConfig};
 
@@ -30,6 +31,13 @@ pub struct Threshold {
     pub distance: Distance,
     /// [`Parameters::fingerprint`](crate::Parameters::fingerprint) of the weights it was fitted for.
     pub weights: String,
+}
+
+impl Threshold {
+    /// Whether two embeddings at this distance show the same.
+    pub fn is_same(&self, distance: f32) -> bool {
+        is_same(distance, self.value as f32)
+    }
 }
 
 /// Where a model comes from.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use candle_core::{Device, Tensor};
 use siamese_core::metrics::calibration::Calibration;
-use siamese_core::metrics::verification::RocCurve;
+use siamese_core::metrics::verification::{RocCurve, is_same};
 use siamese_core::{Distance, loss};
 use siamese_data::Pair;
 
@@ -69,7 +69,7 @@ impl JudgedPairs {
         let mut chosen = Vec::new();
         for (like, right) in [(true, false), (false, false), (true, true), (false, true)] {
             let wanted = |i: &usize| {
-                let called_same = distances[*i] < threshold;
+                let called_same = is_same(distances[*i], threshold);
                 self.pairs[*i].like == like && (called_same == like) == right
             };
             let group: Vec<usize> = order.iter().copied().filter(wanted).collect();

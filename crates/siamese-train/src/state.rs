@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use siamese_core::metrics::calibration::Calibration;
-use siamese_core::metrics::verification::Threshold as FittedThreshold;
+use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::{Model, Provenance, Threshold, Tower};
 use siamese_data::{Dataset, ImageSet, Pair, PairSampler, PairSamplerConfig};
 use siamese_kernels::optim::{Optimizer, Param};

@@ -4,7 +4,7 @@ use anyhow::Result;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use siamese_core::{Distance, Tower, loss};
+use siamese_core::{Distance, TensorDistance, Tower, loss};
 use siamese_data::{PairBatch, stream};
 
 use crate::collapse::BatchHealth;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use candle_core::Device;
 use siamese_core::metrics::calibration::Calibration;
-use siamese_core::metrics::verification::{Target, Threshold};
+use siamese_core::metrics::verification::{FittedThreshold, Target};
 use siamese_data::{Dataset, LoaderConfig, PairLoader};
 use siamese_evaluate::{JudgedPairs, embed};
 use siamese_kernels::optim::global_grad_norm;
@@ -179,7 +179,7 @@ struct Validation {
     loss: f64,
     auc: f64,
     eer: f64,
-    threshold: Threshold,
+    threshold: FittedThreshold,
     calibration: Calibration,
 }
 
