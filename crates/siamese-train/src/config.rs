@@ -1,8 +1,8 @@
 //! All that decides a run: with the data and this, the weights follow.
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use siamese_core::loss::Averaging;
+use siamese_core::objective::{Averaging, Contrastive, ObjectiveConfig, PairsOf};
 use siamese_core::{Distance, TowerConfig};
 use siamese_data::{AugmentConfig, ClassSampling};
 use siamese_kernels::Precision;
@@ -68,6 +68,21 @@ pub struct LossConfig {
     pub pairs: LossPairs,
     /// Which unlike pairs the average counts (in-batch pairs only).
     pub averaging: Averaging,
+}
+
+impl LossConfig {
+    /// The objective that this describes.
+    pub fn objective(&self) -> ObjectiveConfig {
+        ObjectiveConfig::Contrastive(Contrastive {
+            pairs: match self.pairs {
+                LossPairs::Sampled => PairsOf::Sampled,
+                LossPairs::InBatch => PairsOf::InBatch,
+            },
+            margin: self.margin,
+            averaging: self.averaging,
+            ..Contrastive::default()
+        })
+    }
 }
 
 /// Which pairs of a batch the loss is taken over.
@@ -273,11 +288,7 @@ impl TrainConfig {
             "validation_fraction must be between 0 and 1, got {}",
             self.validation_fraction
         );
-        ensure!(
-            self.loss.margin > 0.0,
-            "the margin must be positive, got {}",
-            self.loss.margin
-        );
+        self.loss.objective().validate().context("the loss")?;
         ensure!(
             self.clip_norm.is_none_or(|norm| norm > 0.0),
             "clip_norm must be positive, got {:?}",

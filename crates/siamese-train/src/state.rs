@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
-use siamese_core::{Model, Provenance, Threshold, Tower};
+use siamese_core::{Model, Objective, Provenance, Threshold, Tower};
 use siamese_data::{Dataset, ImageSet, Pair, PairSampler, PairSamplerConfig};
 use siamese_kernels::optim::{Optimizer, Param};
 
@@ -23,8 +23,10 @@ pub(crate) struct Run {
     pub(crate) sampler: PairSampler,
     pub(crate) validation_pairs: Vec<Pair>,
     pub(crate) tower: Tower,
+    pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
     pub(crate) position: Position,
+    pub(crate) data: String,
     pub(crate) trained_on: String,
 }
 
@@ -44,6 +46,14 @@ impl Run {
         let trained_on = trained_on(data, &splits);
         let mut tower = Tower::new(config.tower.clone(), config.seed, device)?;
         tower.set_precision(config.precision)?;
+        let objective = Objective::new(
+            config.loss.objective(),
+            config.distance,
+            config.tower.embedding,
+            data.train.classes.len(),
+            config.seed,
+            device,
+        )?;
         let optimizer = config.optimizer.build(params(&tower))?;
         let mut run = Self {
             config: config.clone(),
@@ -52,6 +62,7 @@ impl Run {
             sampler,
             validation_pairs,
             tower,
+            objective,
             optimizer,
             position: Position {
                 epoch: 0,
@@ -63,6 +74,7 @@ impl Run {
                 alarm: None,
                 seconds: 0.0,
             },
+            data: data.provenance.name.to_string(),
             trained_on,
         };
         if folder.last().exists() {
@@ -117,6 +129,7 @@ impl Run {
                 weights: self.tower.parameters().fingerprint()?,
             }),
             provenance: Provenance {
+                data: self.data.clone(),
                 trained_on: self.trained_on.clone(),
                 seed: self.config.seed,
                 epoch: self.position.epoch + 1,

@@ -1,14 +1,14 @@
 //! One step of training: a batch of pairs through the tower, the loss, and what the batch looked like.
 
 use anyhow::Result;
+use candle_core::Tensor;
 use candle_core::backprop::GradStore;
-use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use siamese_core::{Distance, TensorDistance, Tower, loss};
+use siamese_core::{Objective, Tower};
 use siamese_data::{PairBatch, stream};
 
+use crate::TrainConfig;
 use crate::collapse::BatchHealth;
-use crate::{LossConfig, LossPairs, TrainConfig};
 
 /// Sums over the batches of an epoch, read from the device now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -69,6 +69,7 @@ impl StepSums {
 /// Forward and backward: the gradients, and `[loss, spread², scale², active share]` on the device.
 pub(crate) fn gradients(
     tower: &Tower,
+    objective: &Objective,
     config: &TrainConfig,
     step: usize,
     batch: &PairBatch,
@@ -78,71 +79,17 @@ pub(crate) fn gradients(
     let mut dropout = stream(config.seed, "dropout", &[step as u64]);
     // both images of each pair in one batch, so that BatchNorm sees one distribution
     let embeddings = tower.embed_training(&images, &mut dropout)?;
-    let pairs = Pairs::new(batch, device)?;
-    let loss = pairs.loss(&embeddings, &config.loss, config.distance)?;
-    let gradients = loss.backward()?;
-    let health = pairs.health(&embeddings.detach(), &config.loss, config.distance)?;
-    let figures = Tensor::cat(&[loss.detach().reshape(1)?, health], 0)?;
-    Ok((gradients, figures))
+    let labels = Tensor::new(batch.labels.as_slice(), device)?;
+    let scored = objective.score(&embeddings, &labels)?;
+    let gradients = scored.loss.backward()?;
+    let [spread, scale] = spread_and_scale(&embeddings.detach())?;
+    let figures = [&scored.loss.detach(), &spread, &scale, &scored.active];
+    Ok((gradients, Tensor::stack(&figures, 0)?))
 }
 
-/// The labels of a batch on the device.
-struct Pairs {
-    like: Tensor,
-    labels: Tensor,
-}
-
-impl Pairs {
-    fn new(batch: &PairBatch, device: &Device) -> Result<Self> {
-        Ok(Self {
-            like: Tensor::new(batch.like.as_slice(), device)?,
-            labels: Tensor::new(batch.labels.as_slice(), device)?,
-        })
-    }
-
-    fn loss(&self, embeddings: &Tensor, config: &LossConfig, distance: Distance) -> Result<Tensor> {
-        Ok(match config.pairs {
-            LossPairs::Sampled => loss::contrastive(
-                &self.distances(embeddings, distance)?,
-                &self.like,
-                config.margin,
-            )?,
-            LossPairs::InBatch => loss::contrastive_in_batch(
-                embeddings,
-                &self.labels,
-                config.margin,
-                distance,
-                config.averaging,
-            )?,
-        })
-    }
-
-    /// Distances of the sampled pairs: anchors are the first half of the embeddings, partners the second.
-    fn distances(&self, embeddings: &Tensor, distance: Distance) -> Result<Tensor> {
-        let count = self.like.elem_count();
-        let (anchors, partners) = (
-            embeddings.narrow(0, 0, count)?,
-            embeddings.narrow(0, count, count)?,
-        );
-        Ok(distance.between(&anchors, &partners)?)
-    }
-
-    /// `[spread², scale², active share]`
-    fn health(
-        &self,
-        embeddings: &Tensor,
-        config: &LossConfig,
-        distance: Distance,
-    ) -> Result<Tensor> {
-        let scale = embeddings.sqr()?.sum(1)?.mean(0)?;
-        let spread = (&scale - embeddings.mean(0)?.sqr()?.sum_all()?)?;
-        let unlike = self.like.affine(-1.0, 1.0)?;
-        let inside = self
-            .distances(embeddings, distance)?
-            .lt(config.margin)?
-            .to_dtype(unlike.dtype())?;
-        let count = unlike.sum_all()?.maximum(1f32)?;
-        let active = ((inside * unlike)?.sum_all()? / count)?;
-        Ok(Tensor::stack(&[spread, scale, active], 0)?)
-    }
+/// Mean squared distance of the embeddings from their mean, and their mean squared length.
+fn spread_and_scale(embeddings: &Tensor) -> Result<[Tensor; 2]> {
+    let scale = embeddings.sqr()?.sum(1)?.mean(0)?;
+    let spread = (&scale - embeddings.mean(0)?.sqr()?.sum_all()?)?;
+    Ok([spread, scale])
 }

@@ -118,7 +118,13 @@ fn train_epoch(run: &mut Run, interrupt: &AtomicBool) -> Result<Option<Trained>>
     let mut sums = StepSums::default();
     while let Some(batch) = loader.next() {
         let batch = batch?;
-        let (grads, figures) = gradients(&run.tower, &run.config, run.position.step, &batch)?;
+        let (grads, figures) = gradients(
+            &run.tower,
+            &run.objective,
+            &run.config,
+            run.position.step,
+            &batch,
+        )?;
         let scale = match run.config.clip_norm {
             Some(most) => {
                 (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0)
@@ -164,7 +170,7 @@ fn train_epoch(run: &mut Run, interrupt: &AtomicBool) -> Result<Option<Trained>>
 
 /// Says so when the embedding has collapsed.
 fn sound_alarm(run: &mut Run) {
-    let collapsed_loss = run.config.loss.margin.powi(2) / 4.0;
+    let collapsed_loss = run.objective.collapsed(2 * run.config.pairs_per_batch);
     let Some(reason) = collapse::alarm(&run.position.totals.health(), collapsed_loss) else {
         return;
     };
@@ -192,7 +198,10 @@ fn validate(run: &Run) -> Result<Validation> {
     )?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     Ok(Validation {
-        loss: judged.loss(run.config.loss.margin)?,
+        loss: run
+            .objective
+            .validation_loss(&judged.distances, &judged.like())
+            .unwrap_or(f64::NAN),
         auc: judged.curve.roc_auc(),
         eer: judged.curve.eer(),
         threshold,

@@ -56,6 +56,7 @@ fn config() -> Result<TrainConfig> {
                 width: 8,
                 mean: vec![0.4],
                 std: vec![0.2],
+                fit: Default::default(),
             },
             stages: vec![stage(8), stage(8)],
             dropout: 0.25,
