@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use siamese_core::Model;
+use siamese_core::{Model, TensorDistance};
 use siamese_data::read_image;
 
 use crate::device::DeviceChoice;
@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let embeddings = model.tower.embed(&input.to_tensor(&pixels, &device)?)?;
     let (a, b) = (embeddings.narrow(0, 0, 1)?, embeddings.narrow(0, 1, 1)?);
     let distance = model.distance.between(&a, &b)?.to_vec1::<f32>()?[0];
-    let same = f64::from(distance) < threshold.value;
+    let same = threshold.is_same(distance);
     let probability = threshold
         .calibration
         .as_ref()

@@ -1,34 +1,22 @@
-//! Distances between embeddings.
+//! Distances between tensors of embeddings, differentiable.
 
 use candle_core::{D, Result, Tensor, bail};
-use serde::{Deserialize, Serialize};
-use siamese_metrics::Metric;
+use siamese_metrics::Distance;
 
 /// Keeps the gradient of a square root finite where two embeddings coincide.
 const EPSILON: f64 = 1e-12;
 
-/// How far apart two embeddings are. Smaller means more alike, for each of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Distance {
-    /// `√(‖a − b‖² + 1e-12)`
-    #[default]
-    Euclidean,
-    /// `‖a − b‖²`
-    SquaredEuclidean,
-    /// `1 − a·b / (‖a‖ ‖b‖)`, in 0..=2
-    Cosine,
-    /// `Σ |aᵢ − bᵢ|`
-    Manhattan,
-}
-
-impl Distance {
+/// A [`Distance`] between rows of tensors.
+///
+/// Under a square root stands `‖a − b‖² + 1e-12`: gradients are finite everywhere, and two embeddings that coincide
+/// are 1e-6 apart.
+pub trait TensorDistance {
     /// Distance of each row of `a` `(B, D)` to the same row of `b` `(B, D)` → `(B)`.
     ///
     /// Gradients are finite everywhere, also where two rows coincide (they are 0 there) or vanish.
     ///
     /// ```
-    /// use siamese_core::{Distance, candle::{Device, Tensor}};
+    /// use siamese_core::{Distance, TensorDistance, candle::{Device, Tensor}};
     /// # fn main() -> siamese_core::candle::Result<()> {
     /// let a = Tensor::new(&[[3f32, 0.], [1., 1.]], &Device::Cpu)?;
     /// let b = Tensor::new(&[[0f32, 4.], [1., 1.]], &Device::Cpu)?;
@@ -41,7 +29,20 @@ impl Distance {
     ///
     /// # Errors
     /// When the shapes differ or are not `(B, D)`.
-    pub fn between(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    fn between(self, a: &Tensor, b: &Tensor) -> Result<Tensor>;
+
+    /// Distance of each row of `a` `(P, D)` to each row of `b` `(G, D)` → `(P, G)`.
+    ///
+    /// Euclidean distances come from `‖a‖² + ‖b‖² − 2 a·b`, whose rounding leaves near-coinciding rows
+    /// some 1e-3 apart in f32; gradients are finite all the same.
+    ///
+    /// # Errors
+    /// When the embeddings differ in length or the tensors are not of rank 2.
+    fn pairwise(self, a: &Tensor, b: &Tensor) -> Result<Tensor>;
+}
+
+impl TensorDistance for Distance {
+    fn between(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         if a.rank() != 2 || a.dims() != b.dims() {
             bail!(
                 "distances are between two (B, D) tensors, got {:?} and {:?}",
@@ -60,14 +61,7 @@ impl Distance {
         }
     }
 
-    /// Distance of each row of `a` `(P, D)` to each row of `b` `(G, D)` → `(P, G)`.
-    ///
-    /// Euclidean distances come from `‖a‖² + ‖b‖² − 2 a·b`, whose rounding leaves near-coinciding rows
-    /// some 1e-3 apart in f32; gradients are finite all the same.
-    ///
-    /// # Errors
-    /// When the embeddings differ in length or the tensors are not of rank 2.
-    pub fn pairwise(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    fn pairwise(self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         if a.rank() != 2 || b.rank() != 2 || a.dim(1)? != b.dim(1)? {
             bail!(
                 "pairwise distances are between (P, D) and (G, D) tensors, got {:?} and {:?}",
@@ -87,29 +81,6 @@ impl Distance {
                 difference.abs()?.sum(D::Minus1)
             }
         }
-    }
-}
-
-impl Distance {
-    /// The same distance between plain slices, as `siamese_core::metrics` takes it.
-    pub fn metric(self) -> Metric {
-        match self {
-            Self::Euclidean => Metric::Euclidean,
-            Self::SquaredEuclidean => Metric::SquaredEuclidean,
-            Self::Cosine => Metric::Cosine,
-            Self::Manhattan => Metric::Manhattan,
-        }
-    }
-}
-
-impl std::fmt::Display for Distance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Euclidean => "Euclidean",
-            Self::SquaredEuclidean => "squared Euclidean",
-            Self::Cosine => "cosine",
-            Self::Manhattan => "Manhattan",
-        })
     }
 }
 
@@ -136,12 +107,6 @@ mod tests {
     use super::*;
     use candle_core::{Device, Var};
 
-    const ALL: [Distance; 4] = [
-        Distance::Euclidean,
-        Distance::SquaredEuclidean,
-        Distance::Cosine,
-        Distance::Manhattan,
-    ];
     const A: [[f32; 3]; 2] = [[0.3, -1.2, 0.5], [2.0, 0.1, -0.7]];
     const B: [[f32; 3]; 3] = [[1.1, 0.4, 0.0], [-0.2, 0.9, 1.5], [2.0, 0.1, -0.6]];
 
@@ -164,7 +129,7 @@ mod tests {
             Tensor::new(&A, &Device::Cpu)?,
             Tensor::new(&B, &Device::Cpu)?,
         );
-        for distance in ALL {
+        for distance in Distance::ALL {
             let matrix = distance.pairwise(&a, &b)?.to_vec2::<f32>()?;
             let paired = distance
                 .between(&a, &b.narrow(0, 1, 2)?)?
@@ -185,7 +150,7 @@ mod tests {
 
     #[test]
     fn coinciding_and_zero_embeddings_have_a_finite_gradient() -> Result<()> {
-        for distance in ALL {
+        for distance in Distance::ALL {
             for row in [[0.6f32, -0.8, 0.0], [0.0; 3]] {
                 let a = Var::new(&[row], &Device::Cpu)?;
                 let b = Var::new(&[row], &Device::Cpu)?;

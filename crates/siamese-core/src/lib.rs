@@ -1,12 +1,12 @@
-//! Siamese towers, distances and contrastive losses on [Candle](https://github.com/huggingface/candle).
+//! Siamese towers, distances and objectives on [Candle](https://github.com/huggingface/candle).
 //!
 //! A *tower* is one network with one set of weights that turns an image into an *embedding*; two images
 //! show the same thing when the *distance* between their embeddings is below a *threshold*. This crate holds
-//! the tower, the distances and the losses. It opens no image file (that is `siamese-data`), runs no
+//! the tower, the distances and the objectives. It opens no image file (that is `siamese-data`), runs no
 //! optimizer (that is `siamese-train`) and draws every random number from a seed that you give.
 //!
 //! ```
-//! use siamese_core::{Distance, Tower, TowerConfig, candle::Device};
+//! use siamese_core::{Distance, TensorDistance, Tower, TowerConfig, candle::Device};
 //!
 //! # fn main() -> siamese_core::candle::Result<()> {
 //! let tower = Tower::new(TowerConfig::cifar100(), 42, &Device::Cpu)?; // or Model::load("model.safetensors", &device)
@@ -26,20 +26,27 @@
 //! G gallery. Everything is a distance: smaller means more alike.
 
 mod distance;
+mod error;
 mod init;
 mod input;
-pub mod loss;
 mod model;
+pub mod objective;
 mod parameters;
+pub mod tensor_file;
+mod threshold;
 mod tower;
 
-pub use distance::Distance;
-pub use input::ImageInput;
-pub use model::{Model, Provenance, Threshold};
-pub use parameters::Parameters;
+pub use distance::TensorDistance;
+pub use error::{Error, Misfit, Result};
+pub use input::{Fit, ImageInput};
+pub use model::{Model, Provenance};
+pub use objective::{Objective, ObjectiveConfig};
+pub use parameters::{Loaded, Parameters};
+pub use threshold::Threshold;
 pub use tower::{Stage, Tower, TowerConfig};
 
 pub use candle_core as candle;
 pub use siamese_kernels::Precision;
 /// Verification, retrieval and few-shot figures (`siamese-metrics`).
 pub use siamese_metrics as metrics;
+pub use siamese_metrics::Distance;

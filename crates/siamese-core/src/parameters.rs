@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
+use candle_core::{DType, Device, Shape, Tensor, Var, bail};
 use candle_nn::init::Init;
 use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
+use crate::error::{Misfit, Result};
 use crate::init::{self, Fnv};
 
 /// The parameters of a network, by name.
@@ -15,22 +16,73 @@ use crate::init::{self, Fnv};
 /// weights cannot be seeded on the CPU, and whose `load` passes over surplus tensors. Clones share the variables.
 #[derive(Clone)]
 pub struct Parameters {
-    seed: u64,
     device: Device,
-    vars: Arc<Mutex<BTreeMap<String, Var>>>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    vars: BTreeMap<String, Var>,
+    source: Source,
+}
+
+/// Where a parameter's first values come from.
+enum Source {
+    Seed(u64),
+    Given {
+        left: HashMap<String, Tensor>,
+        misfit: Misfit,
+    },
+}
+
+/// What became of parameters and tensors in [`Parameters::load_matching`], by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Loaded {
+    /// Parameters that took a tensor.
+    pub taken: Vec<String>,
+    /// Parameters that no tensor is for; they keep their values.
+    pub fresh: Vec<String>,
+    /// Parameters whose tensor has another shape; they keep their values.
+    pub misshapen: Vec<String>,
+    /// Tensors that no parameter is for.
+    pub unused: Vec<String>,
 }
 
 impl Parameters {
     /// No parameters yet; layers that are built with [`Self::builder`] add theirs, drawn from `seed`.
     pub fn new(seed: u64, device: &Device) -> Self {
+        Self::from_source(Source::Seed(seed), device)
+    }
+
+    /// No parameters yet; layers that are built with [`Self::builder`] take theirs from `tensors`, by name, and
+    /// nothing is drawn. Afterwards [`Self::check_given`] says whether all fitted.
+    pub fn from_tensors(tensors: HashMap<String, Tensor>, device: &Device) -> Self {
+        let misfit = Misfit::default();
+        let left = tensors;
+        Self::from_source(Source::Given { left, misfit }, device)
+    }
+
+    fn from_source(source: Source, device: &Device) -> Self {
+        let vars = BTreeMap::new();
         Self {
-            seed,
             device: device.clone(),
-            vars: Arc::default(),
+            inner: Arc::new(Mutex::new(Inner { vars, source })),
         }
     }
 
-    /// A builder for Candle's layers: each parameter is drawn once, from the seed and its own name.
+    /// Whether the tensors that these parameters were made from were exactly those that the layers asked for.
+    ///
+    /// # Errors
+    /// When a tensor was missing, misshapen or asked for by no layer; all are named.
+    pub fn check_given(&self) -> Result<()> {
+        let Source::Given { left, misfit } = &self.lock().source else {
+            return Ok(());
+        };
+        let mut misfit = misfit.clone();
+        misfit.surplus = sorted(left.keys());
+        misfit.check()
+    }
+
+    /// A builder for Candle's layers: each parameter is made once, from its own name and the seed or the tensors given.
     pub fn builder(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.device.clone())
     }
@@ -42,8 +94,9 @@ impl Parameters {
 
     /// All of them, sorted by name; buffers such as BatchNorm's running statistics included.
     pub fn all(&self) -> Vec<(String, Var)> {
-        let vars = self.lock();
-        vars.iter().map(|(n, v)| (n.clone(), v.clone())).collect()
+        let inner = self.lock();
+        let pair = |(name, var): (&String, &Var)| (name.clone(), var.clone());
+        inner.vars.iter().map(pair).collect()
     }
 
     /// Those that an optimizer changes: all but BatchNorm's running statistics.
@@ -62,6 +115,9 @@ impl Parameters {
     }
 
     /// A checksum of all names and values (64-bit FNV-1a, in hex): the same weights have the same one.
+    ///
+    /// # Errors
+    /// When the values cannot be read from the device.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hash = Fnv::default();
         for (name, var) in self.all() {
@@ -74,6 +130,9 @@ impl Parameters {
     }
 
     /// A copy of all values as they are now.
+    ///
+    /// # Errors
+    /// When they cannot be copied on the device.
     pub fn snapshot(&self) -> Result<BTreeMap<String, Tensor>> {
         let copy = |(name, var): (String, Var)| Ok((name, var.as_tensor().copy()?));
         self.all().into_iter().map(copy).collect()
@@ -84,35 +143,88 @@ impl Parameters {
     /// # Errors
     /// When a tensor is missing, surplus, or of another shape; nothing is changed then.
     pub fn load(&self, tensors: &HashMap<String, Tensor>) -> Result<()> {
-        let vars = self.lock();
-        if let Some(name) = vars.keys().find(|name| !tensors.contains_key(*name)) {
-            bail!("the weights have no tensor {name}, which the tower needs")
+        let vars = self.all();
+        let shape_differs = |name: &String, var: &Var| {
+            let tensor = tensors.get(name).filter(|t| t.shape() != var.shape())?;
+            Some((name.clone(), tensor.dims().to_vec(), var.dims().to_vec()))
+        };
+        let known = |name: &String| vars.binary_search_by(|(n, _)| n.cmp(name)).is_ok();
+        let names = vars.iter().map(|(name, _)| name);
+        Misfit {
+            missing: sorted(names.filter(|name| !tensors.contains_key(*name))),
+            surplus: sorted(tensors.keys().filter(|name| !known(name))),
+            misshapen: vars
+                .iter()
+                .filter_map(|(n, v)| shape_differs(n, v))
+                .collect(),
         }
-        if let Some(name) = tensors.keys().find(|name| !vars.contains_key(*name)) {
-            bail!("the weights have a tensor {name} that the tower does not know")
-        }
-        for (name, var) in vars.iter() {
-            let shape = tensors[name].shape();
-            if shape != var.shape() {
-                bail!(
-                    "tensor {name} has shape {shape:?}, the tower needs {:?}",
-                    var.shape()
-                )
-            }
-        }
-        for (name, var) in vars.iter() {
-            var.set(
-                &tensors[name]
-                    .to_device(&self.device)?
-                    .to_dtype(DType::F32)?,
-            )?;
+        .check()?;
+        for (name, var) in &vars {
+            self.set(var, &tensors[name])?;
         }
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Var>> {
-        self.vars.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Sets those parameters that `tensors` have a value for; `name_in_file` says under which name. The others keep
+    /// their values, and the answer names them all: weights trained elsewhere, or for another head.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use siamese_core::{Parameters, candle::{DType, Device, Tensor}};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let parameters = Parameters::new(1, &Device::Cpu);
+    /// parameters.builder().get((2, 3), "head.weight")?;
+    /// parameters.builder().get(2, "head.bias")?;
+    /// let weight = Tensor::ones((2, 3), DType::F32, &Device::Cpu)?;
+    /// let file = HashMap::from([("fc.weight".to_string(), weight)]);
+    /// let loaded = parameters.load_matching(&file, |name| name.replace("head.", "fc."))?;
+    /// assert_eq!((loaded.taken, loaded.fresh), (vec!["head.weight".into()], vec!["head.bias".into()]));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When a tensor cannot be brought to the device.
+    pub fn load_matching(
+        &self,
+        tensors: &HashMap<String, Tensor>,
+        name_in_file: impl Fn(&str) -> String,
+    ) -> Result<Loaded> {
+        let mut loaded = Loaded::default();
+        let mut unused: BTreeMap<&str, ()> = tensors.keys().map(|n| (n.as_str(), ())).collect();
+        for (name, var) in self.all() {
+            let wanted = name_in_file(&name);
+            unused.remove(wanted.as_str());
+            match tensors.get(&wanted) {
+                None => loaded.fresh.push(name),
+                Some(tensor) if tensor.shape() != var.shape() => loaded.misshapen.push(name),
+                Some(tensor) => {
+                    self.set(&var, tensor)?;
+                    loaded.taken.push(name);
+                }
+            }
+        }
+        loaded.unused = unused.into_keys().map(String::from).collect();
+        Ok(loaded)
     }
+
+    fn set(&self, var: &Var, tensor: &Tensor) -> Result<()> {
+        Ok(var.set(&self.own(tensor)?)?)
+    }
+
+    fn own(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
+        tensor.to_device(&self.device)?.to_dtype(DType::F32)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut names: Vec<String> = names.cloned().collect();
+    names.sort();
+    names
 }
 
 impl SimpleBackend for Parameters {
@@ -123,9 +235,9 @@ impl SimpleBackend for Parameters {
         init: Init,
         _: DType,
         device: &Device,
-    ) -> Result<Tensor> {
-        let mut vars = self.lock();
-        if let Some(var) = vars.get(name) {
+    ) -> candle_core::Result<Tensor> {
+        let mut inner = self.lock();
+        if let Some(var) = inner.vars.get(name) {
             if var.shape() != &shape {
                 bail!(
                     "parameter {name} has shape {:?}, asked for as {shape:?}",
@@ -134,32 +246,81 @@ impl SimpleBackend for Parameters {
             }
             return Ok(var.as_tensor().clone());
         }
-        let values = init::draw(init, &shape, self.seed, name)?;
-        let var = Var::from_vec(values, shape, device)?;
-        vars.insert(name.to_string(), var.clone());
+        let var = match &mut inner.source {
+            Source::Seed(seed) => {
+                Var::from_vec(init::draw(init, &shape, *seed, name)?, shape, device)?
+            }
+            Source::Given { left, misfit } => match left.remove(name) {
+                Some(tensor) if tensor.shape() == &shape => Var::from_tensor(&self.own(&tensor)?)?,
+                found => {
+                    misfit.note(name, found, &shape);
+                    // a stand-in of one number: `check_given` is about to refuse the whole
+                    return Tensor::zeros((), DType::F32, device)?.broadcast_as(shape);
+                }
+            },
+        };
+        inner.vars.insert(name.to_string(), var.clone());
         Ok(var.as_tensor().clone())
     }
 
-    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {
-        match self.lock().get(name) {
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        match self.lock().vars.get(name) {
             Some(var) => Ok(var.as_tensor().clone()),
             None => bail!("there is no parameter {name}"),
         }
     }
 
     fn contains_tensor(&self, name: &str) -> bool {
-        self.lock().contains_key(name)
+        self.lock().vars.contains_key(name)
+    }
+}
+
+impl Misfit {
+    fn note(&mut self, name: &str, found: Option<Tensor>, wanted: &Shape) {
+        match found {
+            None => self.missing.push(name.to_string()),
+            Some(tensor) => {
+                let shapes = (tensor.dims().to_vec(), wanted.dims().to_vec());
+                self.misshapen.push((name.to_string(), shapes.0, shapes.1));
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     fn linear(seed: u64) -> Result<Parameters> {
         let parameters = Parameters::new(seed, &Device::Cpu);
         candle_nn::linear(3, 2, parameters.builder().pp("head"))?;
         Ok(parameters)
+    }
+
+    fn values(parameters: &Parameters) -> Result<HashMap<String, Tensor>> {
+        Ok(parameters.snapshot()?.into_iter().collect())
+    }
+
+    /// The tensors of a layer with one missing, one surplus and one misshapen.
+    fn wrong() -> Result<(HashMap<String, Tensor>, Misfit)> {
+        let mut tensors = values(&linear(2)?)?;
+        let bias = tensors.remove("head.bias").unwrap();
+        tensors.insert("head.weight".into(), bias.clone());
+        tensors.insert("tail".into(), bias);
+        let misfit = Misfit {
+            missing: vec!["head.bias".into()],
+            surplus: vec!["tail".into()],
+            misshapen: vec![("head.weight".into(), vec![2], vec![2, 3])],
+        };
+        Ok((tensors, misfit))
+    }
+
+    fn misfit_of(result: Result<()>) -> Misfit {
+        match result {
+            Err(Error::Misfit(misfit)) => misfit,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -178,24 +339,47 @@ mod tests {
     }
 
     #[test]
-    fn missing_surplus_and_misshapen_tensors_are_named() -> Result<()> {
+    fn loading_names_all_that_is_missing_surplus_or_misshapen_and_changes_nothing() -> Result<()> {
         let parameters = linear(1)?;
-        let good: HashMap<_, _> = linear(2)?.snapshot()?.into_iter().collect();
-        parameters.load(&good)?;
+        let before = parameters.fingerprint()?;
+        let (tensors, misfit) = wrong()?;
+        assert_eq!(misfit_of(parameters.load(&tensors)), misfit);
+        assert_eq!(parameters.fingerprint()?, before);
+        parameters.load(&values(&linear(2)?)?)?;
+        assert_eq!(parameters.fingerprint()?, linear(2)?.fingerprint()?);
+        Ok(())
+    }
 
-        let mut missing = good.clone();
-        missing.remove("head.bias");
-        let mut surplus = good.clone();
-        surplus.insert("tail".into(), good["head.bias"].clone());
-        let mut misshapen = good.clone();
-        misshapen.insert("head.bias".into(), good["head.weight"].clone());
-        for (tensors, name) in [
-            (missing, "head.bias"),
-            (surplus, "tail"),
-            (misshapen, "head.bias"),
-        ] {
-            let error = parameters.load(&tensors).unwrap_err().to_string();
-            assert!(error.contains(name), "{error}");
+    #[test]
+    fn parameters_made_from_tensors_hold_them_and_say_what_did_not_fit() -> Result<()> {
+        let given = Parameters::from_tensors(values(&linear(2)?)?, &Device::Cpu);
+        candle_nn::linear(3, 2, given.builder().pp("head"))?;
+        given.check_given()?;
+        assert_eq!(given.fingerprint()?, linear(2)?.fingerprint()?);
+
+        let (tensors, misfit) = wrong()?;
+        let given = Parameters::from_tensors(tensors, &Device::Cpu);
+        candle_nn::linear(3, 2, given.builder().pp("head"))?;
+        assert_eq!(misfit_of(given.check_given()), misfit);
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_is_loaded_and_the_rest_keeps_its_values() -> Result<()> {
+        let parameters = linear(1)?;
+        let before = values(&parameters)?;
+        let (tensors, _) = wrong()?;
+        let loaded = parameters.load_matching(&tensors, str::to_string)?;
+        let expected = Loaded {
+            fresh: vec!["head.bias".into()],
+            misshapen: vec!["head.weight".into()],
+            unused: vec!["tail".into()],
+            ..Loaded::default()
+        };
+        assert_eq!(loaded, expected);
+        for (name, tensor) in values(&parameters)? {
+            let (x, y) = (tensor.flatten_all()?, before[&name].flatten_all()?);
+            assert_eq!(x.to_vec1::<f32>()?, y.to_vec1::<f32>()?, "{name}");
         }
         Ok(())
     }

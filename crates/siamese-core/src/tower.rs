@@ -9,7 +9,9 @@ use siamese_kernels::{
     Sequential,
 };
 
-use crate::{ImageInput, Parameters, distance::normalize};
+use crate::distance::normalize;
+use crate::input::ImageInput;
+use crate::parameters::Parameters;
 
 /// Some 3×3 convolutions of one width, each with BatchNorm and LeakyReLU, then a 2×2 max-pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,9 +108,13 @@ impl Tower {
     /// # Errors
     /// When the configuration makes no tower (no stage, an image halved away, a dropout outside 0..1).
     pub fn new(config: TowerConfig, seed: u64, device: &Device) -> Result<Self> {
+        Self::with_parameters(config, Parameters::new(seed, device))
+    }
+
+    /// A tower whose weights are those that `parameters` makes or holds.
+    pub(crate) fn with_parameters(config: TowerConfig, parameters: Parameters) -> Result<Self> {
         config.validate()?;
         let features = config.features()?;
-        let parameters = Parameters::new(seed, device);
         let vb = parameters.builder();
         let backbone = backbone(&config, vb.pp("backbone"))?;
         let head = linear(features, config.embedding, vb.pp("head"))?;
@@ -232,6 +238,7 @@ mod tests {
                 width: 6,
                 mean: vec![0.5],
                 std: vec![0.25],
+                fit: Default::default(),
             },
             stages: vec![Stage {
                 channels: 8,

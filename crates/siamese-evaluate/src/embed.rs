@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use candle_core::Tensor;
 use rayon::prelude::*;
 use siamese_core::metrics::npz::EmbeddingTable;
-use siamese_core::{Distance, Tower};
+use siamese_core::{Distance, TensorDistance, Tower};
 use siamese_data::{DataError, ImageSet, Pair, read_image};
 
 /// Images that pass the tower at once; it bounds the memory that an evaluation takes.

@@ -56,7 +56,7 @@ pub fn few_shot_figures(
             shots,
             queries: config.queries,
             episodes: config.episodes,
-            metric: distance.metric(),
+            metric: distance,
             seed: config.seed,
             ..Default::default()
         };

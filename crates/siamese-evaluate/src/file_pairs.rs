@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use siamese_core::metrics::protocols::{CrossValidation, LfwPairs, ListedPair, cross_validate};
-use siamese_core::metrics::verification::{verification_figures, verification_figures_by_image};
+use siamese_core::metrics::verification::{
+    is_same, verification_figures, verification_figures_by_image,
+};
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
 use siamese_data::{Pair, read_image};
@@ -117,7 +119,7 @@ impl FilePairs {
             left_label: label(a),
             right_label: label(b),
             like,
-            called_same: distance < threshold,
+            called_same: is_same(distance, threshold),
             distance: distance.into(),
             probability: None,
         })

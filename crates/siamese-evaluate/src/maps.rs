@@ -36,7 +36,7 @@ pub(crate) fn maps(evaluation: &Evaluation, images: &ImageSet) -> Result<Vec<Emb
     let rows = metrics::Embeddings::new(&values, dim, &labels)?;
     let (classes, class_names) = present_classes(&shown, images);
     let config = TsneConfig {
-        metric: evaluation.distance.metric(),
+        metric: evaluation.distance,
         seed: evaluation.seed,
         ..Default::default()
     };

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use siamese_core::Model;
 use siamese_core::metrics::fewshot::{LakeTrials, Trials, lake_trials};
 use siamese_core::metrics::npz::EmbeddingTable;
-use siamese_core::metrics::{BootstrapConfig, Metric};
+use siamese_core::metrics::{BootstrapConfig, Distance};
 use siamese_data::{ImageSet, OneShotRun};
 
 use crate::embed;
@@ -21,7 +21,7 @@ pub fn one_shot_trials(
     bootstrap: &BootstrapConfig,
 ) -> Result<LakeTrials> {
     let channels = model.tower.config().input.channels();
-    let metric = model.distance.metric();
+    let metric = model.distance;
     play(runs, metric, bootstrap, |images| {
         let images = spread(images, channels)?;
         let all: Vec<u32> = (0..images.len() as u32).collect();
@@ -34,7 +34,7 @@ pub fn one_shot_trials(
 /// # Errors
 /// When a run has no trial, or test and training images differ in size.
 pub fn raw_pixel_trials(runs: &[OneShotRun], bootstrap: &BootstrapConfig) -> Result<LakeTrials> {
-    play(runs, Metric::Cosine, bootstrap, |images| {
+    play(runs, Distance::Cosine, bootstrap, |images| {
         let pixels = (0..images.len()).flat_map(|i| images.image(i));
         Ok(EmbeddingTable {
             values: pixels.map(|&p| f32::from(u8::from(p < 128))).collect(),
@@ -46,7 +46,7 @@ pub fn raw_pixel_trials(runs: &[OneShotRun], bootstrap: &BootstrapConfig) -> Res
 
 fn play(
     runs: &[OneShotRun],
-    metric: Metric,
+    metric: Distance,
     bootstrap: &BootstrapConfig,
     represent: impl Fn(&ImageSet) -> Result<EmbeddingTable>,
 ) -> Result<LakeTrials> {
@@ -59,7 +59,7 @@ fn play(
         );
         let distances = asked
             .rows()
-            .flat_map(|row| shown.rows().map(move |other| metric.distance(row, other)))
+            .flat_map(|row| shown.rows().map(move |other| metric.of(row, other)))
             .collect();
         Ok(Trials {
             distances,

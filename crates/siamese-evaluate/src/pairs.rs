@@ -1,10 +1,9 @@
 //! Pairs with their distances.
 
 use anyhow::Result;
-use candle_core::{Device, Tensor};
+use siamese_core::Distance;
 use siamese_core::metrics::calibration::Calibration;
-use siamese_core::metrics::verification::RocCurve;
-use siamese_core::{Distance, loss};
+use siamese_core::metrics::verification::{RocCurve, is_same};
 use siamese_data::Pair;
 
 use crate::Embeddings;
@@ -48,17 +47,6 @@ impl JudgedPairs {
         Ok(Calibration::logistic(&self.distances, &self.like())?)
     }
 
-    /// The contrastive loss of these pairs.
-    ///
-    /// # Errors
-    /// When the margin is not positive.
-    pub fn loss(&self, margin: f64) -> Result<f64> {
-        let distances = Tensor::new(self.distances.as_slice(), &Device::Cpu)?;
-        let like: Vec<f32> = self.pairs.iter().map(|pair| f32::from(pair.like)).collect();
-        let loss = loss::contrastive(&distances, &Tensor::new(like, &Device::Cpu)?, margin)?;
-        Ok(f64::from(loss.to_scalar::<f32>()?))
-    }
-
     /// The pairs that say most, at most `each` of a kind: the errors furthest from the threshold (like pairs first),
     /// then right answers of every distance.
     pub(crate) fn telling(&self, threshold: f32, each: usize) -> Vec<usize> {
@@ -69,7 +57,7 @@ impl JudgedPairs {
         let mut chosen = Vec::new();
         for (like, right) in [(true, false), (false, false), (true, true), (false, true)] {
             let wanted = |i: &usize| {
-                let called_same = distances[*i] < threshold;
+                let called_same = is_same(distances[*i], threshold);
                 self.pairs[*i].like == like && (called_same == like) == right
             };
             let group: Vec<usize> = order.iter().copied().filter(wanted).collect();

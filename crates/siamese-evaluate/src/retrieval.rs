@@ -41,7 +41,7 @@ impl Retrieval {
         distance: Distance,
         bootstrap: &BootstrapConfig,
     ) -> Result<Self> {
-        let metric = distance.metric();
+        let metric = distance;
         let table = embeddings.table(labels)?;
         let rows = table.view()?;
         let config = RetrievalConfig {

@@ -1,6 +1,7 @@
 //! What a report shows of an evaluation.
 
 use anyhow::Result;
+use siamese_core::metrics::verification::is_same;
 use siamese_core::{Distance, metrics};
 use siamese_data::{ImageSet, Pair};
 use siamese_report::{
@@ -55,7 +56,7 @@ impl Evaluation {
             left_label: class_name(images, pair.a),
             right_label: class_name(images, pair.b),
             like: pair.like,
-            called_same: distance < self.threshold,
+            called_same: is_same(distance, self.threshold),
             distance: f64::from(distance),
             probability: self.calibration.as_ref().map(|c| c.probability(distance)),
         })

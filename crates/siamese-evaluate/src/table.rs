@@ -5,7 +5,9 @@ use siamese_core::Distance;
 use siamese_core::metrics::classify::{accuracy_figure, centroid_classify, knn_classify};
 use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable};
 use siamese_core::metrics::retrieval::{RetrievalConfig, retrieval};
-use siamese_core::metrics::verification::{Target, Threshold, fit_threshold, verification_figures};
+use siamese_core::metrics::verification::{
+    FittedThreshold, Target, fit_threshold, verification_figures,
+};
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::{Pair, evaluation_pairs, stratified_split};
 
@@ -17,7 +19,7 @@ pub struct TableEvaluation {
     /// All figures under their standard names, with intervals.
     pub figures: Vec<Figure>,
     /// Fitted to pairs of one half of the embeddings; the verification figures are of the other half.
-    pub threshold: Threshold,
+    pub threshold: FittedThreshold,
 }
 
 /// Judges embeddings by their labels alone.
@@ -62,7 +64,7 @@ fn ranked(
     distance: Distance,
     bootstrap: &BootstrapConfig,
 ) -> Result<Vec<Figure>> {
-    let metric = distance.metric();
+    let metric = distance;
     let probes = file.embeddings.view()?;
     let gallery = file
         .gallery
@@ -93,7 +95,7 @@ fn distances(table: &EmbeddingTable, pairs: &[Pair], distance: Distance) -> Vec<
     let row = |i: u32| &table.values[i as usize * table.dim..][..table.dim];
     pairs
         .iter()
-        .map(|pair| distance.metric().distance(row(pair.a), row(pair.b)))
+        .map(|pair| distance.of(row(pair.a), row(pair.b)))
         .collect()
 }
 

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use siamese_metrics::retrieval::{RetrievalConfig, retrieval};
-use siamese_metrics::{Embeddings, Metric};
+use siamese_metrics::{Distance, Embeddings};
 
 fn main() -> siamese_metrics::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|a| a.parse().unwrap_or(0));
@@ -14,7 +14,7 @@ fn main() -> siamese_metrics::Result<()> {
     let (n, dim, labels, rounds) = (next(10_000), next(128), next(100), next(3));
     let (values, labels) = embeddings(n, dim, labels as u32);
     let set = Embeddings::new(&values, dim, &labels)?;
-    for metric in [Metric::Euclidean, Metric::Cosine, Metric::Manhattan] {
+    for metric in [Distance::Euclidean, Distance::Cosine, Distance::Manhattan] {
         let mut seconds = Vec::new();
         let mut figures = Vec::new();
         for _ in 0..rounds {

@@ -6,10 +6,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapConfig, mean_interval};
+use crate::distance::Distance;
 use crate::embeddings::{Embeddings, check_same_dim};
 use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
-use crate::metric::Metric;
 use crate::retrieval::map_nearest;
 
 /// The class of each probe by majority of its `k` nearest gallery items.
@@ -22,7 +22,7 @@ use crate::retrieval::map_nearest;
 pub fn knn_classify(
     probes: &Embeddings,
     gallery: Option<&Embeddings>,
-    metric: Metric,
+    metric: Distance,
     k: usize,
 ) -> Result<Vec<u32>> {
     if k == 0 {
@@ -63,7 +63,7 @@ fn majority(labels: impl Iterator<Item = u32>) -> u32 {
 
 /// The class of each probe by the nearest class centre, the mean of the class's gallery items.
 ///
-/// With [`Metric::Cosine`] items are scaled to length 1 before the mean. Without a gallery the
+/// With [`Distance::Cosine`] items are scaled to length 1 before the mean. Without a gallery the
 /// probes are their own, each left out of its own class's centre. Ties go to the smaller label.
 ///
 /// # Errors
@@ -71,7 +71,7 @@ fn majority(labels: impl Iterator<Item = u32>) -> u32 {
 pub fn centroid_classify(
     probes: &Embeddings,
     gallery: Option<&Embeddings>,
-    metric: Metric,
+    metric: Distance,
 ) -> Result<Vec<u32>> {
     let shown = gallery.unwrap_or(probes);
     check_same_dim(probes, shown)?;
@@ -116,7 +116,7 @@ pub fn centroid_classify(
     Ok((0..probes.len()).into_par_iter().map(classify).collect())
 }
 
-fn class_sums(set: &Embeddings, metric: Metric) -> BTreeMap<u32, (Vec<f64>, f64)> {
+fn class_sums(set: &Embeddings, metric: Distance) -> BTreeMap<u32, (Vec<f64>, f64)> {
     let mut sums: BTreeMap<u32, (Vec<f64>, f64)> = BTreeMap::new();
     for (row, label) in set.rows().zip(set.labels()) {
         let (sum, count) = sums
@@ -130,9 +130,9 @@ fn class_sums(set: &Embeddings, metric: Metric) -> BTreeMap<u32, (Vec<f64>, f64)
     sums
 }
 
-fn unit_or_raw(row: &[f32], metric: Metric) -> impl Iterator<Item = f64> {
+fn unit_or_raw(row: &[f32], metric: Distance) -> impl Iterator<Item = f64> {
     let length = match metric {
-        Metric::Cosine => row
+        Distance::Cosine => row
             .iter()
             .map(|x| f64::from(*x).powi(2))
             .sum::<f64>()

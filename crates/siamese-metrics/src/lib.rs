@@ -38,11 +38,11 @@
 pub mod bootstrap;
 pub mod calibration;
 pub mod classify;
+mod distance;
 mod embeddings;
 mod error;
 pub mod fewshot;
 mod figure;
-mod metric;
 pub mod npz;
 pub mod projection;
 pub mod protocols;
@@ -50,7 +50,7 @@ pub mod retrieval;
 pub mod verification;
 
 pub use bootstrap::BootstrapConfig;
+pub use distance::Distance;
 pub use embeddings::Embeddings;
 pub use error::{Error, Result};
 pub use figure::{Figure, Interval, find};
-pub use metric::Metric;

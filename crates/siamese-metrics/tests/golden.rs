@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use siamese_metrics::retrieval::{RetrievalConfig, retrieval};
 use siamese_metrics::verification::RocCurve;
-use siamese_metrics::{BootstrapConfig, Embeddings, Metric, find};
+use siamese_metrics::{BootstrapConfig, Distance, Embeddings, find};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -68,10 +68,10 @@ fn retrieval_figures_are_accuracy_calculators_ties_and_lone_labels_included() {
             Embeddings::new(values, case.dim, case.gallery_labels.as_ref().unwrap()).unwrap()
         });
         let metrics = [
-            (Metric::Euclidean, &case.euclidean),
-            (Metric::SquaredEuclidean, &case.euclidean),
-            (Metric::Cosine, &case.cosine),
-            (Metric::Manhattan, &case.manhattan),
+            (Distance::Euclidean, &case.euclidean),
+            (Distance::SquaredEuclidean, &case.euclidean),
+            (Distance::Cosine, &case.cosine),
+            (Distance::Manhattan, &case.manhattan),
         ];
         for (metric, theirs) in metrics {
             let bootstrap = BootstrapConfig::off();

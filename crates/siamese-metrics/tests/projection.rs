@@ -5,7 +5,7 @@
 use rand::{Rng, SeedableRng};
 use siamese_metrics::projection::{TsneConfig, pca, tsne};
 use siamese_metrics::retrieval::nearest;
-use siamese_metrics::{Embeddings, Metric};
+use siamese_metrics::{Distance, Embeddings};
 
 /// Five clusters in twelve dimensions.
 fn clusters(n: usize) -> (Vec<f32>, Vec<u32>) {
@@ -99,7 +99,7 @@ fn tsne_keeps_clusters_together() {
     .unwrap();
     let flat: Vec<f32> = map.iter().flatten().copied().collect();
     let plane = Embeddings::new(&flat, 2, &labels).unwrap();
-    let near = nearest(&plane, None, Metric::Euclidean, 1).unwrap();
+    let near = nearest(&plane, None, Distance::Euclidean, 1).unwrap();
     let torn = near
         .iter()
         .zip(&labels)

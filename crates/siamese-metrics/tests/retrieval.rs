@@ -6,13 +6,13 @@
 use proptest::prelude::*;
 use siamese_metrics::classify::{Confusion, accuracy_figure, centroid_classify, knn_classify};
 use siamese_metrics::retrieval::{Retrieval, RetrievalConfig, nearest, retrieval};
-use siamese_metrics::{BootstrapConfig, Embeddings, Metric, find};
+use siamese_metrics::{BootstrapConfig, Distance, Embeddings, find};
 
-const METRICS: [Metric; 4] = [
-    Metric::Euclidean,
-    Metric::SquaredEuclidean,
-    Metric::Cosine,
-    Metric::Manhattan,
+const METRICS: [Distance; 4] = [
+    Distance::Euclidean,
+    Distance::SquaredEuclidean,
+    Distance::Cosine,
+    Distance::Manhattan,
 ];
 
 /// Embeddings on a coarse grid: ties, duplicates, zero vectors and lone labels abound.
@@ -42,7 +42,7 @@ fn set_of(rows: std::ops::Range<usize>, dim: usize) -> impl Strategy<Value = Set
 }
 
 /// The whole gallery in order of distance, ties by row: a full sort of every distance.
-fn sorted(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Metric) -> Vec<Vec<usize>> {
+fn sorted(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Distance) -> Vec<Vec<usize>> {
     let shown = gallery.unwrap_or(probes);
     (0..probes.len())
         .map(|i| {
@@ -59,7 +59,7 @@ fn sorted(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Metric) -> 
         .collect()
 }
 
-fn naive(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
+fn naive(metric: Distance, a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
         a.iter()
             .zip(b)
@@ -68,9 +68,9 @@ fn naive(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
     };
     let differences = || a.iter().zip(b).map(|(x, y)| f64::from(*x) - f64::from(*y));
     match metric {
-        Metric::Euclidean | Metric::SquaredEuclidean => differences().map(|d| d * d).sum(),
-        Metric::Manhattan => differences().map(f64::abs).sum(),
-        Metric::Cosine => {
+        Distance::Euclidean | Distance::SquaredEuclidean => differences().map(|d| d * d).sum(),
+        Distance::Manhattan => differences().map(f64::abs).sum(),
+        Distance::Cosine => {
             let norms = (dot(a, a) * dot(b, b)).sqrt();
             if norms > 0.0 {
                 1.0 - dot(a, b) / norms
@@ -107,7 +107,7 @@ fn count(hits: &[bool]) -> f64 {
     hits.iter().filter(|h| **h).count() as f64
 }
 
-fn check_against_naive(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Metric) {
+fn check_against_naive(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Distance) {
     let shown = gallery.unwrap_or(probes);
     let order = sorted(probes, gallery, metric);
     let found = nearest(probes, gallery, metric, 5).unwrap();
@@ -178,8 +178,8 @@ proptest! {
     #[test]
     fn votes_are_counted_as_a_full_sort_counts_them(set in set_of(2..40, 3), k in 1usize..9) {
         let view = set.view();
-        let order = sorted(&view, None, Metric::Euclidean);
-        let predicted = knn_classify(&view, None, Metric::Euclidean, k).unwrap();
+        let order = sorted(&view, None, Distance::Euclidean);
+        let predicted = knn_classify(&view, None, Distance::Euclidean, k).unwrap();
         for (order, predicted) in order.iter().zip(predicted) {
             let near: Vec<u32> = order.iter().take(k).map(|&j| set.labels[j]).collect();
             let votes = |label: u32| near.iter().filter(|l| **l == label).count();
@@ -193,7 +193,7 @@ proptest! {
     fn centres_are_the_means_of_the_other_items(set in set_of(2..30, 2)) {
         // Distances to centres are compared with slack: the centres are rounded.
         let view = set.view();
-        let predicted = centroid_classify(&view, None, Metric::Euclidean).unwrap();
+        let predicted = centroid_classify(&view, None, Distance::Euclidean).unwrap();
         for (i, &predicted) in predicted.iter().enumerate() {
             let distance = |label: u32| {
                 let others: Vec<usize> = (0..set.labels.len())
@@ -247,12 +247,12 @@ fn many_blocks_agree_with_a_full_sort() {
 fn embeddings_that_differ_in_their_last_bits_only_are_ranked_exactly() {
     for (spread, offset) in [(1e-6, 1.0), (1e-3, 1000.0)] {
         let set = large(300, 5, spread, offset);
-        check_against_naive(&set.view(), None, Metric::Euclidean);
-        check_against_naive(&set.view(), None, Metric::Manhattan);
+        check_against_naive(&set.view(), None, Distance::Euclidean);
+        check_against_naive(&set.view(), None, Distance::Manhattan);
     }
     // Rounding of 1 − cos in f64 is the limit here: the spread is kept above its root.
     let set = large(300, 5, 1e-4, 1.0);
-    check_against_naive(&set.view(), None, Metric::Cosine);
+    check_against_naive(&set.view(), None, Distance::Cosine);
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn bad_input_is_refused_by_name() {
     let set = Embeddings::new(&[1.0, 2.0], 1, &[0, 0]).unwrap();
     let other = Embeddings::new(&[1.0, 2.0], 2, &[0]).unwrap();
     assert_eq!(
-        text(nearest(&set, Some(&other), Metric::Euclidean, 1).unwrap_err()),
+        text(nearest(&set, Some(&other), Distance::Euclidean, 1).unwrap_err()),
         "a probe embedding has 1 entries and a gallery embedding has 2: they must agree"
     );
     assert!(
@@ -346,24 +346,24 @@ fn bad_input_is_refused_by_name() {
         )
         .is_err()
     );
-    assert!(knn_classify(&set, None, Metric::Euclidean, 0).is_err());
-    let all = nearest(&set, None, Metric::Euclidean, usize::MAX).unwrap();
+    assert!(knn_classify(&set, None, Distance::Euclidean, 0).is_err());
+    let all = nearest(&set, None, Distance::Euclidean, usize::MAX).unwrap();
     assert_eq!(all[1].len(), 1, "k beyond the gallery gives all of it");
     let alone = Embeddings::new(&[1.0], 1, &[0]).unwrap();
     assert!(retrieval(&alone, None, &RetrievalConfig::default()).is_err());
-    assert!(knn_classify(&alone, None, Metric::Euclidean, 1).is_err());
-    assert!(centroid_classify(&alone, None, Metric::Euclidean).is_err());
+    assert!(knn_classify(&alone, None, Distance::Euclidean, 1).is_err());
+    assert!(centroid_classify(&alone, None, Distance::Euclidean).is_err());
 }
 
 #[test]
 fn classes_are_told_by_neighbours_and_by_centres() {
     let gallery = Embeddings::new(&[0.0, 0.2, 1.0, 1.4, 1.6], 1, &[3, 3, 8, 8, 8]).unwrap();
     let probes = Embeddings::new(&[0.7, 0.1, 0.65], 1, &[8, 3, 8]).unwrap();
-    let by_centre = centroid_classify(&probes, Some(&gallery), Metric::Euclidean).unwrap();
+    let by_centre = centroid_classify(&probes, Some(&gallery), Distance::Euclidean).unwrap();
     assert_eq!(by_centre, [3, 3, 3], "centres are 0.1 and 1.333");
-    let by_nearest = knn_classify(&probes, Some(&gallery), Metric::Euclidean, 1).unwrap();
+    let by_nearest = knn_classify(&probes, Some(&gallery), Distance::Euclidean, 1).unwrap();
     assert_eq!(by_nearest, [8, 3, 8]);
-    let two = knn_classify(&probes, Some(&gallery), Metric::Euclidean, 2).unwrap();
+    let two = knn_classify(&probes, Some(&gallery), Distance::Euclidean, 2).unwrap();
     assert_eq!(two, [8, 3, 8], "a tie of votes goes to the nearest");
 
     let confusion = Confusion::new(probes.labels(), &by_centre).unwrap();

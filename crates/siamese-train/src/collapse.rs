@@ -21,8 +21,8 @@ pub struct BatchHealth {
 
 /// What is wrong, in words for the user; `None` where the embedding is alive.
 ///
-/// `collapsed_loss` is the loss of a tower that maps everything to one point.
-pub fn alarm(health: &BatchHealth, collapsed_loss: f64) -> Option<String> {
+/// `collapsed_loss` is the loss of a tower that maps everything to one point, where that is known.
+pub fn alarm(health: &BatchHealth, collapsed_loss: Option<f64>) -> Option<String> {
     if !health.loss.is_finite() || !health.spread.is_finite() {
         return Some(format!(
             "the loss is {}: training has diverged; lower the learning rate or clip the gradient",
@@ -37,7 +37,7 @@ pub fn alarm(health: &BatchHealth, collapsed_loss: f64) -> Option<String> {
             100.0 * relative_spread
         ));
     }
-    let stuck = (health.loss - collapsed_loss).abs() < 0.01 * collapsed_loss;
+    let stuck = collapsed_loss.is_some_and(|loss| (health.loss - loss).abs() < 0.01 * loss);
     if stuck && health.active_share > 0.99 {
         return Some(format!(
             "the loss stands at {:.4}, its value when nothing is pushed apart, and {:.1} % of the unlike pairs are inside the margin: {advice}",
@@ -61,14 +61,14 @@ mod tests {
 
     #[test]
     fn a_living_embedding_raises_no_alarm() {
-        assert_eq!(alarm(&HEALTHY, 0.25), None);
+        assert_eq!(alarm(&HEALTHY, Some(0.25)), None);
         // unnormalised embeddings may be of any length
         let long = BatchHealth {
             spread: 80.0,
             scale: 100.0,
             ..HEALTHY
         };
-        assert_eq!(alarm(&long, 0.25), None);
+        assert_eq!(alarm(&long, Some(0.25)), None);
     }
 
     #[test]
@@ -77,24 +77,24 @@ mod tests {
             spread: 0.004,
             ..HEALTHY
         };
-        assert!(alarm(&point, 0.25).is_some_and(|m| m.contains("same point")));
+        assert!(alarm(&point, Some(0.25)).is_some_and(|m| m.contains("same point")));
         let tiny = BatchHealth {
             spread: 1e-6,
             scale: 1e-3,
             ..HEALTHY
         };
-        assert!(alarm(&tiny, 0.25).is_some_and(|m| m.contains("same point")));
+        assert!(alarm(&tiny, Some(0.25)).is_some_and(|m| m.contains("same point")));
         let stuck = BatchHealth {
             loss: 0.2501,
             active_share: 1.0,
             spread: 0.1,
             ..HEALTHY
         };
-        assert!(alarm(&stuck, 0.25).is_some_and(|m| m.contains("stands at")));
+        assert!(alarm(&stuck, Some(0.25)).is_some_and(|m| m.contains("stands at")));
         let diverged = BatchHealth {
             loss: f64::NAN,
             ..HEALTHY
         };
-        assert!(alarm(&diverged, 0.25).is_some_and(|m| m.contains("diverged")));
+        assert!(alarm(&diverged, Some(0.25)).is_some_and(|m| m.contains("diverged")));
     }
 }

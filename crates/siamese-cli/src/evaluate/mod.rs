@@ -12,12 +12,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use siamese_core::Model;
 use siamese_core::metrics::BootstrapConfig;
+use siamese_core::{Distance, Model};
 
 use crate::data::DataArguments;
 use crate::device::DeviceChoice;
-use crate::train::DistanceName;
 use options::{FewShotArguments, ThresholdArguments};
 
 const HOW: &str = "How";
@@ -92,9 +91,9 @@ struct What {
     /// Embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
     #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "place", "source"])]
     embeddings: Option<PathBuf>,
-    /// Distance between those embeddings
-    #[arg(long, value_enum, requires = "embeddings")]
-    distance: Option<DistanceName>,
+    /// Distance between those embeddings: euclidean, squared-euclidean, cosine or manhattan
+    #[arg(long, requires = "embeddings")]
+    distance: Option<Distance>,
 }
 
 /// Runs the command.

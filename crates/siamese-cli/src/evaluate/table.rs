@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use siamese_core::Distance;
 use siamese_core::metrics::npz::read_npz;
 use siamese_core::metrics::verification::Target;
 use siamese_evaluate::{EvaluateConfig, evaluate_table, few_shot_figures};
@@ -20,10 +19,7 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         "an .npz has no class names to choose by: use --few-shot all"
     );
     let table = read_npz(file)?;
-    let distance = arguments
-        .what
-        .distance
-        .map_or(Distance::Euclidean, Distance::from);
+    let distance = arguments.what.distance.unwrap_or_default();
     let target = arguments
         .threshold
         .threshold_at

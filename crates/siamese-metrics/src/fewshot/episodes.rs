@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{centroid_classify, knn_classify};
+use crate::distance::Distance;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Interval};
-use crate::metric::Metric;
 
 /// How a query is given its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub struct FewShotConfig {
     /// How a query is given its class.
     pub classifier: Classifier,
     /// In which distance.
-    pub metric: Metric,
+    pub metric: Distance,
     /// Seed of the sampling: the same seed gives the same episodes to every model.
     pub seed: u64,
 }
@@ -52,7 +52,7 @@ impl Default for FewShotConfig {
             queries: 15,
             episodes: 1000,
             classifier: Classifier::default(),
-            metric: Metric::default(),
+            metric: Distance::default(),
             seed: 0,
         }
     }

@@ -12,9 +12,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::pca::pca;
+use crate::distance::Distance;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
-use crate::metric::Metric;
 use crate::retrieval::nearest;
 
 /// How the map is made.
@@ -25,7 +25,7 @@ pub struct TsneConfig {
     /// Gradient steps, the first 250 of them with attraction exaggerated twelvefold.
     pub iterations: usize,
     /// In which distance neighbours are near.
-    pub metric: Metric,
+    pub metric: Distance,
     /// Seed of the jitter that parts identical points.
     pub seed: u64,
 }
@@ -35,7 +35,7 @@ impl Default for TsneConfig {
         Self {
             perplexity: 30.0,
             iterations: 750,
-            metric: Metric::default(),
+            metric: Distance::default(),
             seed: 0,
         }
     }
@@ -92,7 +92,7 @@ fn affinities(set: &Embeddings, config: &TsneConfig) -> Result<Affinities> {
             .iter()
             .map(|n| f64::from(n.distance))
             .map(|d| {
-                if config.metric == Metric::SquaredEuclidean {
+                if config.metric == Distance::SquaredEuclidean {
                     d
                 } else {
                     d * d

@@ -26,10 +26,10 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapConfig, mean_interval};
+use crate::distance::Distance;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
-use crate::metric::Metric;
 pub(crate) use nearest::map_nearest;
 pub use nearest::{Neighbour, nearest};
 
@@ -37,7 +37,7 @@ pub use nearest::{Neighbour, nearest};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RetrievalConfig {
     /// Distance by which neighbours are found.
-    pub metric: Metric,
+    pub metric: Distance,
     /// The k of recall@k and precision@k; those greater than the gallery are left out.
     pub ks: Vec<usize>,
     /// How many neighbours of each probe to hand back.
@@ -49,7 +49,7 @@ pub struct RetrievalConfig {
 impl Default for RetrievalConfig {
     fn default() -> Self {
         Self {
-            metric: Metric::default(),
+            metric: Distance::default(),
             ks: vec![1, 5, 10],
             neighbours: 0,
             bootstrap: BootstrapConfig::default(),

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::scores::Scores;
+use crate::distance::Distance;
 use crate::embeddings::{Embeddings, check_same_dim};
 use crate::error::Result;
-use crate::metric::Metric;
 
 const PROBES_IN_A_BLOCK: usize = 128;
 const SHOWN_IN_A_BLOCK: usize = 1024;
@@ -33,7 +33,7 @@ pub struct Neighbour {
 pub fn nearest(
     probes: &Embeddings,
     gallery: Option<&Embeddings>,
-    metric: Metric,
+    metric: Distance,
     k: usize,
 ) -> Result<Vec<Vec<Neighbour>>> {
     map_nearest(
@@ -49,7 +49,7 @@ pub fn nearest(
 pub(crate) fn map_nearest<T: Send>(
     probes: &Embeddings,
     gallery: Option<&Embeddings>,
-    metric: Metric,
+    metric: Distance,
     wanted: impl Fn(usize) -> usize + Sync,
     read: impl Fn(usize, &[Neighbour]) -> T + Sync,
 ) -> Result<Vec<T>> {
@@ -103,7 +103,7 @@ struct Workspace {
 struct Search<'a> {
     probes: &'a Embeddings<'a>,
     gallery: &'a Embeddings<'a>,
-    metric: Metric,
+    metric: Distance,
 }
 
 impl Search<'_> {

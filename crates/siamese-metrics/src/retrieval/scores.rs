@@ -8,8 +8,8 @@
 
 use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
+use crate::distance::Distance;
 use crate::embeddings::Embeddings;
-use crate::metric::Metric;
 
 /// Centred, scaled rows of probes and gallery.
 pub(crate) struct Scores {
@@ -25,10 +25,10 @@ pub(crate) struct Scores {
 }
 
 impl Scores {
-    pub(crate) fn new(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Metric) -> Self {
+    pub(crate) fn new(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Distance) -> Self {
         let mut frame = Frame {
-            product: metric != Metric::Manhattan,
-            unit: metric == Metric::Cosine,
+            product: metric != Distance::Manhattan,
+            unit: metric == Distance::Cosine,
             mean: vec![0.0; probes.dim()],
             scale: 1.0,
         };

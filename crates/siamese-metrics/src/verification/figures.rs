@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::REPORTED_FARS;
 use super::ranked::RankedPairs;
 use super::roc::{Accepted, RocCurve, rank};
+use super::threshold::is_same;
 use crate::bootstrap::{BootstrapConfig, intervals};
 use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
@@ -241,7 +242,7 @@ impl Called {
             unlike: 0.0,
         };
         for (&distance, &like) in distances.iter().zip(like) {
-            let same = f64::from(u8::from(distance < threshold));
+            let same = f64::from(u8::from(is_same(distance, threshold)));
             if like {
                 called.like += 1.0;
                 called.true_accepts += same;

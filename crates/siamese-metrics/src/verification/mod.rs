@@ -1,6 +1,6 @@
 //! Verification, 1:1: are two images of the same class?
 //!
-//! "Same" is `distance < threshold` everywhere: a pair exactly at the threshold is different.
+//! "Same" is `distance < threshold` everywhere ([`is_same`]): a pair exactly at the threshold is different.
 //!
 //! | figure | definition |
 //! |---|---|
@@ -29,7 +29,7 @@ pub use figures::{
 };
 pub(crate) use roc::rank;
 pub use roc::{RocCurve, RocPoint};
-pub use threshold::{Target, Threshold, fit_threshold};
+pub use threshold::{FittedThreshold, Target, fit_threshold, is_same};
 
 /// The false accept rates at which the true accept rate is reported, and the figures' names.
 pub const REPORTED_FARS: [(f64, &str); 4] = [

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::roc::{Accepted, rank};
+use super::threshold::is_same;
 use crate::error::Result;
 
 /// Pairs of nodes (classes or images) in the order of ascending distance.
@@ -55,7 +56,7 @@ impl RankedPairs {
     /// The operating point that a threshold stands for.
     pub(super) fn operating_point(&self, threshold: f32) -> usize {
         self.distances
-            .partition_point(|&distance| distance < threshold)
+            .partition_point(|&distance| is_same(distance, threshold))
     }
 
     /// The accepted weights when node `c` is drawn `drawn[c]` times: `W_a` for a pair within one

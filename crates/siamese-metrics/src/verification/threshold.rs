@@ -17,10 +17,10 @@ pub enum Target {
     Far(f64),
 }
 
-/// A fitted threshold, and how the pairs that it was fitted on came out.
+/// A threshold as it was fitted, and how the pairs that it was fitted on came out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// "Same" is `distance < value`.
+pub struct FittedThreshold {
+    /// Two images are the same where [`is_same`] says so at this value.
     pub value: f32,
     /// What it was fitted to.
     pub target: Target,
@@ -32,6 +32,17 @@ pub struct Threshold {
     pub accuracy: f64,
     /// Number of those pairs.
     pub pairs: usize,
+}
+
+/// Whether two images are called the same: where their distance is below the threshold, not at it. The one place
+/// that decides it.
+///
+/// ```
+/// use siamese_metrics::verification::is_same;
+/// assert!(is_same(0.2, 0.5) && !is_same(0.5, 0.5) && !is_same(f32::NAN, 0.5));
+/// ```
+pub fn is_same(distance: f32, threshold: f32) -> bool {
+    distance < threshold
 }
 
 /// Fits a threshold; it lies midway between two neighbouring distances.
@@ -50,7 +61,7 @@ pub struct Threshold {
 /// # Errors
 /// Those of [`RocCurve::new`]; a FAR outside 0 to 1, or one so small that these unlike pairs
 /// cannot measure it.
-pub fn fit_threshold(distances: &[f32], like: &[bool], target: Target) -> Result<Threshold> {
+pub fn fit_threshold(distances: &[f32], like: &[bool], target: Target) -> Result<FittedThreshold> {
     let curve = RocCurve::new(distances, like)?;
     curve.fit(target)
 }
@@ -60,7 +71,7 @@ impl RocCurve {
     ///
     /// # Errors
     /// A FAR outside 0 to 1, or one so small that these unlike pairs cannot measure it.
-    pub fn fit(&self, target: Target) -> Result<Threshold> {
+    pub fn fit(&self, target: Target) -> Result<FittedThreshold> {
         let index = match target {
             Target::BestAccuracy => self.least(|i| -self.accuracy_at(i)),
             Target::Eer => self.least(|i| {
@@ -70,7 +81,7 @@ impl RocCurve {
             Target::Far(far) => self.last_within(far)?,
         };
         let point = self.point(index);
-        Ok(Threshold {
+        Ok(FittedThreshold {
             value: point.threshold,
             target,
             far: point.far,

@@ -1,0 +1,195 @@
+//! A model file is read back as it was written, or refused with the reason.
+
+use super::*;
+use candle_core::DType;
+
+use crate::input::Fit;
+
+fn small(seed: u64) -> Result<Tower> {
+    let config = TowerConfig {
+        input: ImageInput {
+            height: 4,
+            width: 6,
+            mean: vec![0.5],
+            std: vec![0.25],
+            fit: Fit::Pad,
+        },
+        stages: vec![Stage {
+            channels: 4,
+            convolutions: 1,
+        }],
+        embedding: 5,
+        ..TowerConfig::cifar100()
+    };
+    Ok(Tower::new(config, seed, &Device::Cpu)?)
+}
+
+fn model() -> Result<Model> {
+    let tower = small(4)?;
+    Ok(Model {
+        threshold: Some(Threshold {
+            value: 0.625,
+            target: "best accuracy".into(),
+            fitted_on: "100 validation pairs".into(),
+            calibration: None,
+            distance: Distance::Cosine,
+            weights: tower.parameters().fingerprint()?,
+        }),
+        tower,
+        distance: Distance::Cosine,
+        provenance: Provenance {
+            data: "Müllers \"Möbel\"".into(),
+            ..Provenance::default()
+        },
+    })
+}
+
+fn embeddings(model: &Model) -> Result<Vec<Vec<f32>>> {
+    let images = Tensor::arange(0f32, 24.0, &Device::Cpu)?.reshape((1, 1, 4, 6))?;
+    Ok(model.tower.embed(&images)?.to_vec2()?)
+}
+
+/// The whole chain of what went wrong.
+fn chain<T>(result: Result<T>) -> String {
+    result
+        .err()
+        .map_or(String::new(), |e| format!("{:#}", anyhow::Error::from(e)))
+}
+
+#[test]
+fn a_saved_model_is_the_same_when_loaded_and_the_same_bytes_when_saved_again() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let [path, again] = ["model.safetensors", "again"].map(|name| folder.path().join(name));
+    let model = model()?;
+    model.save(&path)?;
+    let loaded = Model::load(&path, &Device::Cpu)?;
+    assert_eq!(embeddings(&model)?, embeddings(&loaded)?);
+    assert_eq!(loaded.tower.config(), model.tower.config());
+    assert_eq!(
+        (loaded.distance, &loaded.threshold, &loaded.provenance),
+        (model.distance, &model.threshold, &model.provenance)
+    );
+    loaded.save(&again)?;
+    assert_eq!(std::fs::read(&path)?, std::fs::read(&again)?);
+    assert_eq!(
+        std::fs::read_dir(folder.path())?.count(),
+        2,
+        "a temporary file was left"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_file_of_format_1_opens_and_stretches_its_pictures() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("old.safetensors");
+    let model = model()?;
+    let weights = model.tower.parameters().fingerprint()?;
+    let description = format!(
+        r#"{{"format":1,"tower":{{"input":{{"height":4,"width":6,"mean":[0.5],"std":[0.25]}},
+        "stages":[{{"channels":4,"convolutions":1}}],"leaky_slope":0.01,"dropout":0.5,"embedding":5,"normalize":true}},
+        "distance":"cosine","threshold":{{"value":0.625,"target":"best accuracy","fitted_on":"100 validation pairs",
+        "calibration":{{"kind":"logistic","slope":9.5,"intercept":-6.0}},"distance":"cosine","weights":"{weights}"}},
+        "provenance":{{"trained_on":"CIFAR-100","seed":4,"epoch":3,"version":"0.1.0"}}}}"#
+    );
+    let metadata = BTreeMap::from([("format", "pt"), (METADATA_KEY, description.as_str())]);
+    tensor_file::write(&path, &model.tower.parameters().snapshot()?, &metadata)?;
+    let loaded = Model::load(&path, &Device::Cpu)?;
+    assert_eq!(embeddings(&model)?, embeddings(&loaded)?);
+    assert_eq!(loaded.tower.config().input.fit, Fit::Stretch);
+    assert_eq!(loaded.provenance.epoch, 3);
+    assert!(
+        loaded
+            .threshold
+            .is_some_and(|t| t.is_same(0.62) && !t.is_same(0.625))
+    );
+    Ok(())
+}
+
+#[test]
+fn what_load_would_refuse_is_not_written() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    let with = |change: fn(&mut Model)| -> Result<String> {
+        let mut model = model()?;
+        change(&mut model);
+        Ok(chain(model.save(&path)))
+    };
+    let said = with(|m| m.distance = Distance::Manhattan)?;
+    assert!(
+        said.contains("model.safetensors") && said.contains("cosine distance"),
+        "{said}"
+    );
+    let said = with(|m| m.tower = small(5).unwrap())?;
+    assert!(said.contains("other weights"), "{said}");
+    let said = with(|m| m.threshold.as_mut().unwrap().value = f64::NAN)?;
+    assert!(said.contains("null"), "{said}");
+    assert!(!path.exists());
+    Ok(())
+}
+
+#[test]
+fn changed_files_are_refused_with_the_reason() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    model()?.save(&path)?;
+    let (tensors, metadata) = tensor_file::read(&path, &Device::Cpu)?;
+    let load = |change: &dyn Fn(&mut BTreeMap<String, Tensor>), from: &str, to: &str| {
+        let mut tensors = tensors.clone().into_iter().collect();
+        change(&mut tensors);
+        let description = metadata[METADATA_KEY].replace(from, to);
+        let metadata = BTreeMap::from([(METADATA_KEY, description.as_str())]);
+        tensor_file::write(&path, &tensors, &metadata).unwrap();
+        chain(Model::load(&path, &Device::Cpu))
+    };
+    let keep = |_: &mut BTreeMap<String, Tensor>| ();
+    assert_eq!(load(&keep, "", ""), "");
+    let said = load(&|t| drop(t.remove("tower.head.bias")), "", "");
+    assert!(said.contains("missing: head.bias"), "{said}");
+    let ones = || Tensor::ones(5, DType::F32, &Device::Cpu).unwrap();
+    // the tower's own tensor of that name lies under `tower.`
+    let said = load(&|t| drop(t.insert("head.bias".into(), ones())), "", "");
+    assert!(
+        said.contains("not known to the network: head.bias"),
+        "{said}"
+    );
+    let said = load(
+        &|t| drop(t.insert("tower.head.bias".into(), ones())),
+        "",
+        "",
+    );
+    assert!(said.contains("other weights"), "{said}");
+    let said = load(
+        &keep,
+        r#""distance":"cosine","threshold""#,
+        r#""distance":"manhattan","threshold""#,
+    );
+    assert!(said.contains("cosine distance"), "{said}");
+    let said = load(&keep, r#""format":2"#, r#""format":3"#);
+    assert!(said.contains("format is 3"), "{said}");
+    let said = load(&keep, r#""embedding":5"#, r#""embedding":7"#);
+    assert!(
+        said.contains("head.weight has shape [5, 24] instead of [7, 24]"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn missing_damaged_and_foreign_files_are_errors_that_name_the_file() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    let load = || chain(Model::load(&path, &Device::Cpu));
+    assert!(load().contains("model.safetensors"));
+    std::fs::write(&path, b"not a model")?;
+    assert!(load().contains("model.safetensors"));
+    let tensor = Tensor::ones(2, DType::F32, &Device::Cpu)?;
+    tensor.save_safetensors("x", &path)?;
+    let said = load();
+    assert!(
+        said.contains("model.safetensors") && said.contains("siamese train"),
+        "{said}"
+    );
+    Ok(())
+}
