@@ -32,6 +32,7 @@ pub(crate) struct Run {
     pub(crate) optimizer: Optimizer,
     pub(crate) average: Option<WeightAverage>,
     pub(crate) position: Position,
+    pub(crate) data: String,
     pub(crate) trained_on: String,
 }
 
@@ -62,6 +63,7 @@ impl Run {
             .map(|decay| WeightAverage::new(tower.parameters().all(), decay))
             .transpose()?;
         let mut run = Self {
+            data: data.about.title.clone(),
             trained_on: divided.trained_on(data),
             images: Arc::clone(&data.images),
             config: config.clone(),
@@ -148,6 +150,7 @@ impl Run {
                 weights: self.tower.parameters().fingerprint()?,
             }),
             provenance: Provenance {
+                data: self.data.clone(),
                 trained_on: self.trained_on.clone(),
                 seed: self.config.seed,
                 epoch: self.position.epoch + 1,

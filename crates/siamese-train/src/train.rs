@@ -203,7 +203,7 @@ fn step(run: &mut Run, batch: &Prepared, batches: usize, sums: &mut StepSums) ->
 
 /// Says so when the embedding has collapsed.
 fn sound_alarm(run: &mut Run, request: &Request) {
-    let collapsed_loss = run.objective.collapsed();
+    let collapsed_loss = run.objective.collapsed(run.config.sampler.batch_images());
     let Some(reason) = collapse::alarm(&run.position.totals.health(), collapsed_loss) else {
         return;
     };
