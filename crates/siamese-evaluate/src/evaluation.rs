@@ -8,8 +8,9 @@ use siamese_core::metrics::verification::verification_figures;
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_core::{Distance, Model};
 use siamese_data::{ImageSet, evaluation_pairs};
+use siamese_embed::{Embeddings, embed};
 
-use crate::{Embeddings, JudgedPairs, Retrieval, embed};
+use crate::{JudgedPairs, Retrieval};
 
 /// Bins of the reliability plot.
 const RELIABILITY_BINS: usize = 10;

@@ -11,10 +11,11 @@ use siamese_core::metrics::verification::{
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
 use siamese_data::{Pair, read_image};
+use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, Thumbnail};
 
 use crate::sections::{EXAMPLES, report_figures};
-use crate::{JudgedPairs, embed_files};
+use crate::JudgedPairs;
 
 /// Height and width, in pixels, at which a report shows a picture.
 const SHOWN: usize = 96;
@@ -54,7 +55,7 @@ impl FilePairs {
             })
             .collect();
         let identities = identities(&files, &pairs);
-        let embeddings = embed_files(&model.tower, &files)?;
+        let embeddings = Embedder::new(model.clone()).files(&files)?;
         Ok(Self {
             distance: model.distance,
             judged: JudgedPairs::new(&embeddings, pairs, model.distance)?,

@@ -2,7 +2,6 @@
 //!
 //! The figures themselves are `siamese_core::metrics`; here they meet models and images.
 
-mod embed;
 mod evaluation;
 mod few_shot;
 mod figure_table;
@@ -16,7 +15,6 @@ mod sections;
 mod table;
 mod threshold;
 
-pub use embed::{Embeddings, embed, embed_files};
 pub use evaluation::{EvaluateConfig, Evaluation, evaluate};
 pub use few_shot::{EpisodeConfig, few_shot_figures};
 pub use figure_table::FigureTable;

@@ -6,8 +6,8 @@ use siamese_core::metrics::fewshot::{LakeTrials, Trials, lake_trials};
 use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::{BootstrapConfig, Distance};
 use siamese_data::{ImageSet, OneShotRun};
+use siamese_embed::embed;
 
-use crate::embed;
 
 /// Plays the runs with a model: a test image goes to the training image that is nearest by the model's distance.
 ///
@@ -25,7 +25,7 @@ pub fn one_shot_trials(
     play(runs, metric, bootstrap, |images| {
         let images = spread(images, channels)?;
         let all: Vec<u32> = (0..images.len() as u32).collect();
-        embed(&model.tower, &images, &all)?.table(&images.labels)
+        Ok(embed(&model.tower, &images, &all)?.table(&images.labels)?)
     })
 }
 

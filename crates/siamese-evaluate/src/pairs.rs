@@ -5,8 +5,8 @@ use siamese_core::Distance;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{RocCurve, is_same};
 use siamese_data::Pair;
+use siamese_embed::Embeddings;
 
-use crate::Embeddings;
 
 /// Pairs of embedded images, judged by their distance.
 pub struct JudgedPairs {

@@ -8,9 +8,9 @@ use siamese_core::metrics::classify::{
 use siamese_core::metrics::retrieval::{Neighbour, RetrievalConfig, retrieval};
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::ImageSet;
+use siamese_embed::Embeddings;
 use siamese_report::{ConfusionMap, Neighbours, RunReport};
 
-use crate::Embeddings;
 use crate::sections::{class_name, thumbnail};
 
 /// Neighbours kept of each image, and shown on a contact sheet.

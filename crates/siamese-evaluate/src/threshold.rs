@@ -6,8 +6,9 @@ use anyhow::{Context, Result};
 use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
 use siamese_data::{ImageSet, Pair};
+use siamese_embed::embed;
 
-use crate::{JudgedPairs, embed};
+use crate::JudgedPairs;
 
 /// Fits threshold and probability to pairs of images that nothing will be reported on.
 ///

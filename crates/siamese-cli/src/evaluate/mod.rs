@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use siamese_core::metrics::BootstrapConfig;
+use siamese_embed::model_path;
 use siamese_core::{Distance, Model};
 
 use crate::data::DataArguments;
@@ -131,14 +132,5 @@ impl Arguments {
             seed: self.seed,
             ..Default::default()
         }
-    }
-}
-
-/// A run's best model, or the file itself.
-pub(crate) fn model_path(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join("best.safetensors")
-    } else {
-        path.to_path_buf()
     }
 }

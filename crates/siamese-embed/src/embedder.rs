@@ -1,0 +1,127 @@
+//! A model that takes pictures.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use siamese_core::Model;
+use siamese_data::{ImageSet, Pair};
+
+use crate::embeddings::{Embeddings, batch, embed};
+use crate::error::Error;
+use crate::picture;
+
+/// A model, and pictures in.
+pub struct Embedder {
+    model: Model,
+}
+
+/// Whether two pictures show the same thing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Verdict {
+    /// Whether the distance is below the threshold.
+    pub same: bool,
+    /// The distance of the embeddings.
+    pub distance: f32,
+    /// The model's threshold.
+    pub threshold: f64,
+    /// The probability of "same", where the model is calibrated.
+    pub probability: Option<f64>,
+}
+
+impl Embedder {
+    /// The model in a run's folder, or in a model file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load(place: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
+        Ok(Self::new(Model::load(model_path(place.as_ref()), device)?))
+    }
+
+    /// A model that is at hand.
+    pub fn new(model: Model) -> Self {
+        Self { model }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The embedding (D) of the picture in a file.
+    ///
+    /// # Errors
+    /// When it cannot be read; the message names it.
+    pub fn file(&self, path: impl AsRef<Path>) -> Result<Vec<f32>, Error> {
+        self.one(picture::of_file(path.as_ref(), &self.model.tower.config().input)?)
+    }
+
+    /// The embedding (D) of an encoded picture: the bytes of a JPEG, a PNG, ….
+    ///
+    /// # Errors
+    /// When it is no picture that can be read.
+    pub fn bytes(&self, encoded: &[u8]) -> Result<Vec<f32>, Error> {
+        self.one(picture::of_bytes(encoded, &self.model.tower.config().input)?)
+    }
+
+    /// The embeddings of picture files, in their order; they are read on all cores.
+    ///
+    /// # Errors
+    /// When one cannot be read; the message names it.
+    pub fn files(&self, files: &[PathBuf]) -> Result<Embeddings, Error> {
+        let input = &self.model.tower.config().input;
+        let batches = files.chunks(batch(input.image_len())).map(|batch| {
+            let read = |file: &PathBuf| picture::of_file(file, input);
+            let pictures = batch.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            self.tensor(&pictures.concat())
+        });
+        Embeddings::of_all(&batches.collect::<Result<Vec<_>, Error>>()?)
+    }
+
+    /// The embeddings of the images of a set at `indices`.
+    ///
+    /// # Errors
+    /// When the images do not fit the model.
+    pub fn set(&self, images: &ImageSet, indices: &[u32]) -> Result<Embeddings, Error> {
+        embed(&self.model.tower, images, indices)
+    }
+
+    /// Whether the pictures in two files show the same thing.
+    ///
+    /// # Errors
+    /// When one cannot be read, or the model has no threshold.
+    pub fn verify(&self, a: impl AsRef<Path>, b: impl AsRef<Path>) -> Result<Verdict, Error> {
+        let fitted = self.model.threshold.as_ref().ok_or(Error::NoThreshold)?;
+        let files = [a.as_ref().to_path_buf(), b.as_ref().to_path_buf()];
+        let pair = Pair {
+            a: 0,
+            b: 1,
+            like: false,
+        };
+        let distance = self.files(&files)?.distances(&[pair], self.model.distance)?[0];
+        Ok(Verdict {
+            same: fitted.is_same(distance),
+            distance,
+            threshold: fitted.value,
+            probability: fitted.calibration.as_ref().map(|c| c.probability(distance)),
+        })
+    }
+
+    fn one(&self, pixels: Vec<u8>) -> Result<Vec<f32>, Error> {
+        Ok(self.tensor(&pixels)?.flatten_all()?.to_vec1()?)
+    }
+
+    fn tensor(&self, pixels: &[u8]) -> Result<Tensor, Error> {
+        let tower = &self.model.tower;
+        let images = tower.config().input.to_tensor(pixels, tower.parameters().device())?;
+        Ok(tower.embed(&images)?)
+    }
+}
+
+/// A run's best model, or the file itself.
+pub fn model_path(place: &Path) -> PathBuf {
+    match place.is_dir() {
+        true => place.join("best.safetensors"),
+        false => place.to_path_buf(),
+    }
+}
