@@ -48,4 +48,7 @@ pub use rng::stream;
 pub use sampler::{PairSampler, PairSamplerConfig};
 pub use sampler_error::SamplerError;
 pub use source::{Dataset, LoadOptions, Origin, Provenance, SourceChoice};
-pub use split::stratified_split;
+pub use split::{
+    ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split, split,
+    stratified_split, write_split,
+};

@@ -4,7 +4,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use crate::DataError;
+use crate::error::DataError;
 
 /// Splits `0..labels.len()` into the rest and a held-out part of about `fraction`.
 ///

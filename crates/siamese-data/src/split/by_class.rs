@@ -1,0 +1,95 @@
+//! Divides by classes: some are never seen in training.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rand::seq::SliceRandom;
+
+use super::config::{ClassLists, Items, SplitConfig, SplitError};
+use super::cut::cut;
+use super::part::Part;
+use crate::rng::stream;
+
+/// Gives whole classes to test and validation, and some images of the others to the seen test.
+pub(super) fn by_classes(
+    items: &Items,
+    config: &SplitConfig,
+    seed: u64,
+) -> Result<Vec<Part>, SplitError> {
+    let of_class = match &config.classes {
+        Some(lists) => listed(items.classes, lists)?,
+        None => drawn(items, config, seed)?,
+    };
+    let of_image = |&label: &u32| of_class.get(&label).copied().unwrap_or(Part::LeftOut);
+    let mut parts: Vec<Part> = items.labels.iter().map(of_image).collect();
+    let tested = |published: &[Option<Part>]| published.contains(&Some(Part::Test));
+    match items.published {
+        Some(published) if tested(published) => {
+            let seen = parts.iter_mut().zip(published);
+            for (part, _) in
+                seen.filter(|(part, given)| **part == Part::Train && **given == Some(Part::Test))
+            {
+                *part = Part::SeenTest;
+            }
+        }
+        // a group that is held out of a class would have to leave training whole
+        _ if items.groups.is_some() => {}
+        _ => cut(items, &mut parts, Part::SeenTest, config.seen_test, seed)?,
+    }
+    Ok(parts)
+}
+
+/// The part of each class by name; classes in no list have none.
+fn listed(classes: &[String], lists: &ClassLists) -> Result<HashMap<u32, Part>, SplitError> {
+    let mut parts = HashMap::new();
+    for (part, names) in [
+        (Part::Train, &lists.train),
+        (Part::Validation, &lists.validation),
+        (Part::Test, &lists.test),
+    ] {
+        for name in names {
+            let Some(label) = classes.iter().position(|class| class == name) else {
+                return Err(SplitError::Impossible(format!(
+                    "data.split.classes.{part} names {name:?}, which is no class of this data set"
+                )));
+            };
+            if parts.insert(label as u32, part).is_some() {
+                return Err(SplitError::Impossible(format!(
+                    "data.split.classes names {name:?} twice"
+                )));
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// Draws the classes of test and validation among those with two images; all others train.
+fn drawn(
+    items: &Items,
+    config: &SplitConfig,
+    seed: u64,
+) -> Result<HashMap<u32, Part>, SplitError> {
+    let mut sizes = BTreeMap::<u32, usize>::new();
+    items
+        .labels
+        .iter()
+        .for_each(|&label| *sizes.entry(label).or_default() += 1);
+    let mut eligible: Vec<u32> = sizes.keys().copied().filter(|c| sizes[c] > 1).collect();
+    eligible.shuffle(&mut stream(seed, "unseen classes", &[]));
+    let share = |of: usize, share: f64| ((of as f64 * share).round() as usize).max(2);
+    let test = share(eligible.len(), config.test);
+    let validation = share(eligible.len().saturating_sub(test), config.validation);
+    if eligible.len() < test + validation + 2 {
+        return Err(SplitError::Impossible(format!(
+            "{} classes have two images or more; to divide by classes takes {}: two at least to train, validate and test \
+             each. Divide by images, or bring more classes",
+            eligible.len(),
+            test + validation + 2
+        )));
+    }
+    let mut parts: HashMap<u32, Part> = sizes.into_keys().map(|c| (c, Part::Train)).collect();
+    for (i, class) in eligible.into_iter().take(test + validation).enumerate() {
+        let part = if i < test { Part::Test } else { Part::Validation };
+        parts.insert(class, part);
+    }
+    Ok(parts)
+}
