@@ -1,11 +1,13 @@
 //! The images of a run: a data set decoded at the run's size and divided into parts.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use siamese_data::{
-    Division, Framing, ImageSet, Items, LeftOut, Listing, OpenOptions, Origin, Part, SplitConfig, split,
+    Division, Framing, ImageSet, Items, LeftOut, Listing, OpenOptions, Origin, Part, SplitConfig,
+    check_split, split, write_split,
 };
 
 /// What a data set is, for the records of a run.
@@ -84,13 +86,22 @@ impl TrainingData {
     /// # Errors
     /// When the images do not allow the split that is asked for, or a part would make no like or no unlike pair.
     pub fn divide(&self, config: &SplitConfig, seed: u64) -> Result<Divided> {
-        let items = Items {
+        Divided::of(&self.items(), config, seed)
+    }
+
+    /// Writes the parts to `split.csv`, or checks that an earlier start wrote the same.
+    pub(crate) fn keep_split(&self, parts: &[Part], path: &Path) -> Result<()> {
+        let keep = if path.exists() { check_split } else { write_split };
+        Ok(keep(path, &self.items(), &self.names, parts)?)
+    }
+
+    fn items(&self) -> Items<'_> {
+        Items {
             labels: &self.images.labels,
             classes: &self.images.classes,
             groups: self.groups.as_deref(),
             published: self.published.as_deref(),
-        };
-        Divided::of(&items, config, seed)
+        }
     }
 }
 

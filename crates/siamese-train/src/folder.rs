@@ -19,6 +19,7 @@ const CANDLE_VERSION: &str = "0.11.1";
 /// | file | what |
 /// |---|---|
 /// | `config.json` | all that decides the run, with versions, data and device |
+/// | `split.csv` | which image is in which part |
 /// | `metrics.jsonl` | one line of JSON per epoch |
 /// | `best.safetensors` | the model: weights of the best epoch, preprocessing, distance, threshold |
 /// | `last.safetensors` | the checkpoint that `--resume` goes on from |

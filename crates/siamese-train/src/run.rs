@@ -47,6 +47,7 @@ impl Run {
         config.validate()?;
         check_images(config, &data.images)?;
         let divided = data.divide(&config.data.split, config.seed)?;
+        data.keep_split(&divided.division.parts, &folder.file("split.csv"))?;
         let validation = divided.of(Part::Validation);
         let validation_pairs = evaluation_pairs(
             &data.images.labels,
