@@ -29,6 +29,17 @@ pub enum DataError {
         found: String,
     },
 
+    /// A source that cannot be trained on as it is: what it looks like, and what to do.
+    #[error("{}: {found}; {advice}", path.display())]
+    Unrecognised {
+        /// The path that was given.
+        path: PathBuf,
+        /// What it looks like.
+        found: String,
+        /// What the user can do.
+        advice: String,
+    },
+
     /// A file is of the right kind but cannot be read to its end.
     #[error("{} is damaged: {reason}; remove it and fetch it again", path.display())]
     Damaged {
@@ -115,6 +126,18 @@ impl DataError {
             action,
             path,
             source,
+        }
+    }
+
+    pub(crate) fn unrecognised(
+        path: &Path,
+        found: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self::Unrecognised {
+            path: path.to_path_buf(),
+            found: found.into(),
+            advice: advice.into(),
         }
     }
 

@@ -10,7 +10,7 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::locate::entries;
+use crate::source::locate::entries;
 use crate::{DataError, ImageSet, jpeg};
 
 const EXTENSIONS: [&str; 10] = [

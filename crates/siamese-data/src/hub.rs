@@ -9,13 +9,16 @@ mod client;
 mod transfer;
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use hf_hub::{Cache, CacheRepo, Repo};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
+use serde::Deserialize;
 
+use crate::source::locate::entries;
 use crate::{DataError, Progress, digest};
-use client::Client;
+use client::{Client, origin};
+use transfer::Checksum;
 
 /// How to reach the hub, and where its files are kept.
 ///
@@ -94,7 +97,7 @@ impl HubOptions {
 
 /// A data set's repository on the hub.
 pub(crate) struct DatasetRepo<'a> {
-    name: &'static str,
+    repo: Repo,
     options: &'a HubOptions,
 }
 
@@ -107,15 +110,70 @@ struct Metadata {
 }
 
 impl<'a> DatasetRepo<'a> {
-    pub(crate) fn new(name: &'static str, options: &'a HubOptions) -> Self {
-        Self { name, options }
+    /// The branch `main` of the repository `name`, as `uoft-cs/cifar100`.
+    pub(crate) fn new(name: &str, options: &'a HubOptions) -> Self {
+        Self::at(name, "main", options)
     }
 
-    /// The commit that the cache has for the branch `main`.
+    /// A branch, a tag or a commit.
+    pub(crate) fn at(name: &str, revision: &str, options: &'a HubOptions) -> Self {
+        let repo = Repo::with_revision(name.into(), RepoType::Dataset, revision.into());
+        Self { repo, options }
+    }
+
+    /// The paths of all files in the repository; without a network, of those in the cache.
+    pub(crate) fn files(&self, progress: Progress) -> Result<Vec<String>, DataError> {
+        if self.options.offline {
+            let files = self.cached_files();
+            return match files.is_empty() {
+                true => Err(self.offline(&self.repo.url())),
+                false => Ok(files),
+            };
+        }
+        let url = format!("{}/api/{}", self.options.endpoint, self.repo.api_url());
+        let bytes = Client::new(self.options, progress).fetch(&url)?;
+        let answer: RepoInfo =
+            serde_json::from_slice(&bytes).map_err(|error| DataError::Refused {
+                url,
+                reason: format!("the answer does not list files as the hub's does: {error}"),
+                advice: "check HF_ENDPOINT",
+            })?;
+        // they become paths in the cache
+        let within = |file: &String| {
+            let mut names = Path::new(file).components();
+            names.all(|name| matches!(name, Component::Normal(_)))
+        };
+        let files = answer.siblings.into_iter().map(|file| file.rfilename);
+        Ok(files.filter(within).collect())
+    }
+
+    fn cached_files(&self) -> Vec<String> {
+        let Some(commit) = self.cached_commit() else {
+            return Vec::new();
+        };
+        let root = self.cache_repo().pointer_path(&commit);
+        let (mut open, mut files) = (vec![root.clone()], Vec::new());
+        while let Some(folder) = open.pop() {
+            for path in entries(&folder) {
+                match path.is_dir() {
+                    true => open.push(path),
+                    false => files.extend(
+                        path.strip_prefix(&root)
+                            .ok()
+                            .and_then(Path::to_str)
+                            .map(String::from),
+                    ),
+                }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// The commit that the cache has for the branch.
     pub(crate) fn cached_commit(&self) -> Option<String> {
-        let repo = Repo::dataset(self.name.into());
-        let refs = self.options.cache.join(repo.folder_name()).join("refs");
-        let commit = fs::read_to_string(refs.join(repo.revision())).ok()?;
+        let folder = self.options.cache.join(self.repo.folder_name());
+        let commit = fs::read_to_string(folder.join("refs").join(self.repo.revision())).ok()?;
         Some(commit.trim().to_string())
     }
 
@@ -167,7 +225,11 @@ impl<'a> DatasetRepo<'a> {
 
         let _lock = self.lock(&metadata.etag, progress)?;
         if !(blob.is_file() && agrees_with_its_name(&blob)?) {
-            transfer::download(&client, &url, &metadata, &blob, progress)?;
+            let checksum = match is_sha256(&metadata.etag) {
+                true => Checksum::Sha256(metadata.etag.clone()),
+                false => Checksum::Unknown,
+            };
+            transfer::download(&client, &url, metadata.size, &checksum, &blob, progress)?;
         }
         let pointer = cache.pointer_path(&metadata.commit).join(file);
         point(&pointer, &blob, file).map_err(DataError::io("writing", &pointer))?;
@@ -180,16 +242,13 @@ impl<'a> DatasetRepo<'a> {
     /// Keeps other processes (Python's included) from downloading the same file; a lock ends
     /// with the file it is held through.
     fn lock(&self, etag: &str, progress: Progress) -> Result<File, DataError> {
-        let folder = Repo::dataset(self.name.into()).folder_name();
-        let folder = self.options.cache.join(".locks").join(folder);
+        let folder = self
+            .options
+            .cache
+            .join(".locks")
+            .join(self.repo.folder_name());
         fs::create_dir_all(&folder).map_err(DataError::io("creating", &folder))?;
-        let path = folder.join(format!("{etag}.lock"));
-        let file = File::create(&path).map_err(DataError::io("creating", &path))?;
-        if file.try_lock().is_err() {
-            progress.note("another process is downloading this file, waiting for it");
-            file.lock().map_err(DataError::io("locking", &path))?;
-        }
-        Ok(file)
+        lock(&folder.join(format!("{etag}.lock")), progress)
     }
 
     fn offline(&self, file: &str) -> DataError {
@@ -200,14 +259,70 @@ impl<'a> DatasetRepo<'a> {
     }
 
     fn cache_repo(&self) -> CacheRepo {
-        Cache::new(self.options.cache.clone()).dataset(self.name.into())
+        Cache::new(self.options.cache.clone()).repo(self.repo.clone())
     }
 
     fn url(&self, file: &str) -> String {
-        let repo = Repo::dataset(self.name.into());
-        let (endpoint, path) = (&self.options.endpoint, repo.url());
-        format!("{endpoint}/{path}/resolve/{}/{file}", repo.url_revision())
+        let (endpoint, path) = (&self.options.endpoint, self.repo.url());
+        format!(
+            "{endpoint}/{path}/resolve/{}/{file}",
+            self.repo.url_revision()
+        )
     }
+}
+
+/// What the hub says about a repository; of much more this is used.
+#[derive(Deserialize)]
+struct RepoInfo {
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
+/// Downloads a file that is published elsewhere than on the hub to `path`, as the hub's files are: resumed when it
+/// breaks off, named only when its md5 is right. The hub's token is not sent.
+pub(crate) fn fetch_published(
+    url: &str,
+    md5: &str,
+    path: &Path,
+    options: &HubOptions,
+    progress: Progress,
+) -> Result<(), DataError> {
+    let endpoint = origin(url).map_or(url.to_string(), |(scheme, host)| {
+        format!("{scheme}://{host}")
+    });
+    let options = HubOptions {
+        endpoint,
+        token: None,
+        ..options.clone()
+    };
+    let client = Client::new(&options, progress);
+    let _lock = lock(&transfer::with_ending(path, "lock"), progress)?;
+    if path.is_file() {
+        return Ok(());
+    }
+    let size = client.size(url)?;
+    transfer::download(
+        &client,
+        url,
+        size,
+        &Checksum::Md5(md5.into()),
+        path,
+        progress,
+    )
+}
+
+/// Waits for other processes that hold the lock at `path`; it ends with the file.
+fn lock(path: &Path, progress: Progress) -> Result<File, DataError> {
+    let file = File::create(path).map_err(DataError::io("creating", path))?;
+    if file.try_lock().is_err() {
+        progress.note("another process is downloading this file, waiting for it");
+        file.lock().map_err(DataError::io("locking", path))?;
+    }
+    Ok(file)
 }
 
 /// Whether a blob named by its sha256, as the hub names large files, has that content.

@@ -5,8 +5,6 @@
 mod augment;
 mod chances;
 mod check;
-mod cifar100;
-mod cifar_binary;
 mod decode;
 mod digest;
 mod error;
@@ -16,15 +14,13 @@ mod hub;
 mod image_set;
 mod jpeg;
 mod loader;
-mod locate;
 mod one_shot;
 mod packed;
 mod pairs;
-mod parquet_file;
+mod picture;
 mod prefetch;
 mod progress;
 mod rng;
-mod sample;
 mod sampler;
 mod sampler_error;
 mod source;
@@ -35,7 +31,6 @@ pub use chances::ClassSampling;
 pub use check::{
     ClassInSplit, Duplicate, FolderReport, SoundnessReport, Twins, check, check_folder,
 };
-pub use cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
 pub use error::DataError;
 pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_thumbnail};
 pub use hub::HubOptions;
@@ -43,11 +38,19 @@ pub use image_set::ImageSet;
 pub use loader::{ImageBatch, ImageBatches, LoaderConfig, LoaderError, PairBatch, PairLoader};
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use pairs::{Pair, evaluation_pairs};
+pub use picture::framing::{Colour, Fit, Framing};
 pub use progress::Progress;
 pub use rng::stream;
 pub use sampler::{PairSampler, PairSamplerConfig};
 pub use sampler_error::SamplerError;
-pub use source::{Dataset, LoadOptions, Origin, Provenance, SourceChoice};
+pub use source::cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
+pub use source::dataset::{Dataset, LoadOptions, Origin, Provenance, SourceChoice};
+pub use source::describe::Description;
+pub use source::listing::{Item, LeftOut, ListedPair, Listing};
+pub use source::load::Loaded;
+pub use source::look::open;
+pub use source::options::{Columns, OpenOptions};
+pub use source::sizes::Sizes;
 pub use split::{
     ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split, split,
     stratified_split, write_split,

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use image::imageops::FilterType;
 use zip::ZipArchive;
 
-use crate::locate::entries;
-use crate::{DataError, ImageSet, sample};
+use crate::source::locate::entries;
+use crate::source::sample;
+use crate::{DataError, ImageSet};
 
 const LABELS: &str = "class_labels.txt";
 const ARCHIVE: &str = "all_runs.zip";

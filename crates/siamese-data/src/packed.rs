@@ -30,7 +30,7 @@ const HEADER_AT: usize = 20;
 
 #[derive(Serialize, Deserialize)]
 struct Header {
-    /// What the set was made from: see [`crate::locate::Found::fingerprint`].
+    /// What the set was made from: see [`crate::source::locate::Found::fingerprint`].
     fingerprint: String,
     provenance: Provenance,
     splits: [SplitHeader; 2],

@@ -1,8 +1,11 @@
 //! Requests to the hub: redirects, the token, and what an answer means.
 
+use std::io::Read;
 use std::time::Duration;
 
-use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, LOCATION, RANGE, RETRY_AFTER};
+use ureq::http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION, RANGE, RETRY_AFTER,
+};
 use ureq::http::{Response, Uri};
 use ureq::{Agent, Body};
 
@@ -10,6 +13,9 @@ use super::{HubOptions, Metadata};
 use crate::{DataError, Progress};
 
 const MAX_REDIRECTS: usize = 8;
+
+/// The longest answer that is kept in memory.
+const MAX_ANSWER: u64 = 64 << 20;
 
 /// The longest wait between two tries.
 const MAX_WAIT: Duration = Duration::from_secs(60);
@@ -63,23 +69,58 @@ impl<'a> Client<'a> {
 
     /// The commit, the ETag and the size of the file at `url`.
     pub(super) fn metadata(&self, url: &str) -> Result<Metadata, DataError> {
-        let mut failures = 0;
-        let response = loop {
-            match self.send(url, Request::Head) {
-                Ok(response) => break response,
-                Err(failure) => {
-                    self.wait_out(failure, &mut failures, |reason| DataError::Unreachable {
-                        url: self.options.endpoint.clone(),
-                        reason,
-                    })?
-                }
-            }
-        };
+        let response = self.patiently(url, Request::Head)?;
         parse_metadata(response.headers()).ok_or_else(|| DataError::Refused {
             url: url.into(),
             reason: "the answer does not name commit, ETag and size as the hub's does".into(),
             advice: "check HF_ENDPOINT",
         })
+    }
+
+    /// The size of the file at `url`, which is none of the hub's.
+    pub(super) fn size(&self, url: &str) -> Result<u64, DataError> {
+        let response = self.patiently(url, Request::Head)?;
+        let length = header(response.headers(), CONTENT_LENGTH.as_str());
+        length
+            .and_then(|length| length.parse().ok())
+            .ok_or_else(|| DataError::Refused {
+                url: url.into(),
+                reason: "the answer does not name a size".into(),
+                advice: "fetch the file with another program, and give its path",
+            })
+    }
+
+    /// The content at `url`, which is short.
+    pub(super) fn fetch(&self, url: &str) -> Result<Vec<u8>, DataError> {
+        let response = self.patiently(url, Request::GetFrom(0))?;
+        let mut bytes = Vec::new();
+        let read = response
+            .into_body()
+            .into_reader()
+            .take(MAX_ANSWER)
+            .read_to_end(&mut bytes);
+        read.map_err(|error| self.unreachable(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// Sends a request, again while that may help.
+    fn patiently(&self, url: &str, request: Request) -> Result<Response<Body>, DataError> {
+        let mut failures = 0;
+        loop {
+            match self.send(url, request) {
+                Ok(response) => return Ok(response),
+                Err(failure) => {
+                    self.wait_out(failure, &mut failures, |reason| self.unreachable(reason))?
+                }
+            }
+        }
+    }
+
+    fn unreachable(&self, reason: String) -> DataError {
+        DataError::Unreachable {
+            url: self.options.endpoint.clone(),
+            reason,
+        }
     }
 
     /// Sleeps before the next try, or fails: at once if `failure` is final, and with what
@@ -163,7 +204,7 @@ impl<'a> Client<'a> {
             401 | 403 if from_hub => {
                 "the token (HF_TOKEN, or the file `token` in HF_HOME) is not accepted"
             }
-            404 if from_hub => "check HF_ENDPOINT, or give the data with --data PATH",
+            404 if from_hub => "check the name (and HF_ENDPOINT), or give the data by its path",
             // A content host's address is signed and ages: the hub gives out a new one.
             429 | 500.. | 403 | 404 => {
                 let after = header(response.headers(), RETRY_AFTER.as_str());
@@ -211,7 +252,7 @@ fn parse_metadata(headers: &HeaderMap) -> Option<Metadata> {
 }
 
 /// Scheme, host and port of an address.
-fn origin(url: &str) -> Option<(String, String)> {
+pub(super) fn origin(url: &str) -> Option<(String, String)> {
     let uri: Uri = url.parse().ok()?;
     Some((uri.scheme_str()?.into(), uri.authority()?.as_str().into()))
 }

@@ -1,14 +1,13 @@
 //! One file from the hub to the disk: resumed when it breaks off, named only when it is whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::client::{Client, Failure, Request, header};
-use super::{Metadata, is_sha256};
 use crate::progress::Meter;
 use crate::{DataError, Progress, digest};
 
@@ -18,27 +17,45 @@ const HEADWAY: u64 = 1 << 20;
 /// How often content that does not agree with its checksum is fetched again.
 const CORRUPT_TRIES: u32 = 2;
 
-/// Downloads `url` to `blob`, by way of `blob.incomplete` (Python's name for the same thing).
+/// What the content must agree with.
+pub(super) enum Checksum {
+    Sha256(String),
+    Md5(String),
+    /// Only the length is known.
+    Unknown,
+}
+
+impl Checksum {
+    fn agrees_with(&self, path: &Path) -> io::Result<bool> {
+        Ok(match self {
+            Self::Sha256(sha256) => digest::sha256_of_file(path)? == *sha256,
+            Self::Md5(md5) => digest::md5_of_file(path)? == *md5,
+            Self::Unknown => true,
+        })
+    }
+}
+
+/// Downloads `url`, `size` bytes long, to `blob`, by way of `blob.incomplete` (Python's name for the same thing).
 pub(super) fn download(
     client: &Client,
     url: &str,
-    metadata: &Metadata,
+    size: u64,
+    checksum: &Checksum,
     blob: &Path,
     progress: Progress,
 ) -> Result<(), DataError> {
     let folder = blob.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(DataError::io("creating", folder))?;
-    let mut part = Part::open(blob.with_extension("incomplete"))?;
+    let mut part = Part::open(with_ending(blob, "incomplete"))?;
 
     let name = url.rsplit('/').next().unwrap_or(url);
-    let mut meter = progress.meter(name, metadata.size);
+    let mut meter = progress.meter(name, size);
     for _ in 0..=CORRUPT_TRIES {
-        fill(client, url, metadata.size, &mut part, &mut meter)?;
+        fill(client, url, size, &mut part, &mut meter)?;
         let write = DataError::io("writing", &part.path);
         part.file.sync_all().map_err(write)?;
         let read = DataError::io("reading", &part.path);
-        let sha256 = digest::sha256_of_file(&part.path).map_err(read)?;
-        if !is_sha256(&metadata.etag) || sha256 == metadata.etag {
+        if checksum.agrees_with(&part.path).map_err(read)? {
             meter.finish();
             return fs::rename(&part.path, blob).map_err(DataError::io("writing", blob));
         }
@@ -47,12 +64,22 @@ pub(super) fn download(
     }
     Err(DataError::Refused {
         url: url.into(),
-        reason: format!(
-            "the content is not what its checksum {} says",
-            metadata.etag
-        ),
+        reason: match checksum {
+            Checksum::Sha256(digest) | Checksum::Md5(digest) => {
+                format!("the content is not what its checksum {digest} says")
+            }
+            Checksum::Unknown => "the content is not whole".into(),
+        },
         advice: "try another network, or give the data with --data PATH",
     })
+}
+
+/// `folder/name` → `folder/name.ENDING`, whatever dots the name has.
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".");
+    name.push(ending);
+    name.into()
 }
 
 /// Asks for what is missing from `part` until it has `size` bytes.

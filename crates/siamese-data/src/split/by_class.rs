@@ -63,11 +63,7 @@ fn listed(classes: &[String], lists: &ClassLists) -> Result<HashMap<u32, Part>, 
 }
 
 /// Draws the classes of test and validation among those with two images; all others train.
-fn drawn(
-    items: &Items,
-    config: &SplitConfig,
-    seed: u64,
-) -> Result<HashMap<u32, Part>, SplitError> {
+fn drawn(items: &Items, config: &SplitConfig, seed: u64) -> Result<HashMap<u32, Part>, SplitError> {
     let mut sizes = BTreeMap::<u32, usize>::new();
     items
         .labels
@@ -88,7 +84,11 @@ fn drawn(
     }
     let mut parts: HashMap<u32, Part> = sizes.into_keys().map(|c| (c, Part::Train)).collect();
     for (i, class) in eligible.into_iter().take(test + validation).enumerate() {
-        let part = if i < test { Part::Test } else { Part::Validation };
+        let part = if i < test {
+            Part::Test
+        } else {
+            Part::Validation
+        };
         parts.insert(class, part);
     }
     Ok(parts)

@@ -171,15 +171,23 @@ fn check(items: &Items, parts: &[Part], part: Part) -> Result<(), SplitError> {
         images: sizes.values().sum(),
         classes: sizes.len(),
         advice: match part {
-            Part::Train => "more pictures are needed, or smaller data.split.test and data.split.validation",
-            _ => "more pictures are needed, or a larger data.split share for this part, or another data.split.by",
+            Part::Train => {
+                "more pictures are needed, or smaller data.split.test and data.split.validation"
+            }
+            _ => {
+                "more pictures are needed, or a larger data.split share for this part, or another data.split.by"
+            }
         },
     })
 }
 
 fn explain(items: &Items, parts: &[Part], by: SplitBy, torn: usize) -> String {
     let of = |wanted: Part| {
-        let chosen = items.labels.iter().zip(parts).filter(|(_, p)| **p == wanted);
+        let chosen = items
+            .labels
+            .iter()
+            .zip(parts)
+            .filter(|(_, p)| **p == wanted);
         let labels: Vec<u32> = chosen.map(|(label, _)| *label).collect();
         let classes = labels.iter().collect::<BTreeSet<_>>().len();
         (labels.len(), classes)
@@ -191,7 +199,8 @@ fn explain(items: &Items, parts: &[Part], by: SplitBy, torn: usize) -> String {
         SplitBy::Groups => "by groups",
     };
     let [train, validation, test, seen, left_out] = Part::ALL.map(of);
-    let say = |(images, classes), what: &str| format!("{images} images of {classes} classes {what}");
+    let say =
+        |(images, classes), what: &str| format!("{images} images of {classes} classes {what}");
     let mut text = format!(
         "divided {by}: {}, {}, {}",
         say(train, "to train"),

@@ -51,8 +51,13 @@ pub fn check_split(
     let mut count = 0;
     for (i, record) in table.records().enumerate() {
         let record = record.map_err(reading)?;
-        if i >= parts.len() || record != csv::StringRecord::from(row(items, names, parts, i).to_vec()) {
-            return Err(differs(i + 2, &format!("{:?}", record.iter().collect::<Vec<_>>())));
+        if i >= parts.len()
+            || record != csv::StringRecord::from(row(items, names, parts, i).to_vec())
+        {
+            return Err(differs(
+                i + 2,
+                &format!("{:?}", record.iter().collect::<Vec<_>>()),
+            ));
         }
         count += 1;
     }
@@ -67,7 +72,10 @@ fn row(items: &Items, names: &[String], parts: &[Part], i: usize) -> [String; 5]
         i.to_string(),
         names[i].clone(),
         items.classes[items.labels[i] as usize].clone(),
-        items.groups.map(|groups| groups[i].to_string()).unwrap_or_default(),
+        items
+            .groups
+            .map(|groups| groups[i].to_string())
+            .unwrap_or_default(),
         parts[i].to_string(),
     ]
 }

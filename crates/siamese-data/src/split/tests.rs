@@ -29,7 +29,11 @@ fn count(parts: &[Part], part: Part) -> usize {
 
 #[test]
 fn few_classes_are_divided_by_images_and_many_by_classes() {
-    for (classes, by) in [(3, SplitBy::Images), (9, SplitBy::Images), (10, SplitBy::Classes)] {
+    for (classes, by) in [
+        (3, SplitBy::Images),
+        (9, SplitBy::Images),
+        (10, SplitBy::Classes),
+    ] {
         let (labels, names) = (labels(&vec![20; classes]), names(classes));
         let division = split(&items(&labels, &names), &SplitConfig::default(), 1).unwrap();
         assert_eq!(division.by, by, "{classes} classes");
@@ -41,14 +45,23 @@ fn no_test_or_validation_class_is_trained_on() {
     let (labels, names) = (labels(&[24; 32]), names(32));
     let division = split(&items(&labels, &names), &SplitConfig::default(), 7).unwrap();
     let classes = |part| -> BTreeSet<u32> {
-        let of = labels.iter().zip(&division.parts).filter(|(_, p)| **p == part);
+        let of = labels
+            .iter()
+            .zip(&division.parts)
+            .filter(|(_, p)| **p == part);
         of.map(|(label, _)| *label).collect()
     };
     let [train, validation, test, seen, _] = Part::ALL.map(classes);
     assert_eq!((test.len(), validation.len(), train.len()), (6, 3, 23));
-    assert!(train.is_disjoint(&test) && train.is_disjoint(&validation) && test.is_disjoint(&validation));
+    assert!(
+        train.is_disjoint(&test) && train.is_disjoint(&validation) && test.is_disjoint(&validation)
+    );
     assert_eq!(seen, train);
-    assert!(division.explained.contains("6 classes to test"), "{}", division.explained);
+    assert!(
+        division.explained.contains("6 classes to test"),
+        "{}",
+        division.explained
+    );
 }
 
 #[test]
@@ -67,7 +80,9 @@ fn published_parts_are_kept_and_validation_is_cut_as_it_always_was() {
     let own: Vec<u32> = training.iter().map(|&i| labels[i]).collect();
     let (_, held_out) = stratified_split(&own, 0.1, 5).unwrap();
     let expected: Vec<usize> = held_out.iter().map(|&at| training[at as usize]).collect();
-    let found: Vec<usize> = (0..120).filter(|&i| division.parts[i] == Part::Validation).collect();
+    let found: Vec<usize> = (0..120)
+        .filter(|&i| division.parts[i] == Part::Validation)
+        .collect();
     assert_eq!(found, expected);
     assert!((3..120).step_by(4).all(|i| division.parts[i] == Part::Test));
 }
@@ -104,7 +119,9 @@ fn lists_of_classes_are_kept_to_and_the_rest_left_out() {
     assert_eq!(count(&division.parts, Part::Test), 20);
     let mut wrong = config;
     wrong.classes.as_mut().unwrap().test.push("unicorn".into());
-    let error = split(&items(&labels, &names), &wrong, 0).unwrap_err().to_string();
+    let error = split(&items(&labels, &names), &wrong, 0)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("unicorn"), "{error}");
 }
 
@@ -122,7 +139,9 @@ fn what_cannot_be_judged_is_an_error_that_names_the_part() {
         test: 1.5,
         ..Default::default()
     };
-    let error = split(&items(&lone, &classes), &config, 0).unwrap_err().to_string();
+    let error = split(&items(&lone, &classes), &config, 0)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("data.split.test"), "{error}");
 }
 
@@ -130,16 +149,24 @@ fn what_cannot_be_judged_is_an_error_that_names_the_part() {
 fn a_table_is_written_and_a_changed_line_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("split.csv");
-    let (labels, classes) = (labels(&[20; 3]), vec!["a,b".into(), "c \"d\"".into(), "e".into()]);
+    let (labels, classes) = (
+        labels(&[20; 3]),
+        vec!["a,b".into(), "c \"d\"".into(), "e".into()],
+    );
     let items = items(&labels, &classes);
-    let files: Vec<String> = (0..60).map(|i| format!("dir, with comma/{i}.png")).collect();
+    let files: Vec<String> = (0..60)
+        .map(|i| format!("dir, with comma/{i}.png"))
+        .collect();
     let mut division = split(&items, &SplitConfig::default(), 0).unwrap();
     write_split(&path, &items, &files, &division.parts).unwrap();
     check_split(&path, &items, &files, &division.parts).unwrap();
     division.parts[4] = Part::LeftOut;
     let error = check_split(&path, &items, &files, &division.parts).unwrap_err();
     assert!(error.to_string().contains("split.csv:6"), "{error}");
-    let shorter = Items { labels: &labels[..59], ..items };
+    let shorter = Items {
+        labels: &labels[..59],
+        ..items
+    };
     assert!(check_split(&path, &shorter, &files, &division.parts[..59]).is_err());
 }
 

@@ -12,7 +12,8 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
 use crate::decode::{Decoded, decode_all};
-use crate::{DataError, ImageSet};
+use crate::error::DataError;
+use crate::image_set::ImageSet;
 
 /// Reads the shards of one split, in their order, as one set.
 pub(crate) fn read_shards(paths: &[PathBuf]) -> Result<ImageSet, DataError> {

@@ -8,7 +8,9 @@ use flate2::read::GzDecoder;
 use md5::{Digest, Md5};
 use rayon::prelude::*;
 
-use crate::{DataError, ImageSet, digest};
+use crate::digest;
+use crate::error::DataError;
+use crate::image_set::ImageSet;
 
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{HubOptions, ImageSet, Progress};
+use crate::hub::HubOptions;
+use crate::image_set::ImageSet;
+use crate::progress::Progress;
 
 /// A data set with its two published splits.
 #[derive(Clone, Debug)]

@@ -1,14 +1,16 @@
 //! CIFAR-100, from whichever source there is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::cache::cache_folder;
+use super::dataset::{Dataset, LoadOptions, Origin, Provenance, SourceChoice};
+use super::locate::{Found, locate};
+use super::{cifar_binary, parquet_file, sample};
+use crate::digest;
+use crate::error::DataError;
 use crate::hub::DatasetRepo;
-use crate::locate::{Found, locate};
+use crate::image_set::ImageSet;
 use crate::packed::{self, Wanted};
-use crate::{
-    DataError, Dataset, ImageSet, LoadOptions, Origin, Provenance, SourceChoice, cifar_binary,
-    digest, parquet_file, sample,
-};
 
 const REPO: &str = "uoft-cs/cifar100";
 const FILES: [&str; 2] = [
@@ -17,7 +19,7 @@ const FILES: [&str; 2] = [
 ];
 
 /// The md5 of the original records: `train.bin` and `test.bin` of cifar-100-binary.tar.gz.
-const RECORDS_MD5: [&str; 2] = [
+pub(crate) const RECORDS_MD5: [&str; 2] = [
     "6172c7755cfe09b2fe270c85cebc1b15",
     "4499cfba6c016c1be1438163640a0898",
 ];
@@ -206,16 +208,5 @@ fn hub_key() -> String {
 /// replaces what it was.
 fn packed_path(options: &LoadOptions, key: &str) -> PathBuf {
     let digest = digest::sha256(key.as_bytes());
-    cache_folder(options).join(format!("cifar100-{}.packed", &digest[..12]))
-}
-
-fn cache_folder(options: &LoadOptions) -> PathBuf {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    options
-        .cache
-        .clone()
-        .or_else(|| variable("SIAMESE_CACHE").map(PathBuf::from))
-        .or_else(|| variable("XDG_CACHE_HOME").map(|cache| Path::new(&cache).join("siamese")))
-        .or_else(|| std::env::home_dir().map(|home| home.join(".cache/siamese")))
-        .unwrap_or_else(|| std::env::temp_dir().join("siamese"))
+    cache_folder(options.cache.as_deref()).join(format!("cifar100-{}.packed", &digest[..12]))
 }

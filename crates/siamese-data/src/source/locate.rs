@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use crate::{DataError, cifar_binary};
+use super::cifar_binary;
+use crate::error::DataError;
 
 const EXPECTED: &str = "CIFAR-100: wanted is a folder with train-*.parquet and test-*.parquet \
                         (as on the hub), cifar-100-binary.tar.gz, or its unpacked folder \

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::DataError;
+use crate::error::DataError;
 
 /// The folder `datasets/NAME`, as `uoft-cs/cifar100`, of the bundled samples.
 ///

@@ -1,0 +1,243 @@
+//! A tar or zip archive of pictures: class folders within it, or WebDataset's shards.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::DeflateDecoder;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::by_folders::by_folders;
+use super::listing::{LeftOut, Listing, shown};
+use super::options::OpenOptions;
+use super::shards::part_of_file;
+use super::sniff::{HEAD, not_a_picture};
+use super::spans::{Content, Span, SpanFile, Spans};
+use super::store::Store;
+use super::walk::left_behind_in;
+use super::webdataset;
+use crate::error::DataError;
+
+/// The files in one or more archives.
+#[derive(Debug, Default)]
+pub(crate) struct Archive {
+    pub(crate) files: Vec<SpanFile>,
+    /// Path within the archive, and place.
+    pub(crate) entries: Vec<(PathBuf, Span)>,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// What kind of archive a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ArchiveKind {
+    Tar,
+    Zip,
+}
+
+impl ArchiveKind {
+    /// By the first 512 bytes (unpacked); `None` if it is no archive.
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+        if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
+            return Some(Self::Zip);
+        }
+        let header = head.get(..512)?;
+        // a tar's first header carries the sum of its own bytes, in octal digits
+        let told = std::str::from_utf8(&header[148..156]).ok()?;
+        let told = u32::from_str_radix(told.trim_matches(['\0', ' ']), 8).ok()?;
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        let field: u32 = header[148..156].iter().map(|&byte| u32::from(byte)).sum();
+        (sum - field + 8 * u32::from(b' ') == told).then_some(Self::Tar)
+    }
+}
+
+impl Archive {
+    /// Reads the tables of contents of these archives.
+    pub(crate) fn read(files: Vec<SpanFile>) -> Result<Self, DataError> {
+        let mut archive = Self::default();
+        for (i, file) in (0u32..).zip(&files) {
+            match ArchiveKind::of(&file.head(512)?) {
+                Some(ArchiveKind::Tar) => archive.read_tar(i, file)?,
+                Some(ArchiveKind::Zip) => archive.read_zip(i, file)?,
+                None => {
+                    return Err(DataError::damaged(
+                        &file.path,
+                        "it is neither a tar nor a zip archive",
+                    ));
+                }
+            }
+        }
+        archive.files = files;
+        Ok(archive)
+    }
+
+    fn read_tar(&mut self, number: u32, file: &SpanFile) -> Result<(), DataError> {
+        let damaged = |error: std::io::Error| DataError::damaged(&file.path, error);
+        let whole = file.length()?;
+        let mut tar = tar::Archive::new(file.reader()?);
+        for entry in tar.entries_with_seek().map_err(damaged)? {
+            let entry = entry.map_err(damaged)?;
+            let path = entry.path().map_err(damaged)?.into_owned();
+            if entry.header().entry_type().is_dir() {
+                continue;
+            }
+            if !entry.header().entry_type().is_file() {
+                self.left_out
+                    .push(LeftOut::path(&path, "neither a file nor a folder"));
+                continue;
+            }
+            let (at, length) = (entry.raw_file_position(), entry.size());
+            // entries fill blocks of 512 bytes
+            if at.saturating_add(length).next_multiple_of(512) > whole {
+                return Err(damaged(std::io::Error::other(format!(
+                    "it ends within {}",
+                    shown(path.as_os_str())
+                ))));
+            }
+            self.add(
+                path,
+                Span {
+                    file: number,
+                    at,
+                    length,
+                    inflated: None,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn read_zip(&mut self, number: u32, file: &SpanFile) -> Result<(), DataError> {
+        let damaged = |error: zip::result::ZipError| DataError::damaged(&file.path, error);
+        let reader = std::io::BufReader::with_capacity(1 << 12, file.reader()?);
+        let mut zip = ZipArchive::new(reader).map_err(damaged)?;
+        for i in 0..zip.len() {
+            let entry = zip.by_index_raw(i).map_err(damaged)?;
+            let path = PathBuf::from(entry.name().map_err(damaged)?.as_ref());
+            if entry.is_dir() {
+                continue;
+            }
+            let inflated = match entry.compression() {
+                _ if entry.encrypted() => Err("encrypted".to_string()),
+                CompressionMethod::Stored => Ok(None),
+                CompressionMethod::Deflated => Ok(Some(entry.size())),
+                other => Err(format!("packed in a way that is not read ({other:?})")),
+            };
+            match (inflated, entry.data_start()) {
+                (Ok(inflated), Some(at)) => {
+                    let length = entry.compressed_size();
+                    self.add(
+                        path,
+                        Span {
+                            file: number,
+                            at,
+                            length,
+                            inflated,
+                        },
+                    );
+                }
+                (Err(why), _) => self.left_out.push(LeftOut::path(&path, why)),
+                (_, None) => self.left_out.push(LeftOut::path(&path, "without content")),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, path: PathBuf, span: Span) {
+        match left_behind_in(&path) {
+            Some(why) => self.left_out.push(LeftOut::path(&path, why)),
+            None => self.entries.push((path, span)),
+        }
+    }
+
+    /// The first bytes of an entry, at most `most`; what cannot be read is empty.
+    pub(crate) fn head(&self, span: &Span, most: usize) -> Vec<u8> {
+        // deflate may make a few bytes more of what does not shrink
+        let wanted = span
+            .length
+            .min(most as u64 + if span.inflated.is_some() { 1024 } else { 0 });
+        let mut bytes = vec![0; wanted as usize];
+        if self.files[span.file as usize]
+            .read_at(span.at, &mut bytes)
+            .is_err()
+        {
+            return Vec::new();
+        }
+        if span.inflated.is_none() {
+            return bytes;
+        }
+        let mut head = Vec::new();
+        // cut in mid stream, it ends with an error once what is there was read
+        DeflateDecoder::new(&bytes[..])
+            .take(most as u64)
+            .read_to_end(&mut head)
+            .ok();
+        head
+    }
+
+    /// Those entries that begin as pictures do, sorted by path; the others are left out.
+    pub(crate) fn pictures(&mut self) -> Vec<(PathBuf, Span)> {
+        let mut pictures = Vec::new();
+        for (path, span) in std::mem::take(&mut self.entries) {
+            match not_a_picture(&self.head(&span, HEAD)) {
+                None => pictures.push((path, span)),
+                Some(why) => self.left_out.push(LeftOut::path(&path, why)),
+            }
+        }
+        pictures.sort_by(|a, b| a.0.cmp(&b.0));
+        pictures
+    }
+}
+
+/// Lists one archive, or several as one set.
+///
+/// # Errors
+///
+/// Any [`DataError`] of the archive; [`DataError::Unrecognised`] if its folders are no classes.
+pub(crate) fn list(
+    place: &Path,
+    files: Vec<SpanFile>,
+    options: &OpenOptions,
+) -> Result<Listing, DataError> {
+    let mut archive = Archive::read(files)?;
+    if webdataset::is_one(&archive) {
+        return webdataset::list(place, archive, options);
+    }
+    let several = archive.files.len() > 1;
+    let pictures = archive.pictures();
+    if pictures.is_empty() {
+        return Err(DataError::unrecognised(
+            place,
+            "there is no picture in the archive",
+            "name an archive with one folder of pictures per class",
+        ));
+    }
+    let paths: Vec<PathBuf> = pictures.iter().map(|(path, _)| path.clone()).collect();
+    let mut found = by_folders(place, &paths)?;
+    if several {
+        for (i, item) in &mut found.items {
+            let file = &archive.files[pictures[*i].1.file as usize];
+            item.part = item.part.or_else(|| part_of_file(&file.path));
+        }
+    }
+    let spans = Spans {
+        files: archive.files,
+        spans: found.items.iter().map(|&(i, _)| pictures[i].1).collect(),
+        content: Content::Picture,
+    };
+    let what = if several { "archives" } else { "an archive" };
+    let listing = Listing {
+        classes: found.classes,
+        names: found
+            .items
+            .iter()
+            .map(|&(i, _)| shown(paths[i].as_os_str()))
+            .collect(),
+        items: found.items.into_iter().map(|(_, item)| item).collect(),
+        left_out: archive.left_out.into_iter().chain(found.left_out).collect(),
+        ..Listing::new(
+            place,
+            format!("{what} with {}", found.kind),
+            Store::Spans(spans),
+        )
+    };
+    listing.finish(place)
+}

@@ -1,0 +1,336 @@
+//! Parquet files with a column of pictures and a column of classes, as the hub's data sets are.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use serde_json::Value;
+
+use super::columns::{
+    GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, sorted_classes, sorted_some,
+};
+use super::listing::{Item, LeftOut, Listing, shown};
+use super::names::CIFAR100;
+use super::options::Columns;
+use super::parquet_columns::{Values, is_bytes, leaves, open, read_column};
+use super::rows::{Row, Rows};
+use super::shards::by_part;
+use super::sniff::not_a_picture;
+use super::store::Store;
+use crate::error::DataError;
+use crate::split::Part;
+
+/// Lists the pictures in the parquet files `files`, which lie in or are `place`.
+///
+/// # Errors
+///
+/// [`DataError::Unrecognised`] if a shard is missing, a part is there twice, or a column cannot be found;
+/// [`DataError::Damaged`] names a file that cannot be read.
+pub(crate) fn list(
+    place: &Path,
+    files: &[PathBuf],
+    columns: &Columns,
+) -> Result<Listing, DataError> {
+    let (parts, others) = by_part(place, files)?;
+    let left_out: Vec<LeftOut> = others
+        .iter()
+        .map(|file| LeftOut::path(file, "of none of the parts train, validation and test"))
+        .collect();
+    let mut set = Set::default();
+    for shards in &parts {
+        for file in &shards.files {
+            set.add(file, shards.part, columns)?;
+        }
+    }
+    let texts = |kind: usize| set.texts.iter().map(move |texts| texts[kind].as_deref());
+    let (mut classes, labels) = sorted_classes(texts(LABEL).map(Option::unwrap_or_default));
+    let (mut superclasses, superclass_ids) = sorted_some(texts(SUPERCLASS));
+    let (groups, group_ids) = sorted_some(texts(GROUP));
+    let mut numbers: Vec<u32> = labels;
+    let mut superclass_numbers = superclass_ids;
+    if let Some(names) = &set.names[LABEL] {
+        numbers = as_numbers(place, &classes, numbers.into_iter().map(Some), names)?
+            .into_iter()
+            .flatten()
+            .collect();
+        classes = names.clone();
+    }
+    if let Some(names) = &set.names[SUPERCLASS] {
+        superclass_numbers =
+            as_numbers(place, &superclasses, superclass_numbers.into_iter(), names)?;
+        superclasses = names.clone();
+    }
+    let items = (0..set.rows.len()).map(|i| Item {
+        label: numbers[i],
+        superclass: superclass_numbers[i],
+        group: group_ids[i],
+        part: set.texts[i][SPLIT]
+            .as_deref()
+            .and_then(Part::of_word)
+            .or(set.parts[i]),
+    });
+    let mut listing = Listing {
+        items: items.collect(),
+        classes,
+        superclasses,
+        groups,
+        names: set.item_names,
+        left_out: left_out.into_iter().chain(set.left_out).collect(),
+        ..Listing::new(
+            place,
+            "parquet files with a column of pictures",
+            Store::Rows(Rows::new(set.files, set.columns, set.rows)),
+        )
+    };
+    if set.is_cifar100 {
+        CIFAR100.introduce(&mut listing);
+    }
+    listing.finish(place)
+}
+
+/// Indices into the four texts of a row.
+const LABEL: usize = 0;
+const SUPERCLASS: usize = 1;
+const GROUP: usize = 2;
+const SPLIT: usize = 3;
+
+/// What the files read so far hold.
+#[derive(Default)]
+struct Set {
+    files: Vec<PathBuf>,
+    columns: Vec<usize>,
+    rows: Vec<Row>,
+    item_names: Vec<String>,
+    parts: Vec<Option<Part>>,
+    texts: Vec<[Option<String>; 4]>,
+    left_out: Vec<LeftOut>,
+    /// The names that the files' own metadata gives to numbers.
+    names: [Option<Vec<String>>; 2],
+    is_cifar100: bool,
+}
+
+impl Set {
+    fn add(&mut self, path: &Path, part: Option<Part>, asked: &Columns) -> Result<(), DataError> {
+        let damaged = |error: ParquetError| DataError::damaged(path, error);
+        let reader = open(path)?;
+        let found = Found::of(&reader, asked).map_err(|found| {
+            let advice = "wanted are a column of pictures and one of classes; say with --columns what they are called";
+            DataError::unrecognised(path, found, advice)
+        })?;
+        match self.files.is_empty() {
+            true => self.names = found.names,
+            false if self.names != found.names => {
+                return Err(DataError::unrecognised(
+                    path,
+                    format!(
+                        "its class names are not those of {}",
+                        self.files[0].display()
+                    ),
+                    "name the files of one set alone",
+                ));
+            }
+            false => {}
+        }
+        self.is_cifar100 |= found.is_cifar100;
+        let file = self.files.len() as u32;
+        let mut row_in_file = 0u64;
+        for number in 0..reader.num_row_groups() {
+            let group = reader.get_row_group(number).map_err(damaged)?;
+            let count = u32::try_from(group.metadata().num_rows()).unwrap_or(0);
+            let mut values: [Option<Values>; 4] = [None, None, None, None];
+            for (values, place) in values.iter_mut().zip(found.places) {
+                *values = place
+                    .map(|place| read_column(&*group, place))
+                    .transpose()
+                    .map_err(damaged)?;
+            }
+            for row in 0..count {
+                let name = format!(
+                    "{}#{row_in_file}",
+                    shown(path.file_name().unwrap_or_default())
+                );
+                row_in_file += 1;
+                let texts = [0, 1, 2, 3].map(|i| {
+                    values[i]
+                        .as_ref()
+                        .and_then(|values| values.text(row as usize))
+                });
+                if texts[LABEL].is_none()
+                    || (self.names[LABEL].is_some() && texts[LABEL].as_deref() == Some("-1"))
+                {
+                    self.left_out.push(LeftOut::new(name, "without a label"));
+                    continue;
+                }
+                self.rows.push(Row {
+                    file,
+                    group: number as u32,
+                    row,
+                });
+                self.item_names.push(name);
+                self.parts.push(part);
+                self.texts.push(texts);
+            }
+        }
+        self.columns.push(found.image);
+        self.files.push(path.to_path_buf());
+        Ok(())
+    }
+}
+
+/// Where one file has its columns, as leaves.
+struct Found {
+    image: usize,
+    places: [Option<usize>; 4],
+    names: [Option<Vec<String>>; 2],
+    is_cifar100: bool,
+}
+
+impl Found {
+    fn of(reader: &SerializedFileReader<File>, asked: &Columns) -> Result<Self, String> {
+        let leaves = leaves(reader);
+        let features = features(reader);
+        let image = image_column(reader, &leaves, &features, asked.image.as_deref())?;
+        let (places, header): (Vec<usize>, Vec<String>) =
+            leaves.into_iter().filter(|(i, _)| *i != image).unzip();
+        let label = match column(&header, asked.label.as_deref(), &LABEL_WORDS)? {
+            Some(label) => label,
+            None => match header
+                .iter()
+                .position(|name| class_names(&features, name).is_some())
+            {
+                Some(label) => label,
+                None => {
+                    return Err(format!(
+                        "it has no column with the class, but {}",
+                        header.join(", ")
+                    ));
+                }
+            },
+        };
+        let superclass = column(&header, asked.superclass.as_deref(), &SUPERCLASS_WORDS)?;
+        let group = column(&header, asked.group.as_deref(), &GROUP_WORDS)?;
+        let split = column(&header, asked.split.as_deref(), &SPLIT_WORDS)?;
+        let name =
+            |place: Option<usize>| place.and_then(|place| class_names(&features, &header[place]));
+        let names = [name(Some(label)), name(superclass)];
+        let is_cifar100 = header[label] == "fine_label"
+            && names[LABEL]
+                .as_ref()
+                .is_some_and(|names| names.len() == 100 && names[0] == "apple");
+        Ok(Self {
+            image,
+            places: [Some(label), superclass, group, split]
+                .map(|place| place.map(|place| places[place])),
+            names,
+            is_cifar100,
+        })
+    }
+}
+
+/// What the `datasets` library wrote about the columns into the file.
+fn features(reader: &SerializedFileReader<File>) -> Value {
+    let pairs = reader.metadata().file_metadata().key_value_metadata();
+    let text = pairs.and_then(|pairs| {
+        pairs
+            .iter()
+            .find(|pair| pair.key == "huggingface")?
+            .value
+            .as_deref()
+    });
+    let json: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
+    json.map_or(Value::Null, |json| json["info"]["features"].clone())
+}
+
+/// The names of the numbers in a column of classes.
+fn class_names(features: &Value, column: &str) -> Option<Vec<String>> {
+    serde_json::from_value(features.get(column)?.get("names")?.clone()).ok()
+}
+
+/// The leaf column with pictures: the one asked for, the one the file says is of pictures, `NAME.bytes` where
+/// there is one, else the first whose first value begins as a picture.
+fn image_column(
+    reader: &SerializedFileReader<File>,
+    leaves: &[(usize, String)],
+    features: &Value,
+    asked: Option<&str>,
+) -> Result<usize, String> {
+    let bytes: Vec<(usize, &str)> = leaves
+        .iter()
+        .filter(|(i, _)| is_bytes(reader, *i))
+        .map(|(i, name)| (*i, name.as_str()))
+        .collect();
+    let called = |name: &str| {
+        let within = format!("{name}.bytes");
+        let found = bytes
+            .iter()
+            .find(|(_, leaf)| *leaf == within || *leaf == name);
+        found.map(|(i, _)| *i)
+    };
+    if let Some(asked) = asked {
+        let names: Vec<&str> = bytes.iter().map(|(_, name)| *name).collect();
+        return called(asked).ok_or_else(|| {
+            format!(
+                "there is no column of bytes {asked}, but {}",
+                names.join(", ")
+            )
+        });
+    }
+    let told = features
+        .as_object()
+        .into_iter()
+        .flatten()
+        .find(|(_, feature)| feature["_type"] == "Image");
+    if let Some(place) = told.and_then(|(name, _)| called(name)) {
+        return Ok(place);
+    }
+    let first_is_picture = |index: usize| -> Option<bool> {
+        let group = reader.get_row_group(0).ok()?;
+        let Ok(Values::Bytes(values)) = read_column(&*group, index) else {
+            return None;
+        };
+        let first = values.iter().flatten().next()?;
+        Some(not_a_picture(first.data()).is_none())
+    };
+    let within = bytes.iter().filter(|(_, name)| name.ends_with(".bytes"));
+    let found = within
+        .chain(&bytes)
+        .find(|(i, _)| first_is_picture(*i) == Some(true));
+    found.map(|(i, _)| *i).ok_or_else(|| {
+        let names: Vec<&str> = leaves.iter().map(|(_, name)| name.as_str()).collect();
+        format!("it has no column of pictures, but {}", names.join(", "))
+    })
+}
+
+/// Labels as the numbers that they are in the file, where `names` tell what the numbers mean.
+fn as_numbers(
+    place: &Path,
+    texts: &[String],
+    ids: impl Iterator<Item = Option<u32>>,
+    names: &[String],
+) -> Result<Vec<Option<u32>>, DataError> {
+    let number = |text: &String| match text.parse::<u32>() {
+        Ok(number) if (number as usize) < names.len() => Ok(number),
+        _ => Err(DataError::damaged(
+            place,
+            format!(
+                "a row has the label {text}, and there are {} names",
+                names.len()
+            ),
+        )),
+    };
+    let numbers = texts.iter().map(number).collect::<Result<Vec<u32>, _>>()?;
+    Ok(ids.map(|id| id.map(|id| numbers[id as usize])).collect())
+}
+
+/// Whether a parquet file has a column of pictures: if not, it may be a table of paths.
+pub(crate) fn has_pictures(path: &Path, columns: &Columns) -> Result<bool, DataError> {
+    let reader = open(path)?;
+    let found = image_column(
+        &reader,
+        &leaves(&reader),
+        &features(&reader),
+        columns.image.as_deref(),
+    );
+    Ok(found.is_ok())
+}

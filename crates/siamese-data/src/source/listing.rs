@@ -1,0 +1,258 @@
+//! A data set listed: what there is, what it is called, and where its bytes are. No picture is decoded.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::dataset::Origin;
+use super::sizes::Sizes;
+use super::store::Store;
+use crate::error::DataError;
+use crate::split::Part;
+
+/// A data set as it was found: its classes and pictures, of which none is decoded yet.
+///
+/// ```no_run
+/// use siamese_data::{Colour, Fit, Framing, OpenOptions, open};
+///
+/// let options = OpenOptions::default();
+/// let listing = open("photos/", &options)?;
+/// print!("{}", listing.describe());
+/// let framing = Framing { height: 128, width: 128, colour: Colour::Rgb, fit: Fit::Crop };
+/// let images = listing.load(&framing, &options)?.images;
+/// # Ok::<(), siamese_data::DataError>(())
+/// ```
+#[derive(Debug)]
+pub struct Listing {
+    /// A short name, fit for a folder: `birds`, `cifar100`.
+    pub name: String,
+    /// A name for people: `CIFAR-100`.
+    pub title: String,
+    /// The licence, where the set is known.
+    pub licence: Option<String>,
+    /// Whom to cite, where the set is known.
+    pub citation: Option<String>,
+    /// The set's repository on the Hugging Face hub, where it has one.
+    pub hub_id: Option<String>,
+    /// What was recognised, in words: "a folder with one subfolder per class".
+    pub kind: String,
+    /// Where it lies.
+    pub origin: Origin,
+    /// Why a sample stands in for the whole set, where it was not asked for.
+    pub fallback: Option<String>,
+    /// The names of the classes.
+    pub classes: Vec<String>,
+    /// The names of the superclasses; empty where there are none.
+    pub superclasses: Vec<String>,
+    /// The names of the groups; empty where there are none.
+    pub groups: Vec<String>,
+    /// The pictures.
+    pub items: Vec<Item>,
+    /// The pairs, where the source is a table of pairs. Its classes are then the pictures that pairs of the same
+    /// thing join.
+    pub pairs: Option<Vec<ListedPair>>,
+    /// What was passed over.
+    pub left_out: Vec<LeftOut>,
+    /// The sizes of the pictures, by their headers.
+    pub sizes: Sizes,
+    /// Whether the files are, by their md5, those that were published; `None` where that cannot be said.
+    pub verified: Option<bool>,
+    /// The display name of each picture.
+    pub(crate) names: Vec<String>,
+    pub(crate) store: Store,
+}
+
+/// One picture of a [`Listing`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Item {
+    /// An index into [`Listing::classes`].
+    pub label: u32,
+    /// An index into [`Listing::superclasses`].
+    pub superclass: Option<u32>,
+    /// An index into [`Listing::groups`]: pictures of one group are never split across parts.
+    pub group: Option<u32>,
+    /// The part that the source says it belongs to.
+    pub part: Option<Part>,
+}
+
+/// One row of a table of pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedPair {
+    /// The first picture, an index into [`Listing::items`].
+    pub a: u32,
+    /// The second picture.
+    pub b: u32,
+    /// Whether both show the same thing.
+    pub same: bool,
+    /// The part that the table says it belongs to.
+    pub part: Option<Part>,
+}
+
+/// Something that was passed over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The file, or the table's line.
+    pub what: String,
+    /// The kind of reason, the same words for the same reason.
+    pub why: String,
+}
+
+impl LeftOut {
+    pub(crate) fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            why: why.into(),
+        }
+    }
+
+    /// A path with bytes that are no text shown as `\xNN`, so that no two are shown alike.
+    pub(crate) fn path(what: &Path, why: impl Into<String>) -> Self {
+        Self::new(shown(what.as_os_str()), why)
+    }
+}
+
+impl Listing {
+    /// An empty listing, to be filled.
+    pub(crate) fn new(path: &Path, kind: impl Into<String>, store: Store) -> Self {
+        let name = name_of_path(path);
+        Self {
+            title: name.clone(),
+            name,
+            licence: None,
+            citation: None,
+            hub_id: None,
+            kind: kind.into(),
+            origin: Origin::Path(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
+            fallback: None,
+            classes: Vec::new(),
+            superclasses: Vec::new(),
+            groups: Vec::new(),
+            items: Vec::new(),
+            pairs: None,
+            left_out: Vec::new(),
+            sizes: Sizes::default(),
+            verified: None,
+            names: Vec::new(),
+            store,
+        }
+    }
+
+    /// Looks at the headers of some pictures, and checks that there is something to learn from.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Unrecognised`] if there are fewer than two classes, or no picture.
+    pub(crate) fn finish(mut self, path: &Path) -> Result<Self, DataError> {
+        debug_assert_eq!(self.items.len(), self.store.len());
+        debug_assert_eq!(self.items.len(), self.names.len());
+        if self.items.is_empty() {
+            return Err(DataError::unrecognised(
+                path,
+                format!(
+                    "it looks like {}, but no picture in it can be read{}",
+                    self.kind,
+                    self.reasons()
+                ),
+                "check the paths, and what was left out",
+            ));
+        }
+        if self.pairs.is_none() && self.classes.len() < 2 {
+            return Err(DataError::unrecognised(
+                path,
+                format!(
+                    "all {} pictures are of one class, {}",
+                    self.items.len(),
+                    self.classes.join(", ")
+                ),
+                "at least two classes are needed: name the folder above, with one subfolder per class, or a table \
+                 with the columns path,label",
+            ));
+        }
+        self.sizes = Sizes::of(&self.store);
+        Ok(self)
+    }
+
+    /// The display name of picture `item`: its path within the set, or `file.parquet#row`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no picture `item`, as indexing a slice does.
+    pub fn name_of(&self, item: usize) -> &str {
+        &self.names[item]
+    }
+
+    /// How many pictures the source puts into `part`.
+    pub fn count(&self, part: Part) -> usize {
+        self.items
+            .iter()
+            .filter(|item| item.part == Some(part))
+            .count()
+    }
+
+    /// What distinguishes the source's files from any others: where they are, their lengths and times. Another
+    /// fingerprint means that a file changed, came or went.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`] names a file that is gone.
+    pub fn fingerprint(&self) -> Result<String, DataError> {
+        self.store.fingerprint()
+    }
+}
+
+/// What the path's last name is without its endings, fit for a folder.
+pub(crate) fn name_of_path(path: &Path) -> String {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = shown(whole.file_name().unwrap_or(std::ffi::OsStr::new("data")));
+    let endings = [
+        ".gz", ".tgz", ".tar", ".zip", ".csv", ".tsv", ".jsonl", ".json", ".txt", ".parquet",
+    ];
+    let stem = endings.iter().fold(name.as_str(), |name, ending| {
+        name.strip_suffix(ending).unwrap_or(name)
+    });
+    let plain = |c: char| {
+        if c.is_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let stem: String = stem.chars().map(plain).collect();
+    match stem.trim_matches(['-', '.']) {
+        "" => "data".into(),
+        stem => stem.into(),
+    }
+}
+
+/// A file's name for people: bytes that are no text as `\xNN`.
+pub(crate) fn shown(name: &std::ffi::OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text += chunk.valid();
+        chunk
+            .invalid()
+            .iter()
+            .for_each(|byte| text += &format!("\\x{byte:02X}"));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_fit_for_a_folder() {
+        assert_eq!(name_of_path(Path::new("/x/att-faces.tar.gz")), "att-faces");
+        assert_eq!(name_of_path(Path::new("/x/My photos (2)")), "My-photos--2");
+        assert_eq!(name_of_path(Path::new("/x/…")), "data");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_stay_apart() {
+        use std::os::unix::ffi::OsStrExt;
+        let [a, b] = [b"a\xff", b"a\xfe"].map(|name| shown(std::ffi::OsStr::from_bytes(name)));
+        assert_eq!((a.as_str(), b.as_str()), ("a\\xFF", "a\\xFE"));
+    }
+}

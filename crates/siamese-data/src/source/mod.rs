@@ -1,0 +1,42 @@
+//! Data sets from wherever they lie: recognised by looking, listed, then loaded at a size chosen later.
+//!
+//! [`open`](look::open) finds out what it was given and makes a [`Listing`](listing::Listing): the classes, the
+//! parts, what was left out and why, and for each picture where its bytes are. No picture is decoded before
+//! [`Listing::load`](listing::Listing::load). Each kind of data set is a file of this folder that fills a listing.
+
+pub(crate) mod archive;
+pub(crate) mod by_folders;
+pub(crate) mod cache;
+pub(crate) mod cifar;
+pub(crate) mod cifar100;
+pub(crate) mod cifar_binary;
+pub(crate) mod columns;
+pub(crate) mod dataset;
+pub(crate) mod describe;
+pub(crate) mod download;
+pub(crate) mod folder;
+pub(crate) mod hub_parquet;
+pub(crate) mod hub_repo;
+pub(crate) mod idx;
+pub(crate) mod listing;
+pub(crate) mod load;
+pub(crate) mod locate;
+pub(crate) mod look;
+pub(crate) mod names;
+pub(crate) mod omniglot;
+pub(crate) mod options;
+pub(crate) mod parquet_columns;
+pub(crate) mod parquet_file;
+pub(crate) mod pixels;
+pub(crate) mod rows;
+pub(crate) mod sample;
+pub(crate) mod shards;
+pub(crate) mod sizes;
+pub(crate) mod sniff;
+pub(crate) mod spans;
+pub(crate) mod store;
+pub(crate) mod table;
+pub(crate) mod table_file;
+pub(crate) mod table_pairs;
+pub(crate) mod walk;
+pub(crate) mod webdataset;

@@ -1,0 +1,184 @@
+//! What the names of files say: the part, and which of how many shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::listing::shown;
+use crate::error::DataError;
+use crate::split::Part;
+
+/// The part that the name of a file or of the folder it lies in tells: `train-00000-of-00002.parquet`,
+/// `default/test/0000.parquet`.
+pub(crate) fn part_of_file(path: &Path) -> Option<Part> {
+    let name = shown(path.file_stem()?);
+    let in_name = name
+        .split(|c: char| !c.is_alphanumeric())
+        .find_map(Part::of_word);
+    in_name.or_else(|| Part::of_word(path.parent()?.file_name()?.to_str()?))
+}
+
+/// The files of one part, in their order.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Shards {
+    pub(crate) part: Option<Part>,
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Sorts files into parts; where some are of a part, those of none are returned beside.
+///
+/// # Errors
+///
+/// [`DataError::Unrecognised`] if a shard is missing, or if a part is there in two writings.
+pub(crate) fn by_part(
+    place: &Path,
+    files: &[PathBuf],
+) -> Result<(Vec<Shards>, Vec<PathBuf>), DataError> {
+    let mut parts: BTreeMap<Option<Part>, Vec<PathBuf>> = BTreeMap::new();
+    for file in files {
+        parts
+            .entry(part_of_file(file))
+            .or_default()
+            .push(file.clone());
+    }
+    let others = match parts.len() {
+        0 | 1 => Vec::new(),
+        _ => parts.remove(&None).unwrap_or_default(),
+    };
+    for (part, files) in &parts {
+        whole(place, *part, files)?;
+    }
+    let shards = parts.into_iter().map(|(part, mut files)| {
+        files.sort();
+        Shards { part, files }
+    });
+    Ok((shards.collect(), others))
+}
+
+/// Checks that the shards of one part are all there, once.
+fn whole(place: &Path, part: Option<Part>, files: &[PathBuf]) -> Result<(), DataError> {
+    // how many there should be, of which name → which are there
+    let mut writings: BTreeMap<(String, Option<u32>), BTreeSet<u32>> = BTreeMap::new();
+    for file in files {
+        let (stem, shard) = shard_of(file);
+        let key = (stem, shard.map(|(_, count)| count));
+        let seen = writings.entry(key).or_default();
+        seen.insert(shard.map_or(0, |(number, _)| number));
+    }
+    let part = part.map_or("the set".to_string(), |part| format!("the {part} part"));
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| shown(file.file_name().unwrap_or_default()))
+        .collect();
+    if writings.len() > 1
+        && writings
+            .keys()
+            .any(|(_, count)| count.is_some() || files.len() == 2)
+    {
+        return Err(DataError::unrecognised(
+            place,
+            format!(
+                "{part} is there in {} writings ({})",
+                writings.len(),
+                names.join(", ")
+            ),
+            "leave one of them in the folder, or name it",
+        ));
+    }
+    for ((stem, count), seen) in &writings {
+        let missing = (0..count.unwrap_or(0)).find(|number| !seen.contains(number));
+        if let (Some(missing), Some(count)) = (missing, count) {
+            return Err(DataError::unrecognised(
+                place,
+                format!(
+                    "of {part} shard {missing:05} of {count} is missing ({stem}-{missing:05}-of-{count:05})"
+                ),
+                "fetch it too",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The name without the shard's number, and which of how many it is: `train-00000-of-00002-HASH.parquet`; a plain
+/// `0000.parquet` has no count.
+fn shard_of(file: &Path) -> (String, Option<(u32, u32)>) {
+    let name = shown(file.file_stem().unwrap_or_default());
+    let folder = file
+        .parent()
+        .map(|folder| shown(folder.as_os_str()))
+        .unwrap_or_default();
+    let words: Vec<&str> = name.split('-').collect();
+    let numbered = words.windows(3).enumerate().find_map(|(i, words)| {
+        let shard =
+            (words[1] == "of").then(|| Some((words[0].parse().ok()?, words[2].parse().ok()?)));
+        Some((i, shard??))
+    });
+    match numbered {
+        Some((i, shard)) => (format!("{folder}/{}", words[..i].join("-")), Some(shard)),
+        None => (
+            format!(
+                "{folder}/{}",
+                name.trim_end_matches(|c: char| c.is_ascii_digit())
+            ),
+            None,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(names: &[&str]) -> Result<Vec<(Option<Part>, usize)>, String> {
+        let files: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+        let sorted = by_part(Path::new("set"), &files).map_err(|error| error.to_string())?;
+        Ok(sorted
+            .0
+            .iter()
+            .map(|shards| (shards.part, shards.files.len()))
+            .collect())
+    }
+
+    #[test]
+    fn names_and_folders_tell_the_part() {
+        let (train, test) = (Some(Part::Train), Some(Part::Test));
+        assert_eq!(
+            sorted(&[
+                "train-00000-of-00002.parquet",
+                "train-00001-of-00002.parquet",
+                "test.parquet"
+            ]),
+            Ok(vec![(train, 2), (test, 1)])
+        );
+        assert_eq!(
+            sorted(&[
+                "default/train/0000.parquet",
+                "default/train/0001.parquet",
+                "default/test/0000.parquet"
+            ]),
+            Ok(vec![(train, 2), (test, 1)])
+        );
+        assert_eq!(
+            sorted(&["0000.parquet", "0001.parquet", "0002.parquet"]),
+            Ok(vec![(None, 3)])
+        );
+    }
+
+    #[test]
+    fn a_missing_shard_and_a_second_writing_are_refused_by_name() {
+        let error = sorted(&[
+            "train-00000-of-00003.parquet",
+            "train-00002-of-00003.parquet",
+        ])
+        .unwrap_err();
+        assert!(error.contains("train-00001-of-00003"), "{error}");
+        let error = sorted(&["train-00000-of-00001.parquet", "train.parquet"]).unwrap_err();
+        assert!(error.contains("2 writings"), "{error}");
+        let error = sorted(&[
+            "a/train-00000-of-00001.parquet",
+            "b/train-00000-of-00001.parquet",
+        ])
+        .unwrap_err();
+        assert!(error.contains("2 writings"), "{error}");
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the bytes of a listed set's pictures are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rayon::prelude::*;
+
+use super::rows::Rows;
+use super::spans::Spans;
+use crate::digest;
+use crate::error::DataError;
+
+/// A picture larger than this is not read, wherever it lies.
+pub(crate) const MAX_PICTURE: u64 = 512 << 20;
+
+/// The pictures of a set, each to be had by its number, from several threads at once.
+#[derive(Debug)]
+pub(crate) enum Store {
+    /// A file each.
+    Files(Vec<PathBuf>),
+    /// Parts of larger files: archives, records.
+    Spans(Spans),
+    /// Rows of parquet files.
+    Rows(Rows),
+}
+
+/// One picture as it is stored.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Stored {
+    /// A picture file's bytes.
+    Encoded(Vec<u8>),
+    /// Pixels, (H, W, C).
+    Raw(RawImage),
+}
+
+/// Pixels (H, W, C), as they are.
+#[derive(Debug, PartialEq)]
+pub(crate) struct RawImage {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// 3 for RGB, 1 for grey.
+    pub(crate) channels: usize,
+    pub(crate) pixels: Vec<u8>,
+}
+
+impl Store {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Files(paths) => paths.len(),
+            Self::Spans(spans) => spans.spans.len(),
+            Self::Rows(rows) => rows.rows.len(),
+        }
+    }
+
+    /// Picture `item`; an error says why it cannot be read, in words.
+    pub(crate) fn picture(&self, item: usize) -> Result<Stored, String> {
+        match self {
+            Self::Files(paths) => read_file(&paths[item]).map(Stored::Encoded),
+            Self::Spans(spans) => spans.picture(item),
+            Self::Rows(rows) => rows.picture(item).map(Stored::Encoded),
+        }
+    }
+
+    /// At most `most` pictures that are quick to get, spread as evenly as that allows.
+    pub(crate) fn sample(&self, most: usize) -> Vec<usize> {
+        match self {
+            Self::Rows(rows) => rows.sample(most),
+            Self::Files(_) | Self::Spans(_) => spread(self.len(), most),
+        }
+    }
+
+    /// The files behind the pictures, each once.
+    fn files(&self) -> Vec<&Path> {
+        match self {
+            Self::Files(paths) => paths.iter().map(PathBuf::as_path).collect(),
+            Self::Spans(spans) => spans.files.iter().map(|file| file.path.as_path()).collect(),
+            Self::Rows(rows) => rows.files.iter().map(PathBuf::as_path).collect(),
+        }
+    }
+
+    /// See [`Listing::fingerprint`](super::listing::Listing::fingerprint).
+    pub(crate) fn fingerprint(&self) -> Result<String, DataError> {
+        let line = |path: &&Path| {
+            let metadata = fs::metadata(path).map_err(DataError::io("reading", path))?;
+            let time = metadata
+                .modified()
+                .ok()
+                .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+            let mut line = whole.into_os_string().into_encoded_bytes();
+            line.extend(
+                format!(
+                    " {} {}\n",
+                    metadata.len(),
+                    time.unwrap_or_default().as_nanos()
+                )
+                .bytes(),
+            );
+            Ok(line)
+        };
+        let lines: Vec<Vec<u8>> = self
+            .files()
+            .par_iter()
+            .map(line)
+            .collect::<Result<_, DataError>>()?;
+        Ok(digest::sha256(&lines.concat()))
+    }
+}
+
+/// At most `most` of the numbers below `count`, evenly spread.
+pub(crate) fn spread(count: usize, most: usize) -> Vec<usize> {
+    let taken = count.min(most);
+    (0..taken).map(|i| i * count / taken).collect()
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > MAX_PICTURE {
+        return Err(format!(
+            "{length} bytes are more than a picture's {MAX_PICTURE}"
+        ));
+    }
+    fs::read(path).map_err(|error| error.to_string())
+}
