@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rand::RngCore;
 use siamese_data::{
-    AugmentConfig, ImageSet, LoaderConfig, PairLoader, PairSampler, PairSamplerConfig, stream,
+    AugmentConfig, ImageSet, Loader, LoaderConfig, PairSampling, Sampler, SamplerConfig, stream,
 };
 
 const IMAGES: usize = 50_000;
@@ -20,7 +20,8 @@ fn main() -> anyhow::Result<()> {
     let classes = (0..CLASSES).map(|class| class.to_string()).collect();
     let set = Arc::new(ImageSet::new(32, 32, 3, pixels, labels, classes)?);
     let indices: Vec<u32> = (0..IMAGES as u32).collect();
-    let sampler = PairSampler::new(&set.labels, &indices, None, PairSamplerConfig::default())?;
+    let config = SamplerConfig::Pairs(PairSampling::default());
+    let sampler = Sampler::new(&config, 0, &set.labels, &indices, None)?;
     let started = Instant::now();
     sampler.epoch(0);
     println!(
@@ -54,6 +55,7 @@ fn main() -> anyhow::Result<()> {
                 crop_padding: 4,
                 jitter: 0.2,
                 cutout: 8,
+                ..none
             },
         ),
     ];
@@ -68,13 +70,9 @@ fn main() -> anyhow::Result<()> {
             };
             let pairs = sampler.epoch(epoch);
             let started = Instant::now();
-            let mut loader = PairLoader::new(Arc::clone(&set), pairs, config)?;
-            let mut images = 0;
-            while let Some(batch) = loader.next() {
-                let batch = batch?;
-                images += batch.labels.len();
-                loader.recycle(batch);
-            }
+            let mut loader =
+                Loader::new(Arc::clone(&set), pairs, config, |batch| batch.labels.len())?;
+            let images = loader.try_fold(0, |sum, count| count.map(|count| sum + count))?;
             best = best.max(images as f64 / started.elapsed().as_secs_f64());
         }
         println!("{name:>7}: {best:>9.0} images/s with one worker");

@@ -174,7 +174,7 @@ proptest! {
     ) {
         let image = numbered(shape);
         let crop_padding = (shape.0.min(shape.1) - 1).min(2);
-        let config = AugmentConfig { flip, crop_padding, jitter, cutout };
+        let config = AugmentConfig { flip, crop_padding, jitter, cutout, random_crop: None };
         prop_assert_eq!(apply(&config, &image, shape, seed), apply(&config, &image, shape, seed));
     }
 }
@@ -290,6 +290,7 @@ fn a_config_reads_from_its_own_json_and_fills_in_defaults() {
         crop_padding: 4,
         jitter: 0.25,
         cutout: 8,
+        ..AugmentConfig::default()
     };
     let json = serde_json::to_string(&config).unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use siamese_data::{
-    AugmentConfig, ImageBatches, ImageSet, LoaderConfig, LoaderError, Pair, PairBatch, PairLoader,
+    AugmentConfig, Batch, Draw, ImageBatches, ImageSet, Loader, LoaderConfig, LoaderError, Pair,
     PairSampler, PairSamplerConfig, stream,
 };
 
@@ -14,6 +14,7 @@ const EVERYTHING: AugmentConfig = AugmentConfig {
     crop_padding: 2,
     jitter: 0.4,
     cutout: 3,
+    random_crop: None,
 };
 
 /// 50 RGB images of 5×7 in 5 classes.
@@ -36,16 +37,37 @@ fn pairs(pairs_per_batch: usize) -> Vec<Vec<Pair>> {
         .epoch(0)
 }
 
-/// All batches, each handed back after a copy.
-fn load(pairs: &[Vec<Pair>], config: LoaderConfig) -> Vec<PairBatch> {
-    let mut loader = PairLoader::new(images(), pairs.to_vec(), config).unwrap();
-    let mut batches = Vec::new();
-    while let Some(batch) = loader.next() {
-        let batch = batch.unwrap();
-        batches.push(batch.clone());
-        loader.recycle(batch);
-    }
-    batches
+/// The batches of these pairs: the anchors, then their partners.
+fn draws(pairs: &[Vec<Pair>]) -> Vec<Draw> {
+    let set = images();
+    let draw = |pairs: &Vec<Pair>| {
+        let anchors = pairs.iter().map(|pair| pair.a);
+        let indices: Vec<u32> = anchors.chain(pairs.iter().map(|pair| pair.b)).collect();
+        Draw {
+            labels: indices
+                .iter()
+                .map(|&i| set.labels.get(i as usize).copied().unwrap_or_default())
+                .collect(),
+            indices,
+            paired: true,
+        }
+    };
+    pairs.iter().map(draw).collect()
+}
+
+fn loader(
+    set: &Arc<ImageSet>,
+    pairs: &[Vec<Pair>],
+    config: LoaderConfig,
+) -> Result<Loader<Batch>, LoaderError> {
+    Loader::new(Arc::clone(set), draws(pairs), config, Batch::clone)
+}
+
+fn load(pairs: &[Vec<Pair>], config: LoaderConfig) -> Vec<Batch> {
+    loader(&images(), pairs, config)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn augmented() -> LoaderConfig {
@@ -58,7 +80,7 @@ fn augmented() -> LoaderConfig {
 }
 
 /// What the loader promises, image by image: pair k of the epoch draws from streams 2k and 2k + 1.
-fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<PairBatch> {
+fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<Batch> {
     let set = images();
     let mut k = 0;
     let mut batches = Vec::new();
@@ -76,16 +98,13 @@ fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<PairBatch> {
             }
             k += 1;
         }
-        let anchors = pairs.iter().map(|pair| pair.a);
-        let indices = anchors.chain(pairs.iter().map(|pair| pair.b));
-        batches.push(PairBatch {
+        let Draw {
+            indices, labels, ..
+        } = draws(std::slice::from_ref(pairs)).swap_remove(0);
+        batches.push(Batch {
             images: sides.concat(),
-            like: pairs
-                .iter()
-                .map(|pair| if pair.like { 1.0 } else { 0.0 })
-                .collect(),
-            labels: indices.map(|index| set.labels[index as usize]).collect(),
-            pairs: pairs.clone(),
+            labels,
+            indices,
         });
     }
     batches
@@ -115,17 +134,12 @@ fn batches_are_the_naive_ones_for_any_number_of_workers() {
 fn without_augmentation_the_images_are_those_of_the_set() {
     let set = images();
     for batch in load(&pairs(8), LoaderConfig::default()) {
-        let mut images = batch.images.chunks(set.image_len());
-        for pair in &batch.pairs {
-            assert_eq!(images.next().unwrap(), set.image(pair.a as usize));
+        assert_eq!(batch.images.len(), batch.indices.len() * set.image_len());
+        for (image, index) in batch.images.chunks(set.image_len()).zip(&batch.indices) {
+            assert_eq!(image, set.image(*index as usize));
         }
-        for pair in &batch.pairs {
-            assert_eq!(images.next().unwrap(), set.image(pair.b as usize));
-        }
-        assert!(images.next().is_none());
-        let (anchors, partners) = batch.labels.split_at(batch.pairs.len());
-        for ((like, a), b) in batch.like.iter().zip(anchors).zip(partners) {
-            assert_eq!(*like == 1.0, a == b);
+        for (label, index) in batch.labels.iter().zip(&batch.indices) {
+            assert_eq!(*label, set.labels[*index as usize]);
         }
     }
 }
@@ -172,7 +186,7 @@ fn augmentation_depends_on_epoch_and_seed_and_not_on_the_batch_size() {
         )
     );
     let one_by_one: Vec<Vec<Pair>> = pairs.concat().iter().map(|&pair| vec![pair]).collect();
-    let anchors = |batches: Vec<PairBatch>| -> Vec<u8> {
+    let anchors = |batches: Vec<Batch>| -> Vec<u8> {
         let halves = batches
             .iter()
             .map(|batch| &batch.images[..batch.images.len() / 2]);
@@ -208,7 +222,7 @@ fn dropping_a_loader_early_ends_its_threads() {
             prefetch: 2,
             ..augmented()
         };
-        let mut loader = PairLoader::new(Arc::clone(&set), pairs(2), config).unwrap();
+        let mut loader = loader(&set, &pairs(2), config).unwrap();
         assert_eq!(loader.by_ref().take(taken).count(), taken);
         drop(loader);
         // The threads held the set too.
@@ -219,7 +233,7 @@ fn dropping_a_loader_early_ends_its_threads() {
 #[test]
 fn a_consumer_slower_than_the_loader_hardly_waits() {
     let started = Instant::now();
-    let mut loader = PairLoader::new(images(), pairs(2), augmented()).unwrap();
+    let mut loader = loader(&images(), &pairs(2), augmented()).unwrap();
     assert_eq!(loader.waited(), Duration::ZERO);
     for batch in loader.by_ref() {
         batch.unwrap();
@@ -231,7 +245,7 @@ fn a_consumer_slower_than_the_loader_hardly_waits() {
 #[test]
 fn empty_epochs_and_empty_batches_are_nothing_special() {
     assert!(load(&[], augmented()).is_empty());
-    assert_eq!(load(&[vec![]], augmented()), [PairBatch::default()]);
+    assert_eq!(load(&[vec![]], augmented()), [Batch::default()]);
 }
 
 #[test]
@@ -241,7 +255,7 @@ fn bad_input_is_refused_before_a_thread_starts() {
         b: 50,
         like: true,
     };
-    let error = PairLoader::new(images(), vec![vec![pair]], LoaderConfig::default())
+    let error = loader(&images(), &[vec![pair]], LoaderConfig::default())
         .err()
         .unwrap();
     assert_eq!(
@@ -257,7 +271,7 @@ fn bad_input_is_refused_before_a_thread_starts() {
         ..Default::default()
     };
     assert!(matches!(
-        PairLoader::new(images(), vec![], config),
+        loader(&images(), &[], config),
         Err(LoaderError::Augment(_))
     ));
 }

@@ -4,11 +4,11 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::chances::{Chances, ClassSampling};
-use crate::groups::Groups;
-use crate::pairs::Pair;
+use super::chances::{Chances, ClassSampling};
+use super::error::SamplerError;
+use super::evaluation::Pair;
+use super::groups::Groups;
 use crate::rng::stream;
-use crate::sampler_error::SamplerError;
 
 /// What decides the pairs of a [`PairSampler`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

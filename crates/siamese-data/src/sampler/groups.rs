@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::sampler_error::SamplerError;
+use super::error::SamplerError;
 
 /// The images in play in the order (superclass, class, index); a *place* is a position in it.
 ///

@@ -3,8 +3,8 @@
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::groups::Groups;
-use crate::sampler_error::SamplerError;
+use super::error::SamplerError;
+use super::groups::Groups;
 
 /// How the class of the partner is drawn in an unlike pair.
 ///

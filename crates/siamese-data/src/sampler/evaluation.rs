@@ -4,9 +4,9 @@ use rand::Rng;
 use rand::seq::{SliceRandom, index};
 use serde::{Deserialize, Serialize};
 
-use crate::groups::Groups;
+use super::error::SamplerError;
+use super::groups::Groups;
 use crate::rng::stream;
-use crate::sampler_error::SamplerError;
 
 /// Two images, and whether they are of the same class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,30 +1,28 @@
-//! Batches of images: pairs, augmented and prepared ahead in background threads; and plain ones.
+//! Batches of images: augmented and prepared ahead in background threads; and plain ones.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
-use crate::augment::{AugmentConfig, AugmentError};
+use super::augment::{AugmentConfig, AugmentError};
+use super::prefetch::Prefetch;
 use crate::image_set::ImageSet;
-use crate::pairs::Pair;
-use crate::prefetch::Prefetch;
 use crate::rng::stream;
+use crate::sampler::Draw;
 
-/// A batch of B pairs, ready for the tower.
+/// A batch of B images.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct PairBatch {
-    /// (2B, H, W, C): the B anchors, then their B partners.
+pub struct Batch {
+    /// (B, H, W, C), augmented.
     pub images: Vec<u8>,
-    /// (B): 1 for a like pair, 0 for an unlike one.
-    pub like: Vec<f32>,
-    /// (2B): the class of each image.
+    /// (B): the class of each image; two are like where these are equal.
     pub labels: Vec<u32>,
     /// (B): which images of the set these are.
-    pub pairs: Vec<Pair>,
+    pub indices: Vec<u32>,
 }
 
-/// How a [`PairLoader`] prepares its batches.
+/// How a [`Loader`] prepares its batches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoaderConfig {
     /// The random changes made to every image.
@@ -87,75 +85,73 @@ pub enum LoaderError {
 
 /// The batches of one epoch, in order, prepared ahead in background threads.
 ///
-/// How the images of an epoch's pair k are changed depends on seed, epoch and k alone: neither the
-/// number of threads, nor the size of the batches, nor where a run was resumed makes a difference.
+/// How an image is changed depends on seed, epoch and its place in the epoch alone: neither the number of threads, nor
+/// the size of the batches, nor where a run was resumed makes a difference.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use siamese_data::{ImageSet, LoaderConfig, PairLoader, PairSampler, PairSamplerConfig};
+/// use siamese_data::{ImageSet, Loader, LoaderConfig, PerClass, Sampler, SamplerConfig};
 ///
 /// let names = vec!["dark".into(), "light".into()];
 /// let set = Arc::new(ImageSet::new(1, 1, 1, vec![10, 20, 200, 210], vec![0, 0, 1, 1], names)?);
-/// let sampler =
-///     PairSampler::new(&set.labels, &[0, 1, 2, 3], None, PairSamplerConfig::default())?;
-/// let mut loader = PairLoader::new(Arc::clone(&set), sampler.epoch(0), LoaderConfig::default())?;
-/// while let Some(batch) = loader.next() {
-///     let batch = batch?;
-///     assert_eq!(batch.images.len(), 2 * batch.like.len());
-///     loader.recycle(batch);
-/// }
+/// let config = SamplerConfig::PerClass(PerClass { classes: 2, images: 2 });
+/// let sampler = Sampler::new(&config, 42, &set.labels, &[0, 1, 2, 3], None)?;
+/// // the closure runs in the background: there bytes become whatever a step takes
+/// let brightness = |batch: &siamese_data::Batch| batch.images.iter().map(|&p| u32::from(p)).sum::<u32>();
+/// let mut loader = Loader::new(Arc::clone(&set), sampler.epoch(0), LoaderConfig::default(), brightness)?;
+/// assert_eq!(loader.next().unwrap()?, 440);
 /// println!("waited {:?} for data", loader.waited());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct PairLoader {
-    prefetch: Prefetch<PairBatch>,
+pub struct Loader<T> {
+    prefetch: Prefetch<T>,
     next: usize,
 }
 
-impl PairLoader {
-    /// Starts to prepare the batches of `pairs`, one batch per inner list.
+impl<T: Send + 'static> Loader<T> {
+    /// Starts to prepare the batches of `plan`; each is handed to `finish` by the thread that made it.
     ///
     /// # Errors
     ///
-    /// A pair that names no image of the set, an augmentation that does not suit the images, or
+    /// An index that names no image of the set, an augmentation that does not suit the images, or
     /// no thread to be had.
     pub fn new(
         images: Arc<ImageSet>,
-        pairs: Vec<Vec<Pair>>,
+        plan: Vec<Draw>,
         config: LoaderConfig,
+        finish: impl Fn(&Batch) -> T + Send + Sync + 'static,
     ) -> Result<Self, LoaderError> {
         config
             .augment
             .check((images.height, images.width, images.channels))?;
         check_indices(
             &images,
-            pairs.iter().flatten().flat_map(|pair| [pair.a, pair.b]),
+            plan.iter().flat_map(|draw| draw.indices.iter().copied()),
         )?;
-        let skip = config.skip_batches.min(pairs.len());
-        let mut first_image = Vec::with_capacity(pairs.len());
+        let skip = config.skip_batches.min(plan.len());
+        let mut first_image = Vec::with_capacity(plan.len());
         let mut count = 0;
-        for batch in &pairs {
+        for draw in &plan {
             first_image.push(count);
-            count += 2 * batch.len() as u64;
+            count += draw.indices.len() as u64;
         }
-        let total = pairs.len() - skip;
+        let total = plan.len() - skip;
         let (workers, ahead) = (config.workers, config.prefetch);
         let changes = stream(config.seed, "augmentation", &[config.epoch as u64]);
-        let make = move |i: usize, spare: Option<PairBatch>| {
-            let mut batch = spare.unwrap_or_default();
-            let (pairs, first) = (&pairs[skip + i], first_image[skip + i]);
-            fill(&mut batch, &images, pairs, &config.augment, &changes, first);
-            batch
+        let spare = Mutex::new(Vec::<Batch>::new());
+        let make = move |i: usize| {
+            let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut batch = lock().pop().unwrap_or_default();
+            let (draw, first) = (&plan[skip + i], first_image[skip + i]);
+            fill(&mut batch, &images, draw, &config.augment, &changes, first);
+            let made = finish(&batch);
+            lock().push(batch);
+            made
         };
         Ok(Self {
             prefetch: Prefetch::start(total, workers, ahead, make)?,
             next: skip,
         })
-    }
-
-    /// Hands a used batch back, so that a coming one is made in its memory.
-    pub fn recycle(&self, batch: PairBatch) {
-        self.prefetch.recycle(batch);
     }
 
     /// The time for which batches were waited for so far: nearly nothing where the loader keeps up.
@@ -164,8 +160,8 @@ impl PairLoader {
     }
 }
 
-impl Iterator for PairLoader {
-    type Item = Result<PairBatch, LoaderError>;
+impl<T: Send + 'static> Iterator for Loader<T> {
+    type Item = Result<T, LoaderError>;
 
     /// The next batch; after an error there is none.
     fn next(&mut self) -> Option<Self::Item> {
@@ -182,43 +178,34 @@ impl Iterator for PairLoader {
     }
 }
 
-/// Makes `batch` of `pairs`; its first image is image `first` of the epoch.
+/// Makes `batch` of `draw`, whose first image is image `first` of the epoch.
 fn fill(
-    batch: &mut PairBatch,
+    batch: &mut Batch,
     set: &ImageSet,
-    pairs: &[Pair],
+    draw: &Draw,
     augment: &AugmentConfig,
     changes: &ChaCha8Rng,
     first: u64,
 ) {
     let shape = (set.height, set.width, set.channels);
-    let indices = || {
-        let anchors = pairs.iter().map(|pair| pair.a);
-        anchors.chain(pairs.iter().map(|pair| pair.b))
-    };
-    batch.pairs.clear();
-    batch.pairs.extend_from_slice(pairs);
-    batch.like.clear();
-    batch
-        .like
-        .extend(pairs.iter().map(|pair| f32::from(u8::from(pair.like))));
-    batch.labels.clear();
-    batch
-        .labels
-        .extend(indices().map(|index| set.labels[index as usize]));
-    batch.images.resize(2 * pairs.len() * set.image_len(), 0);
-
+    batch.indices.clone_from(&draw.indices);
+    batch.labels.clone_from(&draw.labels);
+    let count = draw.indices.len();
+    batch.images.resize(count * set.image_len(), 0);
     let outs = batch.images.chunks_exact_mut(set.image_len());
-    for (i, (out, index)) in outs.zip(indices()).enumerate() {
+    for (i, (out, &index)) in outs.zip(&draw.indices).enumerate() {
         let image = set.image(index as usize);
         if augment.is_identity() {
             out.copy_from_slice(image);
             continue;
         }
         // Pair k of the epoch has images 2k and 2k + 1, wherever its batch begins.
-        let (pair, side) = (i % pairs.len(), i / pairs.len());
+        let place = match draw.paired {
+            true => 2 * (i % (count / 2)) + i / (count / 2),
+            false => i,
+        };
         let mut rng = changes.clone();
-        rng.set_stream(first + 2 * pair as u64 + side as u64);
+        rng.set_stream(first + place as u64);
         augment.apply(image, shape, out, &mut rng);
     }
 }

@@ -32,14 +32,11 @@ struct Queue<T> {
     taken: usize,
     /// The items begun and not yet taken: none while in the making, an error if that panicked.
     made: VecDeque<Option<Result<T, String>>>,
-    /// Used items whose memory can serve again.
-    spare: Vec<T>,
     stop: bool,
 }
 
 impl<T: Send + 'static> Prefetch<T> {
-    /// Starts `workers` threads that call `make(i, spare)` for each item, where `spare` is an
-    /// item that was handed back, if there is one.
+    /// Starts `workers` threads that call `make(i)` for each item.
     ///
     /// # Errors
     ///
@@ -48,7 +45,7 @@ impl<T: Send + 'static> Prefetch<T> {
         total: usize,
         workers: usize,
         ahead: usize,
-        make: impl Fn(usize, Option<T>) -> T + Send + Sync + 'static,
+        make: impl Fn(usize) -> T + Send + Sync + 'static,
     ) -> std::io::Result<Self> {
         let queue = Queue {
             total,
@@ -56,7 +53,6 @@ impl<T: Send + 'static> Prefetch<T> {
             begun: 0,
             taken: 0,
             made: VecDeque::new(),
-            spare: Vec::new(),
             stop: false,
         };
         let shared = Arc::new(Shared {
@@ -104,14 +100,6 @@ impl<T: Send + 'static> Prefetch<T> {
         Some(item)
     }
 
-    /// Hands back a used item, for its memory.
-    pub(crate) fn recycle(&self, item: T) {
-        let mut queue = self.shared.lock();
-        if queue.spare.len() < queue.ahead {
-            queue.spare.push(item);
-        }
-    }
-
     /// How many items are still to be taken.
     pub(crate) fn remaining(&self) -> usize {
         let queue = self.shared.lock();
@@ -130,10 +118,10 @@ impl<T: Send + 'static> Prefetch<T> {
 
 impl<T> Shared<T> {
     /// Makes items until there are no more to make.
-    fn work(&self, make: &impl Fn(usize, Option<T>) -> T) {
-        while let Some((index, spare)) = self.begin() {
-            let item = catch_unwind(AssertUnwindSafe(|| make(index, spare)))
-                .map_err(|panic| message(&*panic));
+    fn work(&self, make: &impl Fn(usize) -> T) {
+        while let Some(index) = self.begin() {
+            let item =
+                catch_unwind(AssertUnwindSafe(|| make(index))).map_err(|panic| message(&*panic));
             let mut queue = self.lock();
             let place = index - queue.taken;
             queue.made[place] = Some(item);
@@ -142,8 +130,8 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Waits for room; the item to make and a used one, or none if all are made or none is wanted.
-    fn begin(&self) -> Option<(usize, Option<T>)> {
+    /// Waits for room; the item to make, or none if all are made or none is wanted.
+    fn begin(&self) -> Option<usize> {
         let mut queue = self.lock();
         loop {
             if queue.stop || queue.begun == queue.total {
@@ -157,7 +145,7 @@ impl<T> Shared<T> {
         let index = queue.begun;
         queue.begun += 1;
         queue.made.push_back(None);
-        Some((index, queue.spare.pop()))
+        Some(index)
     }
 
     /// The queue; as no code panics while it holds the lock, a poisoned one is sound.
@@ -202,7 +190,7 @@ mod tests {
     fn items_come_in_order_whatever_the_workers() {
         for workers in 0..4 {
             for ahead in [0, 1, 2, 7] {
-                let mut queue = Prefetch::start(20, workers, ahead, |i, _| {
+                let mut queue = Prefetch::start(20, workers, ahead, |i| {
                     if i % 3 == 0 {
                         std::thread::sleep(Duration::from_micros(200));
                     }
@@ -218,14 +206,14 @@ mod tests {
 
     #[test]
     fn nothing_to_make_ends_at_once() {
-        let mut queue = Prefetch::start(0, 2, 2, |i, _| i).unwrap();
+        let mut queue = Prefetch::start(0, 2, 2, |i| i).unwrap();
         assert!(queue.next().is_none());
     }
 
     #[test]
     fn a_panic_is_an_error_in_its_turn_and_ends_the_items() {
         for workers in 1..4 {
-            let make = |i, _| if i == 2 { panic!("no item {i}") } else { i };
+            let make = |i| if i == 2 { panic!("no item {i}") } else { i };
             let mut queue = Prefetch::start(9, workers, 4, make).unwrap();
             let items: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
             assert_eq!(items, [Ok(0), Ok(1), Err("no item 2".to_owned())]);
@@ -237,7 +225,7 @@ mod tests {
     fn no_more_is_made_ahead_than_allowed() {
         let made = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&made);
-        let mut queue = Prefetch::start(100, 2, 3, move |_, _| {
+        let mut queue = Prefetch::start(100, 2, 3, move |_| {
             counter.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();
@@ -255,26 +243,9 @@ mod tests {
     }
 
     #[test]
-    fn used_items_serve_again() {
-        let mut queue = Prefetch::start(6, 1, 1, |i, spare: Option<Vec<usize>>| {
-            let mut item = spare.unwrap_or_default();
-            item.push(i);
-            item
-        })
-        .unwrap();
-        let mut longest = 0;
-        while let Some(item) = queue.next() {
-            let item = item.unwrap();
-            longest = longest.max(item.len());
-            queue.recycle(item);
-        }
-        assert!(longest > 1, "no item was made in the memory of another");
-    }
-
-    #[test]
     fn waiting_is_counted() {
         let mut queue =
-            Prefetch::start(3, 1, 1, |_, _| std::thread::sleep(Duration::from_millis(5))).unwrap();
+            Prefetch::start(3, 1, 1, |_| std::thread::sleep(Duration::from_millis(5))).unwrap();
         while queue.next().is_some() {}
         assert!(queue.waited() >= Duration::from_millis(10));
     }

@@ -13,6 +13,9 @@ const CUTOUT_FILL: u8 = 128;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
+    /// Cut out a random part and resize it to the whole, as torchvision's `RandomResizedCrop`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub random_crop: Option<RandomCrop>,
     /// Mirror left and right, at even odds.
     pub flip: bool,
     /// Shift by up to this many pixels each way, every shift equally probable: a crop of the
@@ -29,6 +32,16 @@ pub struct AugmentConfig {
     pub cutout: usize,
 }
 
+/// Which parts of an image a random crop takes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomCrop {
+    /// The part's share of the area, from and to.
+    pub scale: (f32, f32),
+    /// Its width over its height, from and to, relative to the image's own; evenly drawn in the logarithm.
+    pub ratio: (f32, f32),
+}
+
 /// An [`AugmentConfig`] that does not suit the images.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +49,11 @@ pub enum AugmentError {
     /// The jitter is not a share.
     #[error("jitter is {0}, expected 0 to 1")]
     Jitter(f32),
+    /// The crop's bounds are none.
+    #[error(
+        "random_crop is {0:?}, expected a scale from above 0 to at most 1 and a positive ratio, each from the smaller to the larger"
+    )]
+    RandomCrop(RandomCrop),
     /// The reflection of an image reaches only as far as the image itself.
     #[error(
         "crop_padding is {padding}, expected less than both sides of the {height}x{width} images"
@@ -64,6 +82,9 @@ impl AugmentConfig {
     pub fn check(&self, (height, width, _): ImageShape) -> Result<(), AugmentError> {
         if !(0.0..=1.0).contains(&self.jitter) {
             return Err(AugmentError::Jitter(self.jitter));
+        }
+        if let Some(crop) = self.random_crop.filter(|crop| !crop.is_sound()) {
+            return Err(AugmentError::RandomCrop(crop));
         }
         let padding = self.crop_padding;
         if padding > 0 && padding >= height.min(width) {
@@ -102,7 +123,11 @@ impl AugmentConfig {
                 (shift(), shift())
             }
         };
-        crop(image, shape, (down, right), out);
+        match &self.random_crop {
+            // the shift is of the crop's own place
+            Some(part) => part.apply(image, shape, out, rng),
+            None => crop(image, shape, (down, right), out),
+        }
         if flip {
             mirror(out, shape);
         }
@@ -114,6 +139,77 @@ impl AugmentConfig {
         if self.cutout > 0 {
             let centre = (rng.random_range(0..height), rng.random_range(0..width));
             cut_out(out, shape, centre, self.cutout);
+        }
+    }
+}
+
+impl RandomCrop {
+    fn is_sound(&self) -> bool {
+        let (scale, ratio) = (self.scale, self.ratio);
+        scale.0 > 0.0
+            && scale.0 <= scale.1
+            && scale.1 <= 1.0
+            && ratio.0 > 0.0
+            && ratio.0 <= ratio.1
+            && ratio.1.is_finite()
+    }
+
+    /// Draws a part of the image, and resizes it to the whole.
+    fn apply(&self, image: &[u8], shape: ImageShape, out: &mut [u8], rng: &mut impl Rng) {
+        let (height, width, _) = shape;
+        let even = |(low, high): (f32, f32), rng: &mut dyn rand::RngCore| {
+            low + (high - low) * rng.random::<f32>()
+        };
+        let area = even(self.scale, rng);
+        let ratio = even((self.ratio.0.ln(), self.ratio.1.ln()), rng).exp();
+        let side = |length: usize, share: f32| (length as f32 * share).clamp(1.0, length as f32);
+        let part = (
+            side(height, (area / ratio).sqrt()),
+            side(width, (area * ratio).sqrt()),
+        );
+        let top = rng.random::<f32>() * (height as f32 - part.0);
+        let left = rng.random::<f32>() * (width as f32 - part.1);
+        resample(image, shape, (top, left), part, out);
+    }
+}
+
+/// Fills `out` with the part of `image` at `(top, left)` of `(height, width)`, bilinearly; pixel centres lie at halves.
+fn resample(
+    image: &[u8],
+    (height, width, channels): ImageShape,
+    (top, left): (f32, f32),
+    part: (f32, f32),
+    out: &mut [u8],
+) {
+    // For each place along an axis: its two neighbours, and the weight of the second.
+    let axis = |start: f32, span: f32, length: usize| -> Vec<(usize, usize, f32)> {
+        let place = |i: usize| {
+            let at = start + (i as f32 + 0.5) * span / length as f32 - 0.5;
+            let at = at.clamp(0.0, (length - 1) as f32);
+            let first = at as usize;
+            (first, (first + 1).min(length - 1), at - first as f32)
+        };
+        (0..length).map(place).collect()
+    };
+    let (rows, columns) = (axis(top, part.0, height), axis(left, part.1, width));
+    let row_len = width * channels;
+    for (out_row, &(y0, y1, down)) in out.chunks_exact_mut(row_len).zip(&rows) {
+        let (upper, lower) = (
+            &image[y0 * row_len..][..row_len],
+            &image[y1 * row_len..][..row_len],
+        );
+        for (pixel, &(x0, x1, right)) in out_row.chunks_exact_mut(channels).zip(&columns) {
+            for (c, value) in pixel.iter_mut().enumerate() {
+                let mix = |row: &[u8]| {
+                    let (a, b) = (
+                        f32::from(row[x0 * channels + c]),
+                        f32::from(row[x1 * channels + c]),
+                    );
+                    a + (b - a) * right
+                };
+                let (above, below) = (mix(upper), mix(lower));
+                *value = to_byte(above + (below - above) * down);
+            }
         }
     }
 }
@@ -255,5 +351,72 @@ fn cut_out(image: &mut [u8], shape: ImageShape, centre: (usize, usize), side: us
         .skip(top)
     {
         row[left * channels..right * channels].fill(CUTOUT_FILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::stream;
+
+    #[test]
+    fn the_whole_image_resampled_is_the_image() {
+        let image: Vec<u8> = (0..30).map(|i| i * 8).collect();
+        let mut out = vec![0; 30];
+        resample(&image, (2, 5, 3), (0.0, 0.0), (2.0, 5.0), &mut out);
+        assert_eq!(out, image);
+    }
+
+    #[test]
+    fn a_part_is_enlarged_between_its_own_pixels() {
+        // one row of four: the middle half, 40 and 80, over four pixels
+        let mut out = vec![0; 4];
+        resample(
+            &[0, 40, 80, 120],
+            (1, 4, 1),
+            (0.0, 1.0),
+            (1.0, 2.0),
+            &mut out,
+        );
+        assert_eq!(out, [30, 50, 70, 90]);
+    }
+
+    #[test]
+    fn crops_stay_within_the_image_and_differ() {
+        let image: Vec<u8> = (0..7 * 5 * 3).map(|i| 60 + (i % 100) as u8).collect();
+        let config = AugmentConfig {
+            random_crop: Some(RandomCrop {
+                scale: (0.2, 1.0),
+                ratio: (0.5, 2.0),
+            }),
+            ..Default::default()
+        };
+        let mut rng = stream(1, "crops", &[]);
+        let mut crops = std::collections::HashSet::new();
+        for _ in 0..50 {
+            let mut out = vec![0; image.len()];
+            config.apply(&image, (7, 5, 3), &mut out, &mut rng);
+            assert!(out.iter().all(|p| (60..160).contains(p)));
+            crops.insert(out);
+        }
+        assert!(crops.len() > 45);
+    }
+
+    #[test]
+    fn bounds_the_wrong_way_round_are_an_error() {
+        let config = AugmentConfig {
+            random_crop: Some(RandomCrop {
+                scale: (1.0, 0.5),
+                ratio: (1.0, 1.0),
+            }),
+            ..Default::default()
+        };
+        assert!(
+            config
+                .check((8, 8, 3))
+                .unwrap_err()
+                .to_string()
+                .contains("random_crop")
+        );
     }
 }
