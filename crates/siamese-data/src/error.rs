@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::picture::error::PictureError;
+
 /// A failure of this crate. Each message names the path (or address) and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,15 @@ pub enum DataError {
         found: String,
         /// What the user can do.
         advice: String,
+    },
+
+    /// A picture cannot be read.
+    #[error("{}: {source}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PictureError,
     },
 
     /// A file is of the right kind but cannot be read to its end.
@@ -119,6 +130,11 @@ pub enum DataError {
 }
 
 impl DataError {
+    pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Picture { path, source }
+    }
+
     /// Adapts an [`io::Error`] met while doing `action` to `path`, for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();

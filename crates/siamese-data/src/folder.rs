@@ -1,17 +1,17 @@
 //! Labelled images from a folder with one subfolder per class.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::error::DataError;
+use crate::image_set::ImageSet;
+use crate::picture::decode::{Picture, PictureLimits, decode_file, probe};
+use crate::picture::error::PictureError;
+use crate::picture::framing::{Colour, Fit, Framing};
 use crate::source::locate::entries;
-use crate::{DataError, ImageSet, jpeg};
 
 const EXTENSIONS: [&str; 10] = [
     "png", "jpg", "jpeg", "webp", "gif", "bmp", "pgm", "ppm", "pbm", "pnm",
@@ -107,9 +107,9 @@ pub fn read_image_folder(
 ///
 /// # Errors
 ///
-/// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
+/// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataError> {
-    let (pixels, _) = read_picture(file, size).map_err(|error| unreadable(file, &error))?;
+    let (pixels, _) = read_picture(file, size).map_err(DataError::picture(file))?;
     Ok(pixels)
 }
 
@@ -118,12 +118,11 @@ pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataErro
 ///
 /// # Errors
 ///
-/// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
+/// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usize)), DataError> {
-    let image = decode(file).map_err(|error| unreadable(file, &error))?;
-    let (height, width) = (image.height() as usize, image.width() as usize);
-    let size = within(most, (height, width));
-    Ok((resized(image, size), size))
+    let picture = decode(file).map_err(DataError::picture(file))?;
+    let size = within(most, (picture.height(), picture.width()));
+    Ok((picture.frame(&stretched(size)), size))
 }
 
 /// (height, width) in the same proportion, no side longer than `most`.
@@ -131,14 +130,6 @@ pub(crate) fn within(most: usize, (height, width): (usize, usize)) -> (usize, us
     let longest = height.max(width).max(most);
     let side = |length: usize| (length * most / longest).max(1);
     (side(height), side(width))
-}
-
-fn unreadable(file: &Path, error: &ImageError) -> DataError {
-    DataError::NotADataSet {
-        path: file.to_path_buf(),
-        expected: "a readable picture",
-        found: error.to_string(),
-    }
 }
 
 /// The files of a folder with one subfolder of pictures per class; none is opened yet.
@@ -209,59 +200,35 @@ fn pictures(folder: &Path) -> Vec<PathBuf> {
 
 /// The (height, width) that a file says it has, upright.
 fn size_of(file: &Path) -> Option<(usize, usize)> {
-    let (decoder, orientation) = open(file).ok()?;
-    let (width, height) = decoder.dimensions();
-    let turned = matches!(
-        orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    );
-    let (height, width) = if turned {
-        (width, height)
-    } else {
-        (height, width)
-    };
-    Some((height as usize, width as usize))
+    let info = probe(&std::fs::read(file).ok()?).ok()?;
+    Some((info.height, info.width))
 }
 
 /// The pixels of `file` at (height, width), and the size that it had.
-fn read_picture(file: &Path, size: (usize, usize)) -> ImageResult<(Vec<u8>, (usize, usize))> {
-    let image = decode(file)?;
-    let found = (image.height() as usize, image.width() as usize);
-    Ok((resized(image, size), found))
+fn read_picture(
+    file: &Path,
+    size: (usize, usize),
+) -> Result<(Vec<u8>, (usize, usize)), PictureError> {
+    let picture = decode(file)?;
+    Ok((
+        picture.frame(&stretched(size)),
+        (picture.height(), picture.width()),
+    ))
 }
 
 /// The picture in `file`, upright, at the size that it has.
-pub(crate) fn decode(file: &Path) -> ImageResult<DynamicImage> {
-    if jpeg::is_cut(file)? {
-        let reason = "the file ends before the picture does";
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason).into());
+pub(crate) fn decode(file: &Path) -> Result<Picture, PictureError> {
+    decode_file(file, &PictureLimits::default())
+}
+
+/// RGB of (height, width); a picture of another shape is resized, not cropped.
+pub(crate) fn stretched((height, width): (usize, usize)) -> Framing {
+    Framing {
+        height,
+        width,
+        colour: Colour::Rgb,
+        fit: Fit::Stretch,
     }
-    let (decoder, orientation) = open(file)?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
-}
-
-/// RGB (H, W, C) of (height, width); a picture of another size is resized, not cropped.
-pub(crate) fn resized(image: DynamicImage, (height, width): (usize, usize)) -> Vec<u8> {
-    let (width, height) = (width as u32, height as u32);
-    let image = if (image.width(), image.height()) == (width, height) {
-        image
-    } else {
-        image.resize_exact(width, height, FilterType::CatmullRom)
-    };
-    image.into_rgb8().into_raw()
-}
-
-fn open(file: &Path) -> ImageResult<(impl ImageDecoder, Orientation)> {
-    let mut decoder = ImageReader::open(file)?
-        .with_guessed_format()?
-        .into_decoder()?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((decoder, orientation))
 }
 
 #[cfg(test)]

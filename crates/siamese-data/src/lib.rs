@@ -10,7 +10,6 @@ mod error;
 mod folder;
 mod hub;
 mod image_set;
-mod jpeg;
 mod one_shot;
 mod packed;
 mod picture;
@@ -30,6 +29,9 @@ pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_t
 pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
+pub use picture::decode::{Picture, PictureInfo, PictureLimits, decode, probe};
+pub use picture::error::PictureError;
+pub use picture::frame::read_picture;
 pub use picture::framing::{Colour, Fit, Framing};
 pub use progress::Progress;
 pub use rng::stream;

@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
 use zip::ZipArchive;
 
+use crate::picture::decode::{PictureLimits, decode};
+use crate::picture::framing::{Colour, Fit, Framing};
 use crate::source::locate::entries;
 use crate::source::sample;
 use crate::{DataError, ImageSet};
@@ -173,21 +174,21 @@ impl Files {
         let mut pixels = Vec::new();
         let mut wanted = size;
         for name in names {
-            let mut image = image::load_from_memory(&self.read(name)?)
-                .map_err(|e| DataError::damaged(&self.path, format!("{name}: {e}")))?
-                .into_luma8();
-            let found = (image.height() as usize, image.width() as usize);
+            let picture = decode(&self.read(name)?, &PictureLimits::default())
+                .map_err(|e| DataError::damaged(&self.path, format!("{name}: {e}")))?;
+            let found = (picture.height(), picture.width());
             let (height, width) = *wanted.get_or_insert(found);
-            if found != (height, width) {
-                if size.is_none() {
-                    let (h, w) = found;
-                    let reason = format!("{name} is {h}x{w} pixels, others {height}x{width}");
-                    return Err(DataError::damaged(&self.path, reason));
-                }
-                let (height, width) = (height as u32, width as u32);
-                image = image::imageops::resize(&image, width, height, FilterType::CatmullRom);
+            if found != (height, width) && size.is_none() {
+                let (h, w) = found;
+                let reason = format!("{name} is {h}x{w} pixels, others {height}x{width}");
+                return Err(DataError::damaged(&self.path, reason));
             }
-            pixels.extend(image.into_raw());
+            pixels.extend(picture.frame(&Framing {
+                height,
+                width,
+                colour: Colour::Grey,
+                fit: Fit::Stretch,
+            }));
         }
         let (height, width) = wanted.unwrap_or_default();
         ImageSet::new(height, width, 1, pixels, labels, classes.to_vec())

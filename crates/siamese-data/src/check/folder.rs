@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::duplicates::near_within;
 use super::write_counts;
-use crate::folder::{Listing, decode, resized, within};
+use crate::folder::{Listing, decode, stretched, within};
 use crate::{DataError, FileProblem, ImageSet, digest};
 
 /// Longest side, in pixels, at which pictures are compared: near duplicates are alike at any size.
@@ -149,14 +149,14 @@ pub fn check_folder(folder: &Path) -> Result<FolderReport, DataError> {
 }
 
 fn see(file: &Path, (height, width): (usize, usize)) -> Result<Seen, String> {
-    let image = decode(file).map_err(|error| error.to_string())?.into_rgb8();
-    let size = (image.height() as usize, image.width() as usize);
+    let picture = decode(file).map_err(|error| error.to_string())?;
+    let size = (picture.height(), picture.width());
     let mut bytes = format!("{}x{} ", size.0, size.1).into_bytes();
-    bytes.extend_from_slice(&image);
+    bytes.extend(picture.frame(&stretched(size)));
     Ok(Seen {
         digest: digest::sha256(&bytes),
         size,
-        pixels: resized(image.into(), (height, width)),
+        pixels: picture.frame(&stretched((height, width))),
     })
 }
 

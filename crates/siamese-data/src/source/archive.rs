@@ -10,12 +10,12 @@ use super::by_folders::by_folders;
 use super::listing::{LeftOut, Listing, shown};
 use super::options::OpenOptions;
 use super::shards::part_of_file;
-use super::sniff::{HEAD, not_a_picture};
 use super::spans::{Content, Span, SpanFile, Spans};
 use super::store::Store;
 use super::walk::left_behind_in;
 use super::webdataset;
 use crate::error::DataError;
+use crate::picture::sniff::{HEAD, not_a_picture};
 
 /// The files in one or more archives.
 #[derive(Debug, Default)]

@@ -16,9 +16,9 @@ use super::options::Columns;
 use super::parquet_columns::{Values, is_bytes, leaves, open, read_column};
 use super::rows::{Row, Rows};
 use super::shards::by_part;
-use super::sniff::not_a_picture;
 use super::store::Store;
 use crate::error::DataError;
+use crate::picture::sniff::not_a_picture;
 use crate::split::Part;
 
 /// Lists the pictures in the parquet files `files`, which lie in or are `place`.

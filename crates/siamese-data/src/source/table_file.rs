@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::parquet_columns;
-use super::sniff::is_text;
 use crate::error::DataError;
+use crate::picture::sniff::is_text;
 
 /// A table as text.
 #[derive(Debug, Default, PartialEq)]

@@ -1,36 +1,29 @@
 //! Whether a JPEG file ends before its picture does: the decoder fills what is missing with grey.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-
 const START_OF_IMAGE: [u8; 3] = [0xFF, 0xD8, 0xFF];
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;
 
-/// Whether `file` is a JPEG without an end; `false` for files of other kinds.
-pub(crate) fn is_cut(file: &Path) -> io::Result<bool> {
-    let mut file = File::open(file)?;
-    let mut bytes = Vec::new();
-    file.by_ref().take(3).read_to_end(&mut bytes)?;
-    if bytes != START_OF_IMAGE {
-        return Ok(false);
-    }
-    file.read_to_end(&mut bytes)?;
-    Ok(!has_end(&bytes))
+/// Whether these are the bytes of a JPEG without an end; `false` for pictures of other kinds.
+pub(super) fn is_cut(bytes: &[u8]) -> bool {
+    bytes.starts_with(&START_OF_IMAGE) && !has_end(bytes)
 }
 
 /// Walks from marker to marker (ITU-T T.81, B.1.1): the bytes `FF D9` mean nothing in between, as
 /// in the preview that a camera embeds.
 fn has_end(bytes: &[u8]) -> bool {
     let mut at = 2;
-    while let Some(&[0xFF, marker]) = bytes.get(at..at + 2) {
+    while let Some(&[first, marker]) = bytes.get(at..at + 2) {
+        if first != 0xFF {
+            at += 1; // a stray byte between segments
+            continue;
+        }
         at += 2;
         match marker {
             END_OF_IMAGE => return true,
             // A byte of padding before a marker, or a marker that stands alone.
             0xFF => at -= 1,
-            0x01 | 0xD0..=0xD7 => {}
+            0x00 | 0x01 | 0xD0..=0xD7 => {}
             _ => {
                 let Some(&[high, low]) = bytes.get(at..at + 2) else {
                     return false;
@@ -67,17 +60,10 @@ mod tests {
         bytes
     }
 
-    fn cut(bytes: &[u8]) -> bool {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("picture");
-        std::fs::write(&file, bytes).unwrap();
-        is_cut(&file).unwrap()
-    }
-
     #[test]
     fn a_jpeg_is_whole_at_its_end_only() {
         let whole = jpeg();
-        assert!(!cut(&whole));
+        assert!(!is_cut(&whole));
         for length in 3..whole.len() {
             assert!(!has_end(&whole[..length]), "{length} of {}", whole.len());
         }
@@ -93,17 +79,17 @@ mod tests {
         with_preview.extend(&whole);
         let body = with_preview.len();
         with_preview.extend(&whole[2..]);
-        assert!(!cut(&with_preview));
+        assert!(!is_cut(&with_preview));
         assert!(
-            cut(&with_preview[..body + 40]),
+            is_cut(&with_preview[..body + 40]),
             "the preview's end is not the picture's"
         );
-        assert!(!cut(&[whole, vec![0; 100]].concat()));
+        assert!(!is_cut(&[whole, vec![0; 100]].concat()));
     }
 
     #[test]
     fn files_of_other_kinds_are_not_cut_jpegs() {
-        assert!(!cut(b""));
-        assert!(!cut(b"P5 2 3 255 abcdef"));
+        assert!(!is_cut(b""));
+        assert!(!is_cut(b"P5 2 3 255 abcdef"));
     }
 }
