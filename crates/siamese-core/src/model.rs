@@ -15,7 +15,7 @@ use crate::input::ImageInput;
 use crate::parameters::Parameters;
 use crate::tensor_file;
 use crate::threshold::Threshold;
-use crate::tower::{Stage, Tower, TowerConfig};
+use crate::tower::{Body, Stage, Stages, Tower, TowerConfig};
 
 /// The key of our description among the file's metadata.
 const METADATA_KEY: &str = "siamese";
@@ -201,8 +201,10 @@ impl From<TowerOfFormat1> for TowerConfig {
     fn from(old: TowerOfFormat1) -> Self {
         Self {
             input: old.input,
-            stages: old.stages,
-            leaky_slope: old.leaky_slope,
+            body: Body::Stages(Stages {
+                stages: old.stages,
+                leaky_slope: old.leaky_slope,
+            }),
             dropout: old.dropout,
             embedding: old.embedding,
             normalize: old.normalize,

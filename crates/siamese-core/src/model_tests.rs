@@ -14,10 +14,13 @@ fn small(seed: u64) -> Result<Tower> {
             std: vec![0.25],
             fit: Fit::Pad,
         },
-        stages: vec![Stage {
-            channels: 4,
-            convolutions: 1,
-        }],
+        body: Body::Stages(Stages {
+            stages: vec![Stage {
+                channels: 4,
+                convolutions: 1,
+            }],
+            ..Stages::default()
+        }),
         embedding: 5,
         ..TowerConfig::cifar100()
     };

@@ -54,10 +54,11 @@ impl Plan {
         let embed = measure_embed(&tower, &batch, device)?;
         let parts = [Part::Train, Part::Validation, Part::Test].map(|part| divided.of(part).len());
         let parameters = tower.parameters().count() + objective.parameters().count();
-        let held = tower.config().training_bytes()? * batch_images as u64;
+        // activations and their gradients, f32
+        let held = 8 * tower.cost().activations * batch_images as u64;
         Ok(Self {
             parameters,
-            multiply_adds: tower.config().multiply_adds()?,
+            multiply_adds: tower.cost().multiply_adds,
             images: [parts[0], parts[1], parts[2] + divided.of(Part::SeenTest).len()],
             batches,
             batch_images,

@@ -197,7 +197,7 @@ pub(crate) fn networks(config: &TrainConfig, divided: &Divided, device: &Device)
     let objective = Objective::new(
         config.objective.clone(),
         config.distance,
-        tower.embedding(),
+        config.tower.embedding,
         divided.classes(),
         config.seed,
         device,

@@ -411,7 +411,7 @@ mod tests {
             (b"<!DOCTYPE html>", "text"),
             (b"", "empty"),
             (b"\0\0\0\x18ftypavif", "AVIF"),
-            (b"\x89PNG\r\n\x1a\n", "it"),
+            (b"\x89PNG\r\n\x1a\n", "ends before"),
         ] {
             let error = read(bytes).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

@@ -132,10 +132,7 @@ mod tests {
             (PAD, PAD, 0, 255)
         );
         let stretch = picture.frame(&framing(4, 6, Fit::Stretch));
-        assert_eq!(
-            (stretch[0], stretch[2].max(stretch[3]), stretch[5]),
-            (0, 255, 0)
-        );
+        assert!(stretch[0] < 30 && stretch[2] > 220 && stretch[3] > 220 && stretch[5] < 30);
     }
 
     /// Against the plain sum: each output pixel is the weighted mean of the input under the widened cubic.

@@ -1,27 +1,29 @@
 //! The tower: one network, one set of weights, image → embedding.
 
+mod body;
+mod conv4;
+mod layers;
+mod resnet;
+mod resnet9;
+mod stages;
+
 use candle_core::{Device, Module, Result, Tensor, bail};
 use candle_nn::{Linear, ModuleT, linear};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
-use siamese_kernels::{
-    Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, MaxPool2d, Precision,
-    Sequential,
-};
+use siamese_kernels::{Precision, Sequential};
 
 use crate::distance::normalize;
 use crate::input::ImageInput;
 use crate::parameters::Parameters;
+use layers::{Layers, Shape};
 
-/// Some 3×3 convolutions of one width, each with BatchNorm and LeakyReLU, then a 2×2 max-pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stage {
-    /// Channels of each convolution.
-    pub channels: usize,
-    /// How many convolutions.
-    pub convolutions: usize,
-}
+pub use body::Body;
+pub use conv4::Conv4;
+pub use layers::Cost;
+pub use resnet::{Resnet, Stem};
+pub use resnet9::Resnet9;
+pub use stages::{Stage, Stages};
 
 /// What a tower is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,62 +31,43 @@ pub struct Stage {
 pub struct TowerConfig {
     /// The images that it takes.
     pub input: ImageInput,
-    /// The convolutional body, first stage first; each stage halves height and width.
-    pub stages: Vec<Stage>,
-    /// Slope of the LeakyReLU for negative values; 0 is ReLU.
-    pub leaky_slope: f32,
+    /// The convolutional body.
+    pub body: Body,
     /// Share of the flattened features that training drops before the last layer.
+    #[serde(default)]
     pub dropout: f32,
     /// D, the length of an embedding.
+    #[serde(default = "usual_embedding")]
     pub embedding: usize,
     /// Whether embeddings are scaled to unit length.
+    #[serde(default = "yes")]
     pub normalize: bool,
 }
 
+fn usual_embedding() -> usize {
+    128
+}
+
+fn yes() -> bool {
+    true
+}
+
 impl TowerConfig {
-    /// The default tower for 32×32 images: four stages of two convolutions, channels 32-64-128-256, a dropout of
+    /// System C's tower for 32×32 images: four stages of two convolutions, channels 32-64-128-256, a dropout of
     /// one half, an L2-normalised embedding of 128; 1,305,376 parameters.
     pub fn cifar100() -> Self {
-        let stage = |channels| Stage {
-            channels,
-            convolutions: 2,
-        };
         Self {
             input: ImageInput::cifar100(),
-            stages: [32, 64, 128, 256].map(stage).to_vec(),
-            leaky_slope: 0.01,
+            body: Body::Stages(Stages::default()),
             dropout: 0.5,
-            embedding: 128,
+            embedding: usual_embedding(),
             normalize: true,
         }
     }
 
-    /// Features that the body hands to the last layer.
-    fn features(&self) -> Result<usize> {
-        let shrink = |side: usize| self.stages.iter().fold(side, |side, _| side / 2);
-        let (height, width) = (shrink(self.input.height), shrink(self.input.width));
-        let Some(last) = self.stages.last() else {
-            bail!("a tower needs at least one stage")
-        };
-        if height == 0 || width == 0 {
-            bail!(
-                "{} stages halve a {}x{} image away; use fewer stages or larger images",
-                self.stages.len(),
-                self.input.height,
-                self.input.width
-            )
-        }
-        Ok(last.channels * height * width)
-    }
-
     fn validate(&self) -> Result<()> {
-        if self.embedding == 0
-            || self
-                .stages
-                .iter()
-                .any(|s| s.channels == 0 || s.convolutions == 0)
-        {
-            bail!("a tower's embedding, channels and convolutions must be at least 1")
+        if self.embedding == 0 {
+            bail!("a tower's embedding must be at least 1")
         }
         if !(0.0..1.0).contains(&self.dropout) {
             bail!("dropout must be in 0..1, got {}", self.dropout)
@@ -98,6 +81,7 @@ impl TowerConfig {
 pub struct Tower {
     config: TowerConfig,
     parameters: Parameters,
+    cost: Cost,
     backbone: Sequential,
     head: Linear,
 }
@@ -114,14 +98,27 @@ impl Tower {
     /// A tower whose weights are those that `parameters` makes or holds.
     pub(crate) fn with_parameters(config: TowerConfig, parameters: Parameters) -> Result<Self> {
         config.validate()?;
-        let features = config.features()?;
         let vb = parameters.builder();
-        let backbone = backbone(&config, vb.pp("backbone"))?;
+        let input = &config.input;
+        let mut layers = Layers::new(Shape {
+            channels: input.channels(),
+            height: input.height,
+            width: input.width,
+        });
+        let in_words = |e: candle_core::Error| {
+            let (height, width) = (input.height, input.width);
+            e.context(format!("building {} for {height}x{width} images", config.body))
+        };
+        config.body.build(&mut layers, vb.pp("backbone")).map_err(in_words)?;
+        let features = layers.shape.len();
         let head = linear(features, config.embedding, vb.pp("head"))?;
+        let mut cost = layers.cost;
+        cost.multiply_adds += (features * config.embedding) as u64;
         Ok(Self {
+            backbone: Sequential::new(layers.list),
             config,
             parameters,
-            backbone,
+            cost,
             head,
         })
     }
@@ -129,6 +126,11 @@ impl Tower {
     /// What it is made of.
     pub fn config(&self) -> &TowerConfig {
         &self.config
+    }
+
+    /// What an image costs it.
+    pub fn cost(&self) -> Cost {
+        self.cost
     }
 
     /// Its weights, by name.
@@ -148,14 +150,16 @@ impl Tower {
         Ok(())
     }
 
-    /// Images `(B, C, H, W)` → embeddings `(B, D)`, as a trained tower is used: running statistics, no dropout.
+    /// Images `(B, C, H, W)` → embeddings `(B, D)`, as a trained tower is used: running statistics, no dropout. The
+    /// result holds on to nothing of the way there.
     ///
     /// # Errors
     /// When the images are not of the size that the tower was made for, or on another device.
     pub fn embed(&self, images: &Tensor) -> Result<Tensor> {
         self.check(images)?;
         let features = self.backbone.forward_t(&images.detach(), false)?;
-        self.project(&features.flatten_from(1)?)
+        // the weights are variables: without this, the embeddings would keep every layer's output alive
+        Ok(self.project(&features.flatten_from(1)?)?.detach())
     }
 
     /// Images `(B, C, H, W)` → embeddings `(B, D)`, as in training: BatchNorm takes its statistics from the
@@ -193,27 +197,6 @@ impl Tower {
     }
 }
 
-fn backbone(config: &TowerConfig, vb: candle_nn::VarBuilder) -> Result<Sequential> {
-    let mut layers = Vec::new();
-    let mut channels = config.input.channels();
-    let convolution = Conv2dConfig {
-        bias: true,
-        ..Default::default()
-    };
-    for stage in &config.stages {
-        for _ in 0..stage.convolutions {
-            let name = |offset: usize| (layers.len() + offset).to_string();
-            let (conv, norm) = (vb.pp(name(0)), vb.pp(name(1)));
-            layers.push(Conv2d::new(channels, stage.channels, convolution, conv)?.into());
-            layers.push(BatchNorm2d::new(stage.channels, BatchNormConfig::default(), norm)?.into());
-            layers.push(Activation::LeakyRelu(config.leaky_slope).into());
-            channels = stage.channels;
-        }
-        layers.push(MaxPool2d::new(2).into());
-    }
-    Ok(Sequential::new(layers))
-}
-
 /// Inverted dropout: a share `p` of the features becomes 0, the others grow by 1 / (1 − p).
 fn dropout(features: &Tensor, p: f32, rng: &mut impl Rng) -> Result<Tensor> {
     if p == 0.0 {
@@ -231,6 +214,17 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
+    fn stages(count: usize) -> Body {
+        let stage = Stage {
+            channels: 8,
+            convolutions: 1,
+        };
+        Body::Stages(Stages {
+            stages: vec![stage; count],
+            ..Stages::default()
+        })
+    }
+
     fn small() -> TowerConfig {
         TowerConfig {
             input: ImageInput {
@@ -240,10 +234,7 @@ mod tests {
                 std: vec![0.25],
                 fit: Default::default(),
             },
-            stages: vec![Stage {
-                channels: 8,
-                convolutions: 1,
-            }],
+            body: stages(1),
             embedding: 5,
             ..TowerConfig::cifar100()
         }
@@ -283,7 +274,11 @@ mod tests {
         let target = Tensor::arange(0f32, 20.0, &Device::Cpu)?.reshape((4, 5))?;
         let grads = (embeddings * target)?.sum_all()?.backward()?;
         for (name, var) in tower.parameters().trainable() {
-            assert!(grads.get(&var).is_some(), "{name} has no gradient");
+            let grad = grads.get(&var).map(|grad| grad.abs()?.max_all()?.to_scalar::<f32>());
+            let largest = grad.transpose()?.unwrap_or_default();
+            // BatchNorm takes away what a bias before it adds
+            let moves = name != "backbone.0.bias";
+            assert_eq!(largest > 1e-6, moves, "{name}: {largest}");
         }
         Ok(())
     }
@@ -318,11 +313,81 @@ mod tests {
         let error = tower.embed(&images).unwrap_err().to_string();
         assert!(error.contains("[3, 1, 6, 4]"), "{error}");
         let mut config = small();
-        config.stages = vec![config.stages[0]; 3];
+        config.body = stages(3);
         let error = Tower::new(config, 3, &Device::Cpu)
             .err()
             .map(|e| e.to_string());
         assert!(error.is_some_and(|e| e.contains("4x6")));
+        Ok(())
+    }
+
+    #[test]
+    fn an_embedding_keeps_nothing_of_the_way_there() -> Result<()> {
+        let tower = Tower::new(small(), 3, &Device::Cpu)?;
+        let images = Tensor::ones((2, 1, 4, 6), candle_core::DType::F32, &Device::Cpu)?;
+        let grads = tower.embed(&images)?.sum_all()?.backward()?;
+        for (name, var) in tower.parameters().all() {
+            assert!(grads.get(&var).is_none(), "{name} is held on to");
+        }
+        Ok(())
+    }
+
+    /// Parameters without the head: torchvision's resnet18 and resnet34 without `fc`, and by hand.
+    #[test]
+    fn every_body_has_the_parameters_of_its_paper_and_trains() -> Result<()> {
+        let bodies = [
+            (Body::Resnet(Resnet::default()), 64, 11_176_512),
+            (Body::Resnet(Resnet { depth: 34, ..Resnet::default() }), 64, 21_284_672),
+            (Body::Resnet(Resnet { stem: Stem::Small, ..Resnet::default() }), 16, 11_168_832),
+            (Body::Conv4(Conv4::default()), 32, 112_832),
+            (Body::Resnet9(Resnet9 { width: 4 }), 16, 27_696),
+        ];
+        for (body, side, count) in bodies {
+            let config = TowerConfig {
+                input: ImageInput {
+                    height: side,
+                    width: side + 8,
+                    ..ImageInput::cifar100()
+                },
+                body: body.clone(),
+                dropout: 0.0,
+                ..TowerConfig::cifar100()
+            };
+            let tower = Tower::new(config, 1, &Device::Cpu)?;
+            let of_body = tower.parameters().trainable().into_iter();
+            let of_body = of_body.filter(|(name, _)| name.starts_with("backbone."));
+            assert_eq!(of_body.map(|(_, v)| v.elem_count()).sum::<usize>(), count, "{body}");
+            let pixels: Vec<u8> = (0..2 * side * (side + 8) * 3).map(|i| (i * 37 % 251) as u8).collect();
+            let images = tower.config().input.to_tensor(&pixels, &Device::Cpu)?;
+            let embeddings = tower.embed_training(&images, &mut ChaCha8Rng::seed_from_u64(1))?;
+            assert_eq!(embeddings.dims(), [2, 128]);
+            let weights = Tensor::arange(0f32, 256.0, &Device::Cpu)?.reshape((2, 128))?;
+            let grads = (embeddings * weights)?.sum_all()?.backward()?;
+            for (name, var) in tower.parameters().trainable() {
+                let grad = grads.get(&var).map(|g| g.abs()?.max_all()?.to_scalar::<f32>());
+                let grad = grad.transpose()?.unwrap_or_default();
+                assert!(grad > 0.0 && grad.is_finite(), "{body}: {name} {grad}");
+            }
+            assert_eq!(tower.embed(&images)?.dims(), [2, 128]);
+        }
+        Ok(())
+    }
+
+    /// torchvision counts 1.814 billion multiply-adds for ResNet-18 at 224 with its `fc` of 1000.
+    #[test]
+    fn the_cost_is_the_published_one() -> Result<()> {
+        let config = TowerConfig {
+            input: ImageInput {
+                height: 224,
+                width: 224,
+                ..ImageInput::cifar100()
+            },
+            body: Body::Resnet(Resnet::default()),
+            embedding: 1000,
+            ..TowerConfig::cifar100()
+        };
+        let cost = Tower::new(config, 1, &Device::Cpu)?.cost();
+        assert_eq!(cost.multiply_adds, 1_814_073_344);
         Ok(())
     }
 }

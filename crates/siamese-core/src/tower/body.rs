@@ -1,0 +1,55 @@
+//! The convolutional bodies by name.
+
+use std::fmt;
+
+use candle_core::Result;
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+
+use super::conv4::Conv4;
+use super::layers::Layers;
+use super::resnet::Resnet;
+use super::resnet9::Resnet9;
+use super::stages::Stages;
+
+/// The convolutional body of a tower; `kind` tells them apart in a file.
+///
+/// A body of a kind of its own is a file in this folder, a variant here, and its tests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// Stages of 3×3 convolutions, each halving the image.
+    Stages(Stages),
+    /// Four convolutions, as the few-shot papers have it.
+    Conv4(Conv4),
+    /// A small residual network for small images.
+    Resnet9(Resnet9),
+    /// ResNet-18 or 34.
+    Resnet(Resnet),
+}
+
+impl Body {
+    /// The kinds there are, by the names that files use.
+    pub const NAMES: [&str; 4] = ["stages", "conv4", "resnet9", "resnet"];
+
+    pub(super) fn build(&self, layers: &mut Layers, vb: VarBuilder) -> Result<()> {
+        match self {
+            Self::Stages(body) => body.build(layers, vb),
+            Self::Conv4(body) => body.build(layers, vb),
+            Self::Resnet9(body) => body.build(layers, vb),
+            Self::Resnet(body) => body.build(layers, vb),
+        }
+    }
+}
+
+impl fmt::Display for Body {
+    /// In a clause, for a model card.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stages(body) => write!(f, "{body}"),
+            Self::Conv4(body) => write!(f, "{body}"),
+            Self::Resnet9(body) => write!(f, "{body}"),
+            Self::Resnet(body) => write!(f, "{body}"),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A body under construction: its layers, the shape that they give, and what they cost.
+
+use candle_core::{Result, bail};
+use candle_nn::VarBuilder;
+use siamese_kernels::{
+    Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, Layer,
+    MaxPool2d, Residual, Sequential,
+};
+
+/// What one image costs a tower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// Multiply-adds of a pass.
+    pub multiply_adds: u64,
+    /// Values that the layers give: what training keeps for the way back, roughly.
+    pub activations: u64,
+}
+
+/// Channels, height and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) channels: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+}
+
+impl Shape {
+    pub(crate) fn len(self) -> usize {
+        self.channels * self.height * self.width
+    }
+}
+
+/// Layers so far.
+pub(crate) struct Layers {
+    pub(crate) list: Vec<Layer>,
+    pub(crate) shape: Shape,
+    pub(crate) cost: Cost,
+}
+
+impl Layers {
+    pub(crate) fn new(shape: Shape) -> Self {
+        Self {
+            list: Vec::new(),
+            shape,
+            cost: Cost::default(),
+        }
+    }
+
+    /// A square convolution with `padding = kernel / 2`.
+    pub(crate) fn conv(
+        &mut self,
+        channels: usize,
+        (kernel_size, stride): (usize, usize),
+        bias: bool,
+        vb: VarBuilder,
+    ) -> Result<()> {
+        let config = Conv2dConfig {
+            kernel_size,
+            stride,
+            padding: kernel_size / 2,
+            bias,
+        };
+        let inputs = self.shape.channels;
+        self.list.push(Conv2d::new(inputs, channels, config, vb)?.into());
+        self.strided(kernel_size, stride, kernel_size / 2)?;
+        self.shape.channels = channels;
+        let values = self.shape.len() as u64;
+        self.cost.multiply_adds += values * (inputs * kernel_size * kernel_size) as u64;
+        self.cost.activations += values;
+        Ok(())
+    }
+
+    pub(crate) fn norm(&mut self, vb: VarBuilder) -> Result<()> {
+        let norm = BatchNorm2d::new(self.shape.channels, BatchNormConfig::default(), vb)?;
+        self.list.push(norm.into());
+        self.cost.activations += self.shape.len() as u64;
+        Ok(())
+    }
+
+    pub(crate) fn activation(&mut self, activation: Activation) {
+        self.list.push(activation.into());
+    }
+
+    pub(crate) fn max_pool(&mut self, pool: MaxPool2d) -> Result<()> {
+        self.list.push(pool.into());
+        self.strided(pool.kernel_size, pool.stride, pool.padding)
+    }
+
+    pub(crate) fn global_average(&mut self) {
+        self.list.push(GlobalAvgPool.into());
+        (self.shape.height, self.shape.width) = (1, 1);
+    }
+
+    /// Two paths from here, added: `body` and, unless it stays empty, `shortcut`.
+    pub(crate) fn residual(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<()>,
+        shortcut: impl FnOnce(&mut Self) -> Result<()>,
+        activation: Option<Activation>,
+    ) -> Result<()> {
+        let (mut one, mut other) = (Self::new(self.shape), Self::new(self.shape));
+        body(&mut one)?;
+        shortcut(&mut other)?;
+        if one.shape != other.shape {
+            bail!(
+                "the two paths of a residual block give {:?} and {:?}",
+                one.shape,
+                other.shape
+            )
+        }
+        self.shape = one.shape;
+        for path in [&one.cost, &other.cost] {
+            self.cost.multiply_adds += path.multiply_adds;
+            self.cost.activations += path.activations;
+        }
+        let shortcut = (!other.list.is_empty()).then(|| Sequential::new(other.list));
+        self.list.push(
+            Residual {
+                body: Sequential::new(one.list),
+                shortcut,
+                activation,
+            }
+            .into(),
+        );
+        Ok(())
+    }
+
+    fn strided(&mut self, kernel: usize, stride: usize, padding: usize) -> Result<()> {
+        let Shape { height, width, .. } = self.shape;
+        let (padded_height, padded_width) = (height + 2 * padding, width + 2 * padding);
+        if padded_height < kernel || padded_width < kernel {
+            bail!(
+                "a window of {kernel}x{kernel} does not fit into the {height}x{width} that is left of the image; use \
+                 fewer stages, another tower, or larger images"
+            )
+        }
+        self.shape.height = (padded_height - kernel) / stride + 1;
+        self.shape.width = (padded_width - kernel) / stride + 1;
+        Ok(())
+    }
+}
