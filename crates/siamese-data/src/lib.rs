@@ -11,6 +11,10 @@ mod error;
 mod folder;
 mod groups;
 mod hub;
+#[cfg(test)]
+#[allow(dead_code)] // each test uses a part of it
+#[path = "../tests/hub_server/mod.rs"]
+mod hub_server;
 mod image_set;
 mod jpeg;
 mod loader;
