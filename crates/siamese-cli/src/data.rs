@@ -59,7 +59,11 @@ impl DataArguments {
     pub(crate) fn options_as(&self, columns: Columns, sample: bool) -> OpenOptions {
         let again = sample && self.data.is_none() && matches!(self.source, Source::Auto);
         OpenOptions {
-            source: if again { SourceChoice::Sample } else { self.source.into() },
+            source: if again {
+                SourceChoice::Sample
+            } else {
+                self.source.into()
+            },
             ..self.options(columns)
         }
     }

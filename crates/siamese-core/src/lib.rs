@@ -43,9 +43,7 @@ pub use model::{Model, Provenance};
 pub use objective::{Objective, ObjectiveConfig};
 pub use parameters::{Loaded, Parameters};
 pub use threshold::Threshold;
-pub use tower::{
-    Body, Conv4, Cost, Resnet, Resnet9, Stage, Stages, Stem, Tower, TowerConfig,
-};
+pub use tower::{Body, Conv4, Cost, Resnet, Resnet9, Stage, Stages, Stem, Tower, TowerConfig};
 
 pub use candle_core as candle;
 pub use siamese_kernels::Precision;

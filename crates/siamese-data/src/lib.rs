@@ -9,6 +9,10 @@ mod digest;
 mod error;
 mod folder;
 mod hub;
+#[cfg(test)]
+#[allow(dead_code)] // each test uses a part of it
+#[path = "../tests/hub_server/mod.rs"]
+mod hub_server;
 mod image_set;
 mod one_shot;
 mod packed;

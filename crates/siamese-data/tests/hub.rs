@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use hub_server::{COMMIT, Faults, HubServer, nobody, sha256};
 use siamese_data::{
-    DataError, HubOptions, LoadOptions, Origin, Progress, SourceChoice, fetch_cifar100,
-    load_cifar100,
+    DataError, HubOptions, LoadOptions, OpenOptions, Origin, Part, Progress, SourceChoice,
+    fetch_cifar100, load_cifar100, open,
 };
 use tempfile::TempDir;
 
@@ -344,4 +344,44 @@ fn without_a_network_the_hub_is_an_error_where_it_was_asked_for() {
     let error = load_cifar100(&options(&folder, &nobody())).unwrap_err();
     assert!(matches!(error, DataError::Unreachable { .. }), "{error}");
     assert!(error.to_string().contains("--data PATH"), "{error}");
+}
+
+#[test]
+fn a_repository_is_listed_fetched_and_then_read_without_the_network() {
+    let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
+    let mut options = OpenOptions {
+        cache: Some(folder.path().join("packed")),
+        hub: options(&folder, &server.endpoint).hub,
+        progress: Progress::Silent,
+        ..OpenOptions::default()
+    };
+    for offline in [false, true] {
+        options.hub.offline = offline;
+        let listing = open("hf:uoft-cs/cifar100/cifar100", &options).unwrap();
+        let origin = Origin::Hub {
+            repo: "uoft-cs/cifar100".into(),
+            commit: COMMIT.into(),
+        };
+        assert_eq!(
+            (listing.origin, listing.hub_id),
+            (origin, Some("uoft-cs/cifar100".into()))
+        );
+        assert_eq!(listing.items[4_999].part, Some(Part::Test));
+    }
+    let seen = server.seen().len();
+    assert!(
+        open("hf:uoft-cs/cifar100/other", &options)
+            .unwrap_err()
+            .to_string()
+            .contains("no set other")
+    );
+    assert_eq!(server.seen().len(), seen, "offline nobody is asked");
+    options.hub.offline = false;
+    let error = open("hf:uoft-cs/cifar1000", &options)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("404") && error.contains("check the name"),
+        "{error}"
+    );
 }

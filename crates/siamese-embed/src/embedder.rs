@@ -53,7 +53,10 @@ impl Embedder {
     /// # Errors
     /// When it cannot be read; the message names it.
     pub fn file(&self, path: impl AsRef<Path>) -> Result<Vec<f32>, Error> {
-        self.one(picture::of_file(path.as_ref(), &self.model.tower.config().input)?)
+        self.one(picture::of_file(
+            path.as_ref(),
+            &self.model.tower.config().input,
+        )?)
     }
 
     /// The embedding (D) of an encoded picture: the bytes of a JPEG, a PNG, ….
@@ -61,7 +64,10 @@ impl Embedder {
     /// # Errors
     /// When it is no picture that can be read.
     pub fn bytes(&self, encoded: &[u8]) -> Result<Vec<f32>, Error> {
-        self.one(picture::of_bytes(encoded, &self.model.tower.config().input)?)
+        self.one(picture::of_bytes(
+            encoded,
+            &self.model.tower.config().input,
+        )?)
     }
 
     /// The embeddings of picture files, in their order; they are read on all cores.
@@ -98,7 +104,9 @@ impl Embedder {
             b: 1,
             like: false,
         };
-        let distance = self.files(&files)?.distances(&[pair], self.model.distance)?[0];
+        let distance = self
+            .files(&files)?
+            .distances(&[pair], self.model.distance)?[0];
         Ok(Verdict {
             same: fitted.is_same(distance),
             distance,
@@ -113,7 +121,10 @@ impl Embedder {
 
     fn tensor(&self, pixels: &[u8]) -> Result<Tensor, Error> {
         let tower = &self.model.tower;
-        let images = tower.config().input.to_tensor(pixels, tower.parameters().device())?;
+        let images = tower
+            .config()
+            .input
+            .to_tensor(pixels, tower.parameters().device())?;
         Ok(tower.embed(&images)?)
     }
 }

@@ -12,7 +12,11 @@ pub(crate) fn framing(input: &ImageInput) -> Framing {
     Framing {
         height: input.height,
         width: input.width,
-        colour: if input.channels() == 1 { Colour::Grey } else { Colour::Rgb },
+        colour: if input.channels() == 1 {
+            Colour::Grey
+        } else {
+            Colour::Rgb
+        },
         fit: match input.fit {
             Fit::Crop => siamese_data::Fit::Crop,
             Fit::Pad => siamese_data::Fit::Pad,
@@ -23,7 +27,11 @@ pub(crate) fn framing(input: &ImageInput) -> Framing {
 
 /// The bytes (H, W, C) of the picture in a file.
 pub(crate) fn of_file(path: &Path, input: &ImageInput) -> Result<Vec<u8>, Error> {
-    Ok(read_picture(path, &framing(input), &PictureLimits::default())?)
+    Ok(read_picture(
+        path,
+        &framing(input),
+        &PictureLimits::default(),
+    )?)
 }
 
 /// The bytes (H, W, C) of an encoded picture.

@@ -14,8 +14,8 @@ use siamese_data::{Pair, read_image};
 use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, Thumbnail};
 
-use crate::sections::{EXAMPLES, report_figures};
 use crate::JudgedPairs;
+use crate::sections::{EXAMPLES, report_figures};
 
 /// Height and width, in pixels, at which a report shows a picture.
 const SHOWN: usize = 96;

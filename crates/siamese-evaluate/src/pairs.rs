@@ -7,7 +7,6 @@ use siamese_core::metrics::verification::{RocCurve, is_same};
 use siamese_data::Pair;
 use siamese_embed::Embeddings;
 
-
 /// Pairs of embedded images, judged by their distance.
 pub struct JudgedPairs {
     /// The pairs.

@@ -59,7 +59,11 @@ impl TrainingData {
     ///
     /// # Errors
     /// When no picture can be read.
-    pub fn load(listing: &Listing, framing: &Framing, options: &OpenOptions) -> Result<(Self, Vec<LeftOut>)> {
+    pub fn load(
+        listing: &Listing,
+        framing: &Framing,
+        options: &OpenOptions,
+    ) -> Result<(Self, Vec<LeftOut>)> {
         let loaded = listing.load(framing, options)?;
         let items = &loaded.items;
         let item = |&i: &u32| listing.items[i as usize];
@@ -73,7 +77,10 @@ impl TrainingData {
                 fingerprint: fingerprint(&loaded.images)?,
                 sample: matches!(listing.origin, Origin::Sample(_)),
             },
-            names: items.iter().map(|&i| listing.name_of(i as usize).to_string()).collect(),
+            names: items
+                .iter()
+                .map(|&i| listing.name_of(i as usize).to_string())
+                .collect(),
             groups: items.iter().map(|i| item(i).group).collect(),
             published: published(items.iter().map(|i| item(i).part).collect()),
             images: Arc::new(loaded.images),
@@ -91,7 +98,11 @@ impl TrainingData {
 
     /// Writes the parts to `split.csv`, or checks that an earlier start wrote the same.
     pub(crate) fn keep_split(&self, parts: &[Part], path: &Path) -> Result<()> {
-        let keep = if path.exists() { check_split } else { write_split };
+        let keep = if path.exists() {
+            check_split
+        } else {
+            write_split
+        };
         Ok(keep(path, &self.items(), &self.names, parts)?)
     }
 
@@ -191,7 +202,11 @@ impl Divided {
 
     /// What a model is trained on, in words.
     pub(crate) fn trained_on(&self, data: &TrainingData) -> String {
-        let part = if data.about.sample { " (bundled sample only)" } else { "" };
+        let part = if data.about.sample {
+            " (bundled sample only)"
+        } else {
+            ""
+        };
         let images = self.of(Part::Train).len();
         format!(
             "{}{part}, {images} training images of {} classes",

@@ -60,8 +60,14 @@ impl Draft {
         Ok(Framing {
             height: at("tower.input.height")?.context("tower.input.height is not told")?,
             width: at("tower.input.width")?.context("tower.input.width is not told")?,
-            colour: self.layer.value::<Colour>("data.colour")?.unwrap_or_default(),
-            fit: self.layer.value::<Fit>("tower.input.fit")?.unwrap_or_default(),
+            colour: self
+                .layer
+                .value::<Colour>("data.colour")?
+                .unwrap_or_default(),
+            fit: self
+                .layer
+                .value::<Fit>("tower.input.fit")?
+                .unwrap_or_default(),
         })
     }
 
@@ -71,8 +77,15 @@ impl Draft {
     /// When the settings make no configuration.
     pub fn to_toml(&self) -> Result<String> {
         self.rough_config()?;
-        let mut text = String::from("# A run of `siamese train`: edit, then `siamese train THIS-FILE`.\n#\n");
-        for line in self.listing.describe().to_string().lines().chain(self.reasons.iter().map(String::as_str)) {
+        let mut text =
+            String::from("# A run of `siamese train`: edit, then `siamese train THIS-FILE`.\n#\n");
+        for line in self
+            .listing
+            .describe()
+            .to_string()
+            .lines()
+            .chain(self.reasons.iter().map(String::as_str))
+        {
             text += &format!("# {line}\n");
         }
         text += "#\n# What is not said here is chosen from the data or stays as it is usual; `siamese train THIS-FILE --print-config`\n# prints the whole.\n\n";
@@ -106,10 +119,16 @@ impl Draft {
     ///
     /// # Errors
     /// When the settings make no run, or no picture can be read.
-    pub fn complete(&self, options: &OpenOptions) -> Result<(TrainConfig, TrainingData, Vec<LeftOut>)> {
+    pub fn complete(
+        &self,
+        options: &OpenOptions,
+    ) -> Result<(TrainConfig, TrainingData, Vec<LeftOut>)> {
         self.rough_config()?;
         let (data, problems) = TrainingData::load(&self.listing, &self.framing()?, options)?;
-        let split = self.layer.value::<SplitConfig>("data.split")?.unwrap_or_default();
+        let split = self
+            .layer
+            .value::<SplitConfig>("data.split")?
+            .unwrap_or_default();
         let seed = self.layer.value::<u64>("seed")?.unwrap_or_default();
         let measured = self.measured(&data, &data.divide(&split, seed)?)?;
         let config = TrainConfig::from_layers([&measured, &self.layer])?;
@@ -129,7 +148,9 @@ impl Draft {
         let training = divided.of(Part::Train);
         let step = training.len().div_ceil(MEASURED).max(1);
         let some = training.iter().step_by(step);
-        let pixels = some.map(|&i| data.images.image(i as usize)).collect::<Result<Vec<_>, _>>()?;
+        let pixels = some
+            .map(|&i| data.images.image(i as usize))
+            .collect::<Result<Vec<_>, _>>()?;
         let size = (data.images.height, data.images.width);
         let input = ImageInput::of_images(size, data.images.channels, pixels)?;
         input_layer(&input.mean, &input.std)
@@ -148,7 +169,11 @@ fn input_layer(mean: &[f32], std: &[f32]) -> Result<Layer> {
 
 fn traits(listing: &Listing) -> Traits {
     let test = listing.count(Part::Test);
-    let held_out = if test > 0 { test } else { listing.items.len() / 4 };
+    let held_out = if test > 0 {
+        test
+    } else {
+        listing.items.len() / 4
+    };
     Traits {
         images: (listing.items.len() - held_out).max(1),
         classes: listing.classes.len(),

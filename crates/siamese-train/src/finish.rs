@@ -20,8 +20,13 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     };
     let tests = run.divided.tests(request.data);
     let judge = |set: &TestSet| {
-        let what = if set.name.is_empty() { "the test images" } else { set.name };
-        evaluate(&model, &set.images, &config).with_context(|| format!("judging the model on {what}"))
+        let what = if set.name.is_empty() {
+            "the test images"
+        } else {
+            set.name
+        };
+        evaluate(&model, &set.images, &config)
+            .with_context(|| format!("judging the model on {what}"))
     };
     let judged = tests.iter().map(judge).collect::<Result<Vec<_>>>()?;
     let summary = summary(run, request, &judged, model.provenance.epoch);

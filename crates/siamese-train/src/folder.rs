@@ -184,7 +184,8 @@ impl RunFolder {
     /// When it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.file(name);
-        siamese_files::write_bytes(&path, bytes).with_context(|| format!("writing {}", path.display()))
+        siamese_files::write_bytes(&path, bytes)
+            .with_context(|| format!("writing {}", path.display()))
     }
 
     /// Adds a line to `metrics.jsonl`.

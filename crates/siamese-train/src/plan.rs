@@ -46,7 +46,12 @@ impl Plan {
     ///
     /// # Errors
     /// When the configuration makes no tower, or a batch does not fit into memory.
-    pub fn measure(config: &TrainConfig, divided: &Divided, batches: usize, device: &Device) -> Result<Self> {
+    pub fn measure(
+        config: &TrainConfig,
+        divided: &Divided,
+        batches: usize,
+        device: &Device,
+    ) -> Result<Self> {
         let (tower, objective) = networks(config, divided, device)?;
         let batch_images = config.sampler.batch_images();
         let batch = made_up(config, divided, batch_images)?;
@@ -59,7 +64,11 @@ impl Plan {
         Ok(Self {
             parameters,
             multiply_adds: tower.cost().multiply_adds,
-            images: [parts[0], parts[1], parts[2] + divided.of(Part::SeenTest).len()],
+            images: [
+                parts[0],
+                parts[1],
+                parts[2] + divided.of(Part::SeenTest).len(),
+            ],
             batches,
             batch_images,
             epochs: config.epochs,
@@ -84,7 +93,8 @@ impl Plan {
     /// # Errors
     /// When not even one does; the message says how long one takes.
     pub fn epochs_within(&self, budget: Duration) -> Result<usize> {
-        let left = budget.as_secs_f64() * (1.0 - RESERVE) - self.embed.as_secs_f64() * self.images[2] as f64;
+        let left = budget.as_secs_f64() * (1.0 - RESERVE)
+            - self.embed.as_secs_f64() * self.images[2] as f64;
         let epochs = (left / self.epoch().as_secs_f64()).floor();
         ensure!(
             epochs >= 1.0,
@@ -103,7 +113,9 @@ fn made_up(config: &TrainConfig, divided: &Divided, images: usize) -> Result<Pre
     let half = images.div_ceil(2);
     let label = |i: usize| ((i % half) % classes) as u32;
     let batch = Batch {
-        images: (0..images * input.image_len()).map(|i| (i * 37 % 251) as u8).collect(),
+        images: (0..images * input.image_len())
+            .map(|i| (i * 37 % 251) as u8)
+            .collect(),
         labels: (0..images).map(label).collect(),
         indices: (0..images as u32).collect(),
     };
@@ -111,7 +123,11 @@ fn made_up(config: &TrainConfig, divided: &Divided, images: usize) -> Result<Pre
     Prepared::new(&batch, input, &dense)
 }
 
-fn measure_step(config: &TrainConfig, (tower, objective): (&Tower, &Objective), batch: &Prepared) -> Result<Duration> {
+fn measure_step(
+    config: &TrainConfig,
+    (tower, objective): (&Tower, &Objective),
+    batch: &Prepared,
+) -> Result<Duration> {
     let mut optimizer = config.optimizer.build(params(tower, objective))?;
     let mut step = |at| -> Result<()> {
         let (grads, figures) = gradients(tower, objective, (config.seed, at), batch)?;

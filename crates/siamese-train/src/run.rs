@@ -9,8 +9,8 @@ use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower};
 use siamese_data::{ImageSet, Pair, Part, Sampler, evaluation_pairs};
-use siamese_kernels::optim::{Optimizer, Param};
 use siamese_kernels::WeightAverage;
+use siamese_kernels::optim::{Optimizer, Param};
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::TrainConfig;
@@ -191,7 +191,11 @@ fn sampler(config: &TrainConfig, data: &TrainingData, divided: &Divided) -> Resu
 }
 
 /// The tower, and the objective with what it learns itself.
-pub(crate) fn networks(config: &TrainConfig, divided: &Divided, device: &Device) -> Result<(Tower, Objective)> {
+pub(crate) fn networks(
+    config: &TrainConfig,
+    divided: &Divided,
+    device: &Device,
+) -> Result<(Tower, Objective)> {
     let mut tower = Tower::new(config.tower.clone(), config.seed, device)?;
     tower.set_precision(config.precision)?;
     let objective = Objective::new(

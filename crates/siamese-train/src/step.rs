@@ -77,7 +77,11 @@ impl Prepared {
     pub(crate) fn new(batch: &Batch, input: &ImageInput, dense: &[u32]) -> Result<Self> {
         Ok(Self {
             images: input.to_tensor(&batch.images, &Device::Cpu)?,
-            labels: batch.labels.iter().map(|&label| dense[label as usize]).collect(),
+            labels: batch
+                .labels
+                .iter()
+                .map(|&label| dense[label as usize])
+                .collect(),
         })
     }
 

@@ -249,7 +249,9 @@ fn validate(run: &Run) -> Result<Validation> {
     )?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     Ok(Validation {
-        loss: run.objective.validation_loss(&judged.distances, &judged.like()),
+        loss: run
+            .objective
+            .validation_loss(&judged.distances, &judged.like()),
         auc: judged.curve.roc_auc(),
         eer: judged.curve.eer(),
         threshold,

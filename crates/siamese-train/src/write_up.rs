@@ -15,12 +15,7 @@ use crate::train::Request;
 type Judged<'a> = (&'a [TestSet], &'a [Evaluation]);
 
 /// Writes both into the run folder.
-pub(crate) fn write(
-    run: &Run,
-    request: &Request,
-    judged: Judged,
-    summary: &Summary,
-) -> Result<()> {
+pub(crate) fn write(run: &Run, request: &Request, judged: Judged, summary: &Summary) -> Result<()> {
     let record = run.folder.record()?;
     report(run, request, judged, summary, &record)?.write(run.folder.file("report.html"))?;
     let card = card(run, request, judged, summary, &record)?;
@@ -36,10 +31,7 @@ fn report(
 ) -> Result<RunReport> {
     let mut report = RunReport {
         name: run.folder.name(),
-        data: format!(
-            "{} · {}",
-            summary.trained_on, request.data.about.origin
-        ),
+        data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         banners: banners(run, summary),
         figures_note: figures_note(run, summary),
         epochs: run.folder.epochs()?,
@@ -109,10 +101,7 @@ fn card(
         name: run.folder.name(),
         data_name: request.data.about.title.clone(),
         data_id: request.data.about.hub.clone(),
-        data: format!(
-            "{} · {}",
-            summary.trained_on, request.data.about.origin
-        ),
+        data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         bundled_sample: summary.sample,
         input: format!(
             "{}×{} pixels, {} channels",

@@ -39,7 +39,10 @@ fn images() -> Result<ImageSet> {
 
 fn data_of(images: ImageSet) -> TrainingData {
     let count = |part: usize| PER_CLASS[part] * CLASSES;
-    let parts = [vec![Some(Part::Train); count(0)], vec![Some(Part::Test); count(1)]];
+    let parts = [
+        vec![Some(Part::Train); count(0)],
+        vec![Some(Part::Test); count(1)],
+    ];
     TrainingData {
         about: DataRecord {
             name: "bars".into(),
@@ -111,7 +114,12 @@ struct Finished {
 }
 
 /// Trains in a folder, until the end or until the interrupt.
-fn go_on(folder: &RunFolder, config: &TrainConfig, data: &TrainingData, stop: bool) -> Result<Outcome> {
+fn go_on(
+    folder: &RunFolder,
+    config: &TrainConfig,
+    data: &TrainingData,
+    stop: bool,
+) -> Result<Outcome> {
     train(&Request {
         config,
         data,
@@ -322,13 +330,42 @@ fn images_of_another_size_are_an_error_that_names_both() -> Result<()> {
 #[test]
 fn every_recipe_learns_and_resumes_to_the_same_bits() -> Result<()> {
     let recipes: [&[(&str, &str)]; 7] = [
-        &[("objective.pairs", "sampled"), ("objective.averaging", "all")],
-        &[("optimizer", "{ kind = 'sgd', momentum = 0.9, nesterov = true, weight_decay = 5e-4 }"), ("schedule", "{ kind = 'cosine', warmup = 0.1, floor = 0.0 }")],
-        &[("clip_norm", "0.5"), ("schedule", "{ kind = 'step', every = 0.4, factor = 0.3 }")],
-        &[("objective.kind", "triplet"), ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"), ("schedule", "{ kind = 'constant' }")],
-        &[("objective.kind", "sup_con"), ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }")],
-        &[("objective.kind", "nt_xent"), ("sampler", "{ kind = 'episodes', ways = 3, shots = 2, queries = 3, per_epoch = 8 }")],
-        &[("objective.kind", "normalized_softmax"), ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"), ("weight_average", "0.9")],
+        &[
+            ("objective.pairs", "sampled"),
+            ("objective.averaging", "all"),
+        ],
+        &[
+            (
+                "optimizer",
+                "{ kind = 'sgd', momentum = 0.9, nesterov = true, weight_decay = 5e-4 }",
+            ),
+            ("schedule", "{ kind = 'cosine', warmup = 0.1, floor = 0.0 }"),
+        ],
+        &[
+            ("clip_norm", "0.5"),
+            ("schedule", "{ kind = 'step', every = 0.4, factor = 0.3 }"),
+        ],
+        &[
+            ("objective.kind", "triplet"),
+            ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"),
+            ("schedule", "{ kind = 'constant' }"),
+        ],
+        &[
+            ("objective.kind", "sup_con"),
+            ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"),
+        ],
+        &[
+            ("objective.kind", "nt_xent"),
+            (
+                "sampler",
+                "{ kind = 'episodes', ways = 3, shots = 2, queries = 3, per_epoch = 8 }",
+            ),
+        ],
+        &[
+            ("objective.kind", "normalized_softmax"),
+            ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"),
+            ("weight_average", "0.9"),
+        ],
     ];
     let parent = tempfile::tempdir()?;
     let data = data()?;
@@ -337,8 +374,11 @@ fn every_recipe_learns_and_resumes_to_the_same_bits() -> Result<()> {
         let whole = run(parent.path(), &format!("whole-{i}"), &config, &data, 0)?;
         let pieces = run(parent.path(), &format!("pieces-{i}"), &config, &data, 5)?;
         for file in [RunFolder::last, RunFolder::best] {
-            assert_same_bits(&tensors(&file(&whole.folder))?, &tensors(&file(&pieces.folder))?)
-                .with_context(|| format!("{recipe:?}"))?;
+            assert_same_bits(
+                &tensors(&file(&whole.folder))?,
+                &tensors(&file(&pieces.folder))?,
+            )
+            .with_context(|| format!("{recipe:?}"))?;
         }
         let auc = whole.summary.figures["roc_auc"].value;
         assert!(auc > 0.8, "{recipe:?}: {auc}");
@@ -349,9 +389,17 @@ fn every_recipe_learns_and_resumes_to_the_same_bits() -> Result<()> {
 #[test]
 fn a_monitor_that_the_objective_has_not_is_an_error_that_names_both() -> Result<()> {
     let parent = tempfile::tempdir()?;
-    let config = config(&[("objective.kind", "normalized_softmax"), ("stopping.monitor", "loss")])?;
-    let error = run(parent.path(), "monitor", &config, &data()?, 0).err().context("no error")?;
+    let config = config(&[
+        ("objective.kind", "normalized_softmax"),
+        ("stopping.monitor", "loss"),
+    ])?;
+    let error = run(parent.path(), "monitor", &config, &data()?, 0)
+        .err()
+        .context("no error")?;
     let message = format!("{error:#}");
-    assert!(message.contains("stopping.monitor") && message.contains("auc"), "{message}");
+    assert!(
+        message.contains("stopping.monitor") && message.contains("auc"),
+        "{message}"
+    );
     Ok(())
 }

@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use siamese_core::metrics::BootstrapConfig;
-use siamese_embed::model_path;
 use siamese_core::{Distance, Model};
+use siamese_embed::model_path;
 
 use crate::data::DataArguments;
 use crate::device::DeviceChoice;

@@ -14,8 +14,8 @@ use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
 use siamese_data::{LeftOut, OpenOptions, open};
 use siamese_train::{
-    Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, Summary, TrainConfig, TrainingData,
-    train,
+    Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, Summary, TrainConfig,
+    TrainingData, train,
 };
 
 use crate::data::DataArguments;
@@ -95,7 +95,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// A new run.
 fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
-    let file = arguments.data.as_deref().map(Path::new).filter(|path| is_config(path));
+    let file = arguments
+        .data
+        .as_deref()
+        .map(Path::new)
+        .filter(|path| is_config(path));
     let told = arguments.settings.layer(file)?;
     let source = source(arguments, file, &told)?;
     let mut told = told;
@@ -119,13 +123,19 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    let (config, data, problems) = draft.complete(&arguments.place.options(draft_columns(&told)?))?;
+    let (config, data, problems) =
+        draft.complete(&arguments.place.options(draft_columns(&told)?))?;
     say_left_out(&problems);
     if arguments.print_config {
         print!("{}", Layer::of(&config)?.to_toml()?);
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!("  {}", data.divide(&config.data.split, config.seed)?.division.explained);
+    eprintln!(
+        "  {}",
+        data.divide(&config.data.split, config.seed)?
+            .division
+            .explained
+    );
     let stem = match config.preset.as_str() {
         "auto" => data.about.name.clone(),
         preset => format!("{}-{preset}", data.about.name),
@@ -156,7 +166,10 @@ fn source(arguments: &Arguments, file: Option<&Path>, told: &Layer) -> Result<St
 fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode> {
     let told = arguments.settings.resumed(run)?;
     if arguments.dry_run || arguments.print_config || arguments.time.is_some() {
-        bail!("--dry-run, --print-config and --time are for new runs: a resumed run keeps its configuration (see {}/config.json)", run.display())
+        bail!(
+            "--dry-run, --print-config and --time are for new runs: a resumed run keeps its configuration (see {}/config.json)",
+            run.display()
+        )
     }
     let folder = RunFolder::open(run)?;
     let mut record = folder.record()?;
@@ -169,7 +182,10 @@ fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode
 }
 
 /// The images of a run, from where it had them or from where it is told.
-pub(crate) fn of_run(record: &RunRecord, place: &DataArguments) -> Result<(TrainingData, Vec<LeftOut>)> {
+pub(crate) fn of_run(
+    record: &RunRecord,
+    place: &DataArguments,
+) -> Result<(TrainingData, Vec<LeftOut>)> {
     let config = &record.config;
     let sample = record.data.sample;
     let options = place.options_as(config.data.columns.clone(), sample);
@@ -227,7 +243,10 @@ fn say_finished(summary: &Summary, folder: &RunFolder) {
 
 /// What was recognised, and what was chosen, said on standard error.
 fn draft(source: &str, place: &DataArguments, told: &Layer) -> Result<Draft> {
-    let listing = open(place.path().unwrap_or(source), &place.options(draft_columns(told)?))?;
+    let listing = open(
+        place.path().unwrap_or(source),
+        &place.options(draft_columns(told)?),
+    )?;
     place.say(&listing);
     let source = place.path().unwrap_or(source);
     let draft = Draft::new(listing, source, told)?;
@@ -246,14 +265,35 @@ fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
     let [training, validation, test] = plan.images.map(|n| HumanCount(n as u64));
     println!("images      {training} to train on, {validation} to validate, {test} to test");
     println!("split       {split}");
-    println!("input       {}×{} pixels, {} channels", input.height, input.width, input.channels());
-    println!("tower       {}, embedding of {}", config.tower.body, config.tower.embedding);
+    println!(
+        "input       {}×{} pixels, {} channels",
+        input.height,
+        input.width,
+        input.channels()
+    );
+    println!(
+        "tower       {}, embedding of {}",
+        config.tower.body, config.tower.embedding
+    );
     println!("parameters  {}", HumanCount(plan.parameters as u64));
-    println!("work        {} million multiply-adds an image", plan.multiply_adds / 1_000_000);
+    println!(
+        "work        {} million multiply-adds an image",
+        plan.multiply_adds / 1_000_000
+    );
     println!("objective   {}", config.objective);
-    println!("batches     {} of {} images in an epoch, {} epochs", plan.batches, plan.batch_images, plan.epochs);
-    println!("time        {} an epoch, {} in all (measured on made-up images)", HumanDuration(plan.epoch()), HumanDuration(plan.whole()));
-    println!("memory      {} for a training step, roughly", DecimalBytes(plan.memory));
+    println!(
+        "batches     {} of {} images in an epoch, {} epochs",
+        plan.batches, plan.batch_images, plan.epochs
+    );
+    println!(
+        "time        {} an epoch, {} in all (measured on made-up images)",
+        HumanDuration(plan.epoch()),
+        HumanDuration(plan.whole())
+    );
+    println!(
+        "memory      {} for a training step, roughly",
+        DecimalBytes(plan.memory)
+    );
 }
 
 fn say_left_out(problems: &[LeftOut]) {
@@ -261,7 +301,10 @@ fn say_left_out(problems: &[LeftOut]) {
         eprintln!("  left out: {}: {}", problem.what, problem.why);
     }
     if problems.len() > 5 {
-        eprintln!("  left out: {} more that could not be read", problems.len() - 5);
+        eprintln!(
+            "  left out: {} more that could not be read",
+            problems.len() - 5
+        );
     }
 }
 
@@ -289,7 +332,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         number.clear();
     }
     let good = number.is_empty() && seconds > 0.0 && seconds < 1e8;
-    if good { Ok(Duration::from_secs_f64(seconds)) } else { Err(wrong()) }
+    if good {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(wrong())
+    }
 }
 
 /// The first Ctrl-C ends the run after the current step, a second one at once.

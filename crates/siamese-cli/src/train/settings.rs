@@ -210,9 +210,17 @@ mod tests {
         let run = Path::new("runs/birds-1");
         let layer = settings("--epochs 30 --patience 9").resumed(run).unwrap();
         assert!(layer.has("epochs") && layer.has("stopping.patience"));
-        for line in ["--seed 1", "--margin 2", "--set tower.embedding=64", "--preset quick"] {
+        for line in [
+            "--seed 1",
+            "--margin 2",
+            "--set tower.embedding=64",
+            "--preset quick",
+        ] {
             let error = settings(line).resumed(run).err().map(|e| e.to_string());
-            assert!(error.is_some_and(|e| e.contains("runs/birds-1/config.json")), "{line}");
+            assert!(
+                error.is_some_and(|e| e.contains("runs/birds-1/config.json")),
+                "{line}"
+            );
         }
     }
 }

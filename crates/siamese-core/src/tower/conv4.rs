@@ -32,7 +32,10 @@ impl Default for Conv4 {
 impl Conv4 {
     pub(super) fn build(&self, layers: &mut Layers, vb: VarBuilder) -> Result<()> {
         if self.channels.contains(&0) {
-            bail!("Conv-4's channels must be at least 1, got {:?}", self.channels)
+            bail!(
+                "Conv-4's channels must be at least 1, got {:?}",
+                self.channels
+            )
         }
         for (i, channels) in self.channels.into_iter().enumerate() {
             layers.conv(channels, (3, 1), false, vb.pp(format!("{i}.conv")))?;

@@ -61,7 +61,8 @@ impl Layers {
             bias,
         };
         let inputs = self.shape.channels;
-        self.list.push(Conv2d::new(inputs, channels, config, vb)?.into());
+        self.list
+            .push(Conv2d::new(inputs, channels, config, vb)?.into());
         self.strided(kernel_size, stride, kernel_size / 2)?;
         self.shape.channels = channels;
         let values = self.shape.len() as u64;

@@ -107,9 +107,15 @@ impl Tower {
         });
         let in_words = |e: candle_core::Error| {
             let (height, width) = (input.height, input.width);
-            e.context(format!("building {} for {height}x{width} images", config.body))
+            e.context(format!(
+                "building {} for {height}x{width} images",
+                config.body
+            ))
         };
-        config.body.build(&mut layers, vb.pp("backbone")).map_err(in_words)?;
+        config
+            .body
+            .build(&mut layers, vb.pp("backbone"))
+            .map_err(in_words)?;
         let features = layers.shape.len();
         let head = linear(features, config.embedding, vb.pp("head"))?;
         let mut cost = layers.cost;
@@ -274,7 +280,9 @@ mod tests {
         let target = Tensor::arange(0f32, 20.0, &Device::Cpu)?.reshape((4, 5))?;
         let grads = (embeddings * target)?.sum_all()?.backward()?;
         for (name, var) in tower.parameters().trainable() {
-            let grad = grads.get(&var).map(|grad| grad.abs()?.max_all()?.to_scalar::<f32>());
+            let grad = grads
+                .get(&var)
+                .map(|grad| grad.abs()?.max_all()?.to_scalar::<f32>());
             let largest = grad.transpose()?.unwrap_or_default();
             // BatchNorm takes away what a bias before it adds
             let moves = name != "backbone.0.bias";
@@ -337,8 +345,22 @@ mod tests {
     fn every_body_has_the_parameters_of_its_paper_and_trains() -> Result<()> {
         let bodies = [
             (Body::Resnet(Resnet::default()), 64, 11_176_512),
-            (Body::Resnet(Resnet { depth: 34, ..Resnet::default() }), 64, 21_284_672),
-            (Body::Resnet(Resnet { stem: Stem::Small, ..Resnet::default() }), 16, 11_168_832),
+            (
+                Body::Resnet(Resnet {
+                    depth: 34,
+                    ..Resnet::default()
+                }),
+                64,
+                21_284_672,
+            ),
+            (
+                Body::Resnet(Resnet {
+                    stem: Stem::Small,
+                    ..Resnet::default()
+                }),
+                16,
+                11_168_832,
+            ),
             (Body::Conv4(Conv4::default()), 32, 112_832),
             (Body::Resnet9(Resnet9 { width: 4 }), 16, 27_696),
         ];
@@ -356,15 +378,23 @@ mod tests {
             let tower = Tower::new(config, 1, &Device::Cpu)?;
             let of_body = tower.parameters().trainable().into_iter();
             let of_body = of_body.filter(|(name, _)| name.starts_with("backbone."));
-            assert_eq!(of_body.map(|(_, v)| v.elem_count()).sum::<usize>(), count, "{body}");
-            let pixels: Vec<u8> = (0..2 * side * (side + 8) * 3).map(|i| (i * 37 % 251) as u8).collect();
+            assert_eq!(
+                of_body.map(|(_, v)| v.elem_count()).sum::<usize>(),
+                count,
+                "{body}"
+            );
+            let pixels: Vec<u8> = (0..2 * side * (side + 8) * 3)
+                .map(|i| (i * 37 % 251) as u8)
+                .collect();
             let images = tower.config().input.to_tensor(&pixels, &Device::Cpu)?;
             let embeddings = tower.embed_training(&images, &mut ChaCha8Rng::seed_from_u64(1))?;
             assert_eq!(embeddings.dims(), [2, 128]);
             let weights = Tensor::arange(0f32, 256.0, &Device::Cpu)?.reshape((2, 128))?;
             let grads = (embeddings * weights)?.sum_all()?.backward()?;
             for (name, var) in tower.parameters().trainable() {
-                let grad = grads.get(&var).map(|g| g.abs()?.max_all()?.to_scalar::<f32>());
+                let grad = grads
+                    .get(&var)
+                    .map(|g| g.abs()?.max_all()?.to_scalar::<f32>());
                 let grad = grad.transpose()?.unwrap_or_default();
                 assert!(grad > 0.0 && grad.is_finite(), "{body}: {name} {grad}");
             }

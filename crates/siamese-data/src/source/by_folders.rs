@@ -163,9 +163,7 @@ fn turned_around(place: &Path, names: &[&[&OsStr]]) -> Result<(), DataError> {
         folders.len() >= 2 && part_of(folders[1]).is_some() && part_of(folders[0]).is_none()
     };
     let inside = names.iter().filter(|folders| folders.len() >= 2);
-    if names.iter().any(|folders| folders.len() >= 2)
-        && inside.clone().all(|folders| inner(folders))
-    {
+    if names.iter().any(|folders| folders.len() >= 2) && inside.clone().all(inner) {
         let example = inside
             .take(1)
             .map(|folders| format!("{}/{}", shown(folders[0]), shown(folders[1])));

@@ -33,17 +33,18 @@ pub(crate) fn open(known: &Known, options: &OpenOptions) -> Result<Listing, Data
 
 /// CIFAR-100 from the hub; without a network the bundled sample, unless the hub was asked for.
 fn cifar100(options: &OpenOptions) -> Result<Listing, DataError> {
-    match (options.source, hub_repo::open("uoft-cs/cifar100", options)) {
-        (SourceChoice::Sample, _) => bundled(options),
-        (
-            SourceChoice::Auto,
-            Err(error @ (DataError::Unreachable { .. } | DataError::Offline { .. })),
-        ) => {
+    if options.source == SourceChoice::Sample {
+        return bundled(options);
+    }
+    match hub_repo::open("uoft-cs/cifar100", options) {
+        Err(error @ (DataError::Unreachable { .. } | DataError::Offline { .. }))
+            if options.source == SourceChoice::Auto =>
+        {
             let mut listing = bundled(options)?;
             listing.fallback = Some(error.to_string());
             Ok(listing)
         }
-        (_, found) => found,
+        found => found,
     }
 }
 
@@ -98,4 +99,104 @@ fn fetch(file: &Published, folder: &Path, options: &OpenOptions) -> Result<(), D
         &options.hub,
         options.progress,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use md5::{Digest, Md5};
+
+    use super::*;
+    use crate::hub::HubOptions;
+    use crate::hub_server::{Faults, HubServer, nobody};
+    use crate::progress::Progress;
+
+    const CONTENT: &[u8] = b"0123456789 and more";
+
+    fn options(folder: &Path, endpoint: &str) -> OpenOptions {
+        OpenOptions {
+            cache: Some(folder.join("cache")),
+            datasets: Some(folder.join("datasets")),
+            mirror: Some(format!("{endpoint}/published/")),
+            hub: HubOptions {
+                endpoint: nobody(),
+                cache: folder.join("hub"),
+                token: Some("hf_secret".into()),
+                offline: false,
+                connect_timeout: Duration::from_secs(3),
+                read_timeout: Duration::from_secs(10),
+                retries: 2,
+                backoff: Duration::from_millis(1),
+            },
+            progress: Progress::Silent,
+            ..OpenOptions::default()
+        }
+    }
+
+    fn file(md5: &'static str) -> Published {
+        Published {
+            name: "a.gz",
+            url: "http://nowhere/",
+            md5,
+            unpacked_md5: None,
+        }
+    }
+
+    fn right_md5() -> &'static str {
+        crate::digest::hex(&Md5::digest(CONTENT)).leak()
+    }
+
+    #[test]
+    fn a_published_file_is_resumed_checked_and_fetched_once_without_the_hubs_token() {
+        let folder = tempfile::tempdir().unwrap();
+        let faults = Faults {
+            cuts: 1,
+            ..Faults::default()
+        };
+        let server = HubServer::start(vec![("a.gz", CONTENT.to_vec())], faults);
+        let options = options(folder.path(), &server.endpoint);
+        for _ in 0..2 {
+            fetch(&file(right_md5()), folder.path(), &options).unwrap();
+            assert_eq!(fs::read(folder.path().join("a.gz")).unwrap(), CONTENT);
+        }
+        assert_eq!(server.starts(), [0, CONTENT.len() / 2]);
+        assert!(
+            server
+                .seen()
+                .iter()
+                .all(|seen| seen.authorization.is_none())
+        );
+    }
+
+    #[test]
+    fn a_published_file_that_is_another_is_refused_and_does_not_bear_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = HubServer::start(vec![("a.gz", CONTENT.to_vec())], Faults::default());
+        let options = options(folder.path(), &server.endpoint);
+        let error = fetch(&file("0123"), folder.path(), &options).unwrap_err();
+        assert!(
+            error.to_string().contains("not what its checksum 0123"),
+            "{error}"
+        );
+        assert!(!folder.path().join("a.gz").exists());
+    }
+
+    #[test]
+    fn offline_a_known_set_that_is_not_here_is_an_error_that_names_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = options(folder.path(), &nobody());
+        options.hub.offline = true;
+        let error = super::super::look::open("mnist", &options)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("train-images-idx3-ubyte.gz") && error.contains("HF_HUB_OFFLINE"),
+            "{error}"
+        );
+        let error = super::super::look::open("att-faces", &options)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("SIAMESE_DATASETS"), "{error}");
+    }
 }

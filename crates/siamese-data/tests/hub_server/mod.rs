@@ -35,6 +35,8 @@ pub(crate) struct Faults {
 pub(crate) struct Seen {
     pub(crate) to_content_host: bool,
     pub(crate) path: String,
+    /// Whether the headers alone were asked for.
+    pub(crate) head: bool,
     /// The first byte asked for.
     pub(crate) start: Option<usize>,
     pub(crate) authorization: Option<String>,
@@ -85,7 +87,9 @@ impl HubServer {
     /// The first bytes asked for in requests for content, file by file in one list.
     pub(crate) fn starts(&self) -> Vec<usize> {
         let seen = self.seen();
-        let content = seen.iter().filter(|seen| seen.to_content_host);
+        let content = seen
+            .iter()
+            .filter(|seen| seen.to_content_host || seen.path.starts_with("/published/"));
         content.filter_map(|seen| seen.start).collect()
     }
 }
@@ -106,7 +110,7 @@ impl Shared {
         let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
         let request = lines.next()?.ok()?;
         let mut words = request.split(' ').map(String::from);
-        let (_method, path) = (words.next()?, words.next()?);
+        let (method, path) = (words.next()?, words.next()?);
         let headers: HashMap<String, String> = lines
             .map_while(|line| line.ok().filter(|line| !line.is_empty()))
             .filter_map(|line| {
@@ -118,6 +122,7 @@ impl Shared {
         let seen = Seen {
             to_content_host: is_content,
             path,
+            head: method == "HEAD",
             start: range.and_then(|r| r.trim_end_matches('-').parse().ok()),
             authorization: headers.get("authorization").cloned(),
         };
@@ -152,6 +157,13 @@ impl Shared {
         }
         let published = seen.path.strip_prefix("/published/");
         if let Some((_, content)) = self.files.iter().find(|(name, _)| published == Some(*name)) {
+            if seen.head {
+                let length = content.len();
+                return format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                )
+                .into_bytes();
+            }
             drop(faults);
             return self.send(seen, content);
         }

@@ -92,7 +92,11 @@ impl Layer {
     /// When it is none of what it should be; the message names the key.
     pub fn value<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
         let value = self.get(key).cloned();
-        let read = |value: Value| value.try_into().map_err(|e: toml::de::Error| anyhow!("{key}: {}", e.message()));
+        let read = |value: Value| {
+            value
+                .try_into()
+                .map_err(|e: toml::de::Error| anyhow!("{key}: {}", e.message()))
+        };
         value.map(read).transpose()
     }
 
@@ -207,7 +211,8 @@ mod tests {
 
     #[test]
     fn another_kind_takes_nothing_over_from_the_old_one() {
-        let contrastive = layer("[objective]\nkind = 'contrastive'\npairs = 'sampled'\nmargin = 2.0");
+        let contrastive =
+            layer("[objective]\nkind = 'contrastive'\npairs = 'sampled'\nmargin = 2.0");
         let triplet = layer("[objective]\nkind = 'triplet'");
         assert_eq!(contrastive.clone().under(&triplet), triplet);
         let margin = layer("[objective]\nmargin = 1.0");
@@ -240,7 +245,10 @@ mod tests {
             margin: f64,
         }
         let error = layer("margn = 1.0").read_as::<Settings>().unwrap_err();
-        assert!(error.to_string().contains("did you mean \"margin\"?"), "{error}");
+        assert!(
+            error.to_string().contains("did you mean \"margin\"?"),
+            "{error}"
+        );
         let error = layer("margin = 'wide'").read_as::<Settings>().unwrap_err();
         assert!(error.to_string().starts_with("margin: "), "{error}");
     }
@@ -254,6 +262,9 @@ mod tests {
         assert_eq!(Layer::read(&json).unwrap(), Layer::read(&toml).unwrap());
         std::fs::write(&toml, "seed = = 3\n").unwrap();
         let error = format!("{:#}", Layer::read(&toml).unwrap_err());
-        assert!(error.contains("b.toml") && error.contains("line 1"), "{error}");
+        assert!(
+            error.contains("b.toml") && error.contains("line 1"),
+            "{error}"
+        );
     }
 }

@@ -131,7 +131,8 @@ impl TrainConfig {
             self.clip_norm
         );
         ensure!(
-            self.weight_average.is_none_or(|decay| decay > 0.0 && decay < 1.0),
+            self.weight_average
+                .is_none_or(|decay| decay > 0.0 && decay < 1.0),
             "weight_average is a decay between 0 and 1 such as 0.999, got {:?}",
             self.weight_average
         );
@@ -186,7 +187,9 @@ mod tests {
         assert!(error.contains("quick"), "{error}");
         let error = with(&[("learning_rat", "1.0")]).unwrap_err().to_string();
         assert!(error.contains("did you mean \"learning_rate\"?"), "{error}");
-        let error = with(&[("objective.kind", "tripled")]).unwrap_err().to_string();
+        let error = with(&[("objective.kind", "tripled")])
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("did you mean \"triplet\"?"), "{error}");
     }
 

@@ -62,7 +62,10 @@ impl Traits {
             set("tower.body.kind", "resnet".into())?;
             set("tower.body.depth", "18".into())?;
             set("tower.body.stem", "imagenet".into())?;
-            set("augment.random_crop", "{ scale = [0.35, 1.0], ratio = [0.75, 1.3333] }".into())?;
+            set(
+                "augment.random_crop",
+                "{ scale = [0.35, 1.0], ratio = [0.75, 1.3333] }".into(),
+            )?;
             set("augment.jitter", "0.3".into())?;
         } else {
             set("tower.body.kind", "stages".into())?;
@@ -93,8 +96,13 @@ impl Traits {
         let epochs = self.epochs(photo);
         vec![
             format!("{height}×{width} pixels, {colour}; {tower}, since these are {why}"),
-            format!("batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"),
-            format!("{epochs} epochs for about {} images, some 20 minutes on two cores (--time fits the run to a budget)", self.images),
+            format!(
+                "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
+            ),
+            format!(
+                "{epochs} epochs for about {} images, some 20 minutes on two cores (--time fits the run to a budget)",
+                self.images
+            ),
         ]
     }
 
@@ -138,24 +146,54 @@ impl Traits {
 mod tests {
     use super::*;
 
-    fn traits(images: usize, classes: usize, size: (usize, usize), alike: bool, grey: bool) -> Traits {
-        Traits { images, classes, size, alike, grey }
+    fn traits(
+        images: usize,
+        classes: usize,
+        size: (usize, usize),
+        alike: bool,
+        grey: bool,
+    ) -> Traits {
+        Traits {
+            images,
+            classes,
+            size,
+            alike,
+            grey,
+        }
     }
 
     #[test]
     fn small_pictures_keep_their_size_and_larger_ones_of_one_size_are_halved() {
-        assert_eq!(traits(60_000, 10, (28, 28), true, true).training_size(), (28, 28));
-        assert_eq!(traits(400, 40, (112, 92), true, true).training_size(), (56, 46));
-        assert_eq!(traits(19_280, 964, (105, 105), true, true).training_size(), (53, 53));
-        assert_eq!(traits(768, 32, (256, 340), false, false).training_size(), (128, 128));
-        assert_eq!(traits(768, 32, (50, 40), false, false).training_size(), (40, 40));
+        assert_eq!(
+            traits(60_000, 10, (28, 28), true, true).training_size(),
+            (28, 28)
+        );
+        assert_eq!(
+            traits(400, 40, (112, 92), true, true).training_size(),
+            (56, 46)
+        );
+        assert_eq!(
+            traits(19_280, 964, (105, 105), true, true).training_size(),
+            (53, 53)
+        );
+        assert_eq!(
+            traits(768, 32, (256, 340), false, false).training_size(),
+            (128, 128)
+        );
+        assert_eq!(
+            traits(768, 32, (50, 40), false, false).training_size(),
+            (40, 40)
+        );
     }
 
     #[test]
     fn a_batch_never_asks_for_more_classes_than_there_are() {
         for (images, classes) in [(30, 2), (768, 32), (60_000, 10), (2_000, 1_000), (9, 3)] {
             let (p, k) = traits(images, classes, (64, 64), true, false).batch();
-            assert!(p <= classes && p >= 2 && k >= 2, "{images} {classes}: {p} x {k}");
+            assert!(
+                p <= classes && p >= 2 && k >= 2,
+                "{images} {classes}: {p} x {k}"
+            );
             assert!(p * k <= 2 * BATCH, "{p} x {k}");
         }
     }
