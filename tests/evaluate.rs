@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use siamese_core::candle::Device;
-use siamese_core::{Distance, Model, Provenance, Stage, Threshold, Tower, TowerConfig};
+use siamese_core::{Distance, Model, Provenance, Body, Stage, Stages, Threshold, Tower, TowerConfig};
 use support::{json, siamese, small_config, text};
 
 /// Colours far apart, one for each class of pictures.
@@ -28,7 +28,10 @@ fn untrained_model(path: &Path) -> Result<()> {
         convolutions: 1,
     };
     let config = TowerConfig {
-        stages: vec![stage, stage],
+        body: Body::Stages(Stages {
+            stages: vec![stage, stage],
+            ..Stages::default()
+        }),
         embedding: 16,
         ..TowerConfig::cifar100()
     };

@@ -35,6 +35,7 @@ mod parameters;
 pub mod tensor_file;
 mod threshold;
 mod tower;
+mod weight_average;
 
 pub use distance::TensorDistance;
 pub use error::{Error, Misfit, Result};
@@ -44,6 +45,8 @@ pub use objective::{Objective, ObjectiveConfig};
 pub use parameters::{Loaded, Parameters};
 pub use threshold::Threshold;
 pub use tower::{Body, Conv4, Cost, Resnet, Resnet9, Stage, Stages, Stem, Tower, TowerConfig};
+
+pub use weight_average::WeightAverage;
 
 pub use candle_core as candle;
 pub use siamese_kernels::Precision;

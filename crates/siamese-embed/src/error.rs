@@ -1,6 +1,6 @@
 //! Why there is no embedding.
 
-use siamese_data::DataError;
+use siamese_data::{DataError, PictureError};
 
 /// Why there is no embedding.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,9 @@ pub enum Error {
     /// A picture cannot be read.
     #[error(transparent)]
     Picture(#[from] DataError),
+    /// The bytes of a picture cannot be read.
+    #[error(transparent)]
+    Bytes(#[from] PictureError),
     /// The tower failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

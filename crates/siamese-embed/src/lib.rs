@@ -20,3 +20,4 @@ mod picture;
 pub use embedder::{Embedder, Verdict, model_path};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;
+pub use picture::framing;

@@ -8,7 +8,7 @@ use siamese_data::{Colour, Framing, PictureLimits, decode, read_picture};
 use crate::error::Error;
 
 /// How a picture becomes an image that a tower takes.
-pub(crate) fn framing(input: &ImageInput) -> Framing {
+pub fn framing(input: &ImageInput) -> Framing {
     Framing {
         height: input.height,
         width: input.width,
@@ -36,7 +36,6 @@ pub(crate) fn of_file(path: &Path, input: &ImageInput) -> Result<Vec<u8>, Error>
 
 /// The bytes (H, W, C) of an encoded picture.
 pub(crate) fn of_bytes(encoded: &[u8], input: &ImageInput) -> Result<Vec<u8>, Error> {
-    let framing = framing(input);
-    let picture = decode(encoded, &PictureLimits::default(), Some(&framing))?;
-    Ok(picture.frame(&framing))
+    let picture = decode(encoded, &PictureLimits::default())?;
+    Ok(picture.frame(&framing(input)))
 }

@@ -128,7 +128,7 @@ fn fingerprint(images: &ImageSet) -> Result<String> {
         sum = crc32c::crc32c_append(sum, &label.to_le_bytes());
     }
     for i in (0..images.len()).step_by(images.len().div_ceil(FINGERPRINTED).max(1)) {
-        sum = crc32c::crc32c_append(sum, &images.image(i)?);
+        sum = crc32c::crc32c_append(sum, &images.image(i));
     }
     Ok(format!("{sum:08x}"))
 }
@@ -172,7 +172,7 @@ impl Divided {
     }
 
     /// The images of a part, in their order.
-    pub fn of(&self, part: Part) -> Vec<u32> {
+    pub fn part(&self, part: Part) -> Vec<u32> {
         let parts = (0u32..).zip(&self.division.parts);
         parts.filter(|(_, p)| **p == part).map(|(i, _)| i).collect()
     }
@@ -193,7 +193,7 @@ impl Divided {
             name,
             images: data.images.subset(indices),
         };
-        let (test, seen) = (self.of(Part::Test), self.of(Part::SeenTest));
+        let (test, seen) = (self.part(Part::Test), self.part(Part::SeenTest));
         if seen.is_empty() {
             return vec![set("", &test)];
         }
@@ -207,7 +207,7 @@ impl Divided {
         } else {
             ""
         };
-        let images = self.of(Part::Train).len();
+        let images = self.part(Part::Train).len();
         format!(
             "{}{part}, {images} training images of {} classes",
             data.about.name, self.classes

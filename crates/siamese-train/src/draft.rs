@@ -109,7 +109,7 @@ impl Draft {
             published: parts.as_deref(),
         };
         let divided = Divided::of(&items, &config.data.split, config.seed)?;
-        let training = divided.of(Part::Train);
+        let training = divided.part(Part::Train);
         let sampler = Sampler::new(&config.sampler, config.seed, &labels, &training, None)?;
         let plan = Plan::measure(&config, &divided, sampler.batches_per_epoch(), device)?;
         Ok((config, plan, divided.division.explained.clone()))
@@ -145,12 +145,10 @@ impl Draft {
 
     /// Mean and deviation of some training images.
     fn measured(&self, data: &TrainingData, divided: &Divided) -> Result<Layer> {
-        let training = divided.of(Part::Train);
+        let training = divided.part(Part::Train);
         let step = training.len().div_ceil(MEASURED).max(1);
         let some = training.iter().step_by(step);
-        let pixels = some
-            .map(|&i| data.images.image(i as usize))
-            .collect::<Result<Vec<_>, _>>()?;
+        let pixels = some.map(|&i| data.images.image(i as usize));
         let size = (data.images.height, data.images.width);
         let input = ImageInput::of_images(size, data.images.channels, pixels)?;
         input_layer(&input.mean, &input.std)

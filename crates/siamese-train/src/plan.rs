@@ -57,7 +57,8 @@ impl Plan {
         let batch = made_up(config, divided, batch_images)?;
         let step = measure_step(config, (&tower, &objective), &batch)?;
         let embed = measure_embed(&tower, &batch, device)?;
-        let parts = [Part::Train, Part::Validation, Part::Test].map(|part| divided.of(part).len());
+        let parts =
+            [Part::Train, Part::Validation, Part::Test].map(|part| divided.part(part).len());
         let parameters = tower.parameters().count() + objective.parameters().count();
         // activations and their gradients, f32
         let held = 8 * tower.cost().activations * batch_images as u64;
@@ -67,7 +68,7 @@ impl Plan {
             images: [
                 parts[0],
                 parts[1],
-                parts[2] + divided.of(Part::SeenTest).len(),
+                parts[2] + divided.part(Part::SeenTest).len(),
             ],
             batches,
             batch_images,

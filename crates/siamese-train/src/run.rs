@@ -7,16 +7,14 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
-use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower};
+use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, WeightAverage};
 use siamese_data::{ImageSet, Pair, Part, Sampler, evaluation_pairs};
-use siamese_kernels::WeightAverage;
 use siamese_kernels::optim::{Optimizer, Param};
 
 use crate::checkpoint::{Checkpoint, Position};
 use crate::config::TrainConfig;
 use crate::data::{Divided, TrainingData};
 use crate::folder::RunFolder;
-use crate::step::Totals;
 use crate::stopping::EarlyStopping;
 
 /// A run in progress.
@@ -48,7 +46,7 @@ impl Run {
         check_images(config, &data.images)?;
         let divided = data.divide(&config.data.split, config.seed)?;
         data.keep_split(&divided.division.parts, &folder.file("split.csv"))?;
-        let validation = divided.of(Part::Validation);
+        let validation = divided.part(Part::Validation);
         let validation_pairs = evaluation_pairs(
             &data.images.labels,
             &validation,
@@ -61,7 +59,7 @@ impl Run {
         let params = params(&tower, &objective);
         let average = config
             .weight_average
-            .map(|decay| WeightAverage::new(tower.parameters().all(), decay))
+            .map(|decay| WeightAverage::new(tower.parameters(), decay))
             .transpose()?;
         let mut run = Self {
             data: data.about.title.clone(),
@@ -127,7 +125,7 @@ impl Run {
         };
         let parameters = self.tower.parameters();
         let trained: HashMap<String, Tensor> = parameters.snapshot()?.into_iter().collect();
-        average.apply_to(&parameters.all())?;
+        average.apply()?;
         let done = work();
         parameters.load(&trained)?;
         done
@@ -184,7 +182,7 @@ fn sampler(config: &TrainConfig, data: &TrainingData, divided: &Divided) -> Resu
         &config.sampler,
         config.seed,
         &data.images.labels,
-        &divided.of(Part::Train),
+        &divided.part(Part::Train),
         superclasses.as_deref(),
     );
     sampler.context("making batches of the training images")
@@ -217,7 +215,6 @@ pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
             decay: decays && var.rank() > 1,
             name: format!("{prefix}.{name}"),
             var,
-            rate: 1.0,
         };
         trainable.map(param).collect::<Vec<_>>()
     };

@@ -85,6 +85,11 @@ impl Prepared {
         })
     }
 
+    /// `(B, C, H, W)`, in the host's memory.
+    pub(crate) fn images(&self) -> &Tensor {
+        &self.images
+    }
+
     /// Images in the batch.
     pub(crate) fn len(&self) -> usize {
         self.labels.len()

@@ -241,7 +241,7 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
 }
 
 fn validate(run: &Run) -> Result<Validation> {
-    let embeddings = embed(&run.tower, &run.images, &run.divided.of(Part::Validation))?;
+    let embeddings = embed(&run.tower, &run.images, &run.divided.part(Part::Validation))?;
     let judged = JudgedPairs::new(
         &embeddings,
         run.validation_pairs.clone(),

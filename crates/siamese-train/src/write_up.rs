@@ -1,9 +1,8 @@
 //! What a run says of itself: `report.html` and the model card.
 
 use anyhow::Result;
-use siamese_core::metrics::Figure;
 use siamese_evaluate::Evaluation;
-use siamese_report::{Banner, ModelCard, RunReport};
+use siamese_report::{Banner, Figure, ModelCard, RunReport};
 
 use crate::data::TestSet;
 use crate::folder::RunRecord;
@@ -100,7 +99,7 @@ fn card(
     Ok(ModelCard {
         name: run.folder.name(),
         data_name: request.data.about.title.clone(),
-        data_id: request.data.about.hub.clone(),
+        data_id: request.data.about.hub.clone().unwrap_or_default(),
         data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         bundled_sample: summary.sample,
         input: format!(

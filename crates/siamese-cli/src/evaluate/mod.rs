@@ -25,7 +25,7 @@ const OUTPUT: &str = "Output";
 
 const EXAMPLES: &str = "\
 Examples:
-  siamese evaluate runs/mine                               the test images of CIFAR-100
+  siamese evaluate runs/mine                               the images that its run held out
   siamese evaluate runs/mine --folder photos/ --report photos.html
   siamese evaluate runs/mine --folder lfw/ --lfw pairs.txt
   siamese evaluate runs/mine --few-shot cifar-fs           5-way, 1-shot and 5-shot
@@ -69,10 +69,10 @@ pub(crate) struct Arguments {
     projector: Option<PathBuf>,
 }
 
-/// What is judged; without any of these CIFAR-100's test split, or the unseen and the seen classes of a run that
-/// was split by classes.
+/// What is judged; without any of these what the model's run held out: its test images, or the unseen and the seen
+/// classes of a run that was divided by classes.
 #[derive(Args)]
-#[command(next_help_heading = "What to judge on (default: the test images of CIFAR-100)")]
+#[command(next_help_heading = "What to judge on (default: what the run held out)")]
 struct What {
     #[command(flatten)]
     data: DataArguments,

@@ -1,42 +1,54 @@
-//! Labelled images: CIFAR-100, or a folder of one's own.
+//! Labelled images: what a run held out, a data set, or a folder of one's own.
 
 use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use siamese_core::metrics::fewshot::cifar_fs;
 use siamese_core::metrics::npz::write_npz;
 use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
-use siamese_data::{Dataset, FileProblem, ImageSet, evaluation_pairs, read_image_folder};
+use siamese_data::{
+    FileProblem, ImageSet, Part, SplitBy, evaluation_pairs, open, read_image_folder,
+};
+use siamese_embed::framing;
 use siamese_evaluate::{
     EpisodeConfig, EvaluateConfig, Evaluation, evaluate, few_shot_figures, fit_threshold,
     halve_classes,
 };
 use siamese_report::{Banner, RunReport};
-use siamese_train::{RunFolder, RunRecord, SplitBy};
+use siamese_train::{Divided, RunFolder, RunRecord, TrainConfig, TrainingData};
 
 use super::Arguments;
 use super::options::ClassList;
 use super::output::{Column, Results};
-use crate::data::SetName;
+use crate::train;
 
 /// What is judged, and what a threshold may be fitted on.
 struct Material {
     /// Sets by name; the first is the one that the command is about.
     sets: Vec<(String, ImageSet)>,
-    /// CIFAR-100 and the run that says which images of it were held out, if a threshold may be fitted on those.
-    run: Option<(RunRecord, Dataset)>,
+    /// The run's own data, if a threshold may be fitted on its validation images.
+    run: Option<OwnData>,
     sample: bool,
     notes: Vec<String>,
 }
 
-/// Judges the model on a folder or on CIFAR-100.
+/// The data of the run that a model belongs to.
+struct OwnData {
+    config: TrainConfig,
+    data: TrainingData,
+    divided: Divided,
+}
+
+/// Judges the model on a folder, on a data set, or on what its run held out.
 pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
     let mut model = arguments.load_model()?;
     let mut material = match &arguments.what.folder {
         Some(folder) => of_folder(arguments, &model, folder)?,
-        None => of_cifar100(arguments)?,
+        None => match run_record(arguments)? {
+            Some(record) => of_run(arguments, &model, record)?,
+            None => of_data(arguments, &model)?,
+        },
     };
     if let Some(target) = arguments.threshold.threshold_at {
         model.threshold = Some(fit(arguments, &model, &mut material, target.0)?);
@@ -109,44 +121,95 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
     })
 }
 
-/// The test images; for a run that was split by classes the unseen and the seen ones.
-fn of_cifar100(arguments: &Arguments) -> Result<Material> {
-    let data = arguments.what.data.load(SetName::Cifar100)?;
-    let sample = data.provenance.is_sample();
-    let record = run_record(arguments)?;
-    let by_classes = record
-        .as_ref()
-        .is_some_and(|record| record.config.split == SplitBy::Classes);
-    let list = arguments.few_shot.classes();
-    let benchmark = list.and_then(ClassList::benchmark);
-    let (mut sets, mut notes) = (Vec::new(), Vec::new());
-    match (&record, benchmark) {
-        // CIFAR-FS's own split: its test classes are the unseen ones.
-        (Some(record), _) if by_classes && list != Some(ClassList::Fc100) => {
-            let tests = record.config.held_out(&data)?.tests;
-            notes.push("the unseen classes are the test classes of CIFAR-FS".to_string());
-            sets.extend(
-                tests
-                    .into_iter()
-                    .map(|set| (set.name.to_string(), set.images)),
-            );
-        }
-        (record, Some((name, split))) => {
-            let wanted: HashSet<&str> = split.test().collect();
-            let set = classes_of(&data.test, &wanted);
-            sets.push((String::new(), set));
-            notes.push(seen_note(name, &wanted, record.as_ref()));
-        }
-        _ => sets.push((String::new(), data.test.clone())),
+/// The images that the model's run held out: of a run that was divided by classes the unseen and the seen ones.
+fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Material> {
+    let place = &arguments.what.data;
+    let (data, _) = train::of_run(&record, place)?;
+    if record.check_data(&data.about).is_err() {
+        // another set than the run's: nothing of it was held out by the run
+        return of_data(arguments, model);
     }
-    // Validation classes of CIFAR-FS are test classes of FC100: a threshold must not be fitted on their images.
-    let apart = !(by_classes && list == Some(ClassList::Fc100));
+    let config = record.config;
+    let divided = data.divide(&config.data.split, config.seed)?;
+    let list = arguments.few_shot.classes();
+    let (mut sets, mut notes) = (Vec::new(), Vec::new());
+    let mut apart = true;
+    match list.and_then(ClassList::benchmark) {
+        Some((name, benchmark)) => {
+            let wanted: HashSet<&str> = benchmark.test().collect();
+            let used = used_classes(&data, &divided);
+            let seen = wanted.iter().filter(|class| used.contains(*class)).count();
+            let images = match seen {
+                0 => classes_of(&data.images, &wanted),
+                _ => classes_of(&published_test(&data), &wanted),
+            };
+            notes.push(seen_note(name, wanted.len(), seen));
+            // what was chosen by must not be fitted on and reported too
+            apart = seen == 0 || divided.division.by != SplitBy::Classes;
+            sets.push((String::new(), images));
+        }
+        None => {
+            let tests = divided.tests(&data).into_iter();
+            sets.extend(tests.map(|set| (set.name.to_string(), set.images)));
+            notes.push(divided.division.explained.clone());
+        }
+    }
+    let sample = data.about.sample;
+    let own = OwnData {
+        config,
+        data,
+        divided,
+    };
     Ok(Material {
         sets,
-        run: record.filter(|_| apart).map(|record| (record, data)),
+        run: apart.then_some(own),
         sample,
         notes,
     })
+}
+
+/// The published test images of a data set that is named, or all of its images.
+fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
+    let place = &arguments.what.data;
+    let source = place.path().context(
+        "nothing tells what to judge this model on: give the folder of its run instead of the bare file, or \
+         --folder DIR with a subfolder per class, or --data with a data set",
+    )?;
+    let options = place.options(Default::default());
+    let listing = open(source, &options)?;
+    place.say(&listing);
+    let (data, _) = TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
+    let images = published_test(&data);
+    let images = match arguments.few_shot.classes().and_then(ClassList::benchmark) {
+        Some((_, benchmark)) => classes_of(&images, &benchmark.test().collect()),
+        None => images,
+    };
+    Ok(Material {
+        sets: vec![(String::new(), images)],
+        run: None,
+        sample: data.about.sample,
+        notes: vec![format!("judged on {}", data.about.title)],
+    })
+}
+
+/// The images that were published to test by; all where none were.
+fn published_test(data: &TrainingData) -> ImageSet {
+    let Some(parts) = &data.published else {
+        return data.images.as_ref().clone();
+    };
+    let test: Vec<u32> = (0u32..)
+        .zip(parts)
+        .filter(|(_, part)| **part == Some(Part::Test))
+        .map(|(i, _)| i)
+        .collect();
+    data.images.subset(&test)
+}
+
+/// The classes that a run trained on or chose by.
+fn used_classes<'a>(data: &'a TrainingData, divided: &Divided) -> HashSet<&'a str> {
+    let used = [Part::Train, Part::Validation].map(|part| divided.part(part));
+    let class = |i: &u32| data.images.classes[data.images.labels[*i as usize] as usize].as_str();
+    used.iter().flatten().map(class).collect()
 }
 
 /// The record of the run that the model belongs to: in the folder given, or beside the file given.
@@ -173,27 +236,14 @@ fn classes_of(images: &ImageSet, names: &HashSet<&str>) -> ImageSet {
 }
 
 /// Says how many of a benchmark's classes are new to the model.
-fn seen_note(benchmark: &str, classes: &HashSet<&str>, record: Option<&RunRecord>) -> String {
-    let of = format!(
-        "test images of the {} test classes of {benchmark}",
-        classes.len()
-    );
-    let Some(record) = record else {
-        return format!(
-            "{of}; nothing tells which of these classes the model was trained on: give the run's folder"
-        );
-    };
-    let split = cifar_fs();
-    let seen = match record.config.split {
-        SplitBy::Images => classes.len(),
-        SplitBy::Classes => {
-            let used = split.train().chain(split.validation());
-            used.filter(|class| classes.contains(class)).count()
-        }
-    };
-    format!(
-        "{of}; {seen} of these classes were trained on or chosen by: not comparable with published few-shot figures"
-    )
+fn seen_note(benchmark: &str, classes: usize, seen: usize) -> String {
+    let of = format!("the {classes} test classes of {benchmark}");
+    match seen {
+        0 => format!("{of}, none of them trained on or chosen by"),
+        _ => format!(
+            "test images of {of}; {seen} of these classes were trained on or chosen by: not comparable with published few-shot figures"
+        ),
+    }
 }
 
 /// Fits a threshold on images that are not reported, leaving those in `material`.
@@ -203,12 +253,12 @@ fn fit(
     material: &mut Material,
     target: Target,
 ) -> Result<Threshold> {
-    if let Some((record, data)) = &material.run {
-        record.check_data(&data.provenance)?;
-        let held_out = record.config.held_out(data)?;
-        let pairs = held_out.validation_pairs;
+    if let Some(own) = &material.run {
+        let (images, count) = (&own.data.images, own.config.judge.validation_pairs);
+        let held_out = own.divided.part(Part::Validation);
+        let pairs = evaluation_pairs(&images.labels, &held_out, count, own.config.seed)?;
         let on = format!("{} validation pairs", pairs.len());
-        return fit_threshold(model, &held_out.validation, pairs, target, on);
+        return fit_threshold(model, images, pairs, target, on);
     }
     let (_, images) = &mut material.sets[0];
     let (fitting, reported) = halve_classes(&images.labels);

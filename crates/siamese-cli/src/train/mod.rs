@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
-use siamese_data::{LeftOut, OpenOptions, open};
+use siamese_data::{LeftOut, open};
+use siamese_embed::framing;
 use siamese_train::{
     Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, Summary, TrainConfig,
     TrainingData, train,
@@ -191,7 +192,7 @@ pub(crate) fn of_run(
     let options = place.options_as(config.data.columns.clone(), sample);
     let source = place.path().unwrap_or(&config.data.source);
     let listing = open(source, &options)?;
-    TrainingData::load(&listing, &config.framing(), &options)
+    TrainingData::load(&listing, &framing(&config.tower.input), &options)
 }
 
 /// Trains in a folder, and says how it ended.
