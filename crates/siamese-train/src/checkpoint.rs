@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use candle_core::safetensors::Load;
 use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
-use siamese_core::tensor_file;
 
 use crate::step::Totals;
 use crate::stopping::EarlyStopping;
@@ -91,8 +92,10 @@ impl Checkpoint {
     /// When the file cannot be written.
     pub(crate) fn save(&self, path: &Path) -> Result<()> {
         let state = serde_json::to_string(&self.position)?;
-        let metadata = BTreeMap::from([(STATE_KEY, state.as_str())]);
-        Ok(tensor_file::write(path, &self.tensors, &metadata)?)
+        let metadata = HashMap::from([(STATE_KEY.to_string(), state)]);
+        let bytes = safetensors::serialize(&self.tensors, Some(metadata))?;
+        siamese_files::write_bytes(path, &bytes)
+            .with_context(|| format!("writing {}", path.display()))
     }
 
     /// Reads it.
@@ -100,15 +103,17 @@ impl Checkpoint {
     /// # Errors
     /// When the file is missing, damaged, or no checkpoint.
     pub(crate) fn load(path: &Path, device: &Device) -> Result<Self> {
-        let (tensors, metadata) = tensor_file::read(path, device)?;
-        let reading = || format!("reading the checkpoint {}", path.display());
-        let state = metadata
-            .get(STATE_KEY)
-            .context("it is not a checkpoint of a training run")
-            .with_context(reading)?;
-        Ok(Self {
-            tensors: tensors.into_iter().collect(),
-            position: serde_json::from_str(state).with_context(reading)?,
-        })
+        let read = || -> Result<Self> {
+            let bytes = std::fs::read(path)?;
+            let (_, header) = SafeTensors::read_metadata(&bytes)?;
+            let state = header.metadata().as_ref().and_then(|m| m.get(STATE_KEY));
+            let state = state.context("it is not a checkpoint of a training run")?;
+            let mut checkpoint = Self::at(serde_json::from_str(state)?);
+            for (name, view) in SafeTensors::deserialize(&bytes)?.tensors() {
+                checkpoint.tensors.insert(name, view.load(device)?);
+            }
+            Ok(checkpoint)
+        };
+        read().with_context(|| format!("reading the checkpoint {}", path.display()))
     }
 }
