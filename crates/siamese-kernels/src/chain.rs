@@ -6,9 +6,9 @@ use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Storage,
 
 use crate::cpu::{self, Context, Strided, Views};
 use crate::deliver::{Shared, lock, token};
-use crate::fuse::Params;
 #[cfg(feature = "cuda")]
 use crate::gpu::cuda;
+use crate::params::Params;
 use crate::plan::Plan;
 use crate::precision::Precision;
 

@@ -1,31 +1,10 @@
 //! Groups layers into the fused units of a plan.
 
-use candle_core::{DType, Result, Tensor, Var, bail};
+use candle_core::{DType, Result, Tensor, bail};
 
+use crate::params::{Params, Running};
 use crate::plan::{ConvStep, Dims, NormStep, Plan, PoolKind, PoolStep, Unit};
 use crate::sequential::{Layer, Residual};
-
-/// The running statistics of one BatchNorm.
-#[derive(Clone, Debug)]
-pub(crate) struct Running {
-    pub(crate) mean: Var,
-    pub(crate) var: Var,
-    pub(crate) momentum: f64,
-}
-
-/// The tensors a plan's indices point into.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Params {
-    pub(crate) tensors: Vec<Tensor>,
-    pub(crate) running: Vec<Running>,
-}
-
-impl Params {
-    fn add(&mut self, tensor: &Tensor) -> usize {
-        self.tensors.push(tensor.clone());
-        self.tensors.len() - 1
-    }
-}
 
 /// Groups `layers` into units for an input like `x`.
 pub(crate) fn build(layers: &[Layer], x: &Tensor) -> Result<(Plan, Params)> {
@@ -207,6 +186,14 @@ impl Builder {
                 p.padding,
             ),
             Layer::GlobalAvgPool(_) => self.pool(value, PoolKind::Average, (d.h, d.w), 1, 0),
+            Layer::GlobalMaxPool(_) => {
+                if d.h > WINNERS || d.w > WINNERS {
+                    bail!("global max-pool given {shape:?}: up to {WINNERS} × {WINNERS} only")
+                }
+                // Along the rows first, so that the first in scan order wins a tie.
+                let value = self.pool(value, PoolKind::Max, (1, d.w), 1, 0)?;
+                self.pool(value, PoolKind::Max, (d.h, 1), 1, 0)
+            }
             Layer::Residual(residual) => self.residual(residual, value),
         }
     }
@@ -287,6 +274,9 @@ impl Builder {
         }
     }
 }
+
+/// Pixels of a max-pool's window: its winner is kept in one byte.
+const WINNERS: usize = 256;
 
 /// How many windows of `k` fit along `n` pixels with `padding` on both sides.
 fn windows(n: usize, k: usize, stride: usize, padding: usize) -> Option<usize> {

@@ -1,11 +1,9 @@
 //! The layers: their parameters, under PyTorch's names and layouts, and their configurations.
 
 use candle_core::{Result, Tensor, Var, bail};
-use candle_nn::{Init, ModuleT, VarBuilder};
+use candle_nn::{Init, VarBuilder};
 
 use crate::chain::Contexts;
-use crate::precision::Precision;
-use crate::sequential::{Layer, forward_chain};
 
 /// Shape of a convolution's kernel and how it moves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +39,7 @@ pub struct Conv2d {
     pub(crate) weight: Tensor,
     pub(crate) bias: Option<Tensor>,
     pub(crate) config: Conv2dConfig,
-    contexts: Contexts,
+    pub(crate) contexts: Contexts,
 }
 
 impl Conv2d {
@@ -55,6 +53,21 @@ impl Conv2d {
         config: Conv2dConfig,
         vb: VarBuilder,
     ) -> Result<Self> {
+        let init = Self::uniform(in_channels, config);
+        Self::with_init(in_channels, out_channels, config, init, vb)
+    }
+
+    /// As [`Self::new`], a new `weight` drawn as `init` says.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_init(
+        in_channels: usize,
+        out_channels: usize,
+        config: Conv2dConfig,
+        init: Init,
+        vb: VarBuilder,
+    ) -> Result<Self> {
         let k = config.kernel_size;
         if in_channels == 0 || out_channels == 0 || k == 0 || config.stride == 0 {
             bail!(
@@ -62,14 +75,12 @@ impl Conv2d {
                  channels, kernel size and stride must be at least 1"
             )
         }
-        let bound = 1.0 / ((in_channels * k * k) as f64).sqrt();
-        let init = Init::Uniform {
-            lo: -bound,
-            up: bound,
-        };
         let weight = vb.get_with_hints((out_channels, in_channels, k, k), "weight", init)?;
         let bias = match config.bias {
-            true => Some(vb.get_with_hints(out_channels, "bias", init)?),
+            true => {
+                let init = Self::uniform(in_channels, config);
+                Some(vb.get_with_hints(out_channels, "bias", init)?)
+            }
             false => None,
         };
         Ok(Self {
@@ -78,6 +89,15 @@ impl Conv2d {
             config,
             contexts: Contexts::default(),
         })
+    }
+
+    fn uniform(in_channels: usize, config: Conv2dConfig) -> Init {
+        let fan_in = in_channels * config.kernel_size * config.kernel_size;
+        let bound = 1.0 / (fan_in as f64).sqrt();
+        Init::Uniform {
+            lo: -bound,
+            up: bound,
+        }
     }
 
     /// How the kernel looks and moves.
@@ -117,7 +137,7 @@ pub struct BatchNorm2d {
     pub(crate) running_mean: Var,
     pub(crate) running_var: Var,
     pub(crate) config: BatchNormConfig,
-    contexts: Contexts,
+    pub(crate) contexts: Contexts,
 }
 
 impl BatchNorm2d {
@@ -138,24 +158,6 @@ impl BatchNorm2d {
             config,
             contexts: Contexts::default(),
         })
-    }
-}
-
-/// An activation applied to every element.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Activation {
-    /// `max(x, 0)`; its gradient at 0 is 0.
-    Relu,
-    /// `x` where positive, else `slope · x`, with a slope from 0 to 1.
-    LeakyRelu(f32),
-}
-
-impl Activation {
-    pub(crate) fn slope(self) -> f32 {
-        match self {
-            Self::Relu => 0.0,
-            Self::LeakyRelu(slope) => slope,
-        }
     }
 }
 
@@ -207,37 +209,8 @@ impl AvgPool2d {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GlobalAvgPool;
 
-impl ModuleT for Conv2d {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward_chain(
-            &[Layer::from(self.clone())],
-            &self.contexts,
-            x,
-            Precision::F32,
-            train,
-        )
-    }
-}
-
-impl ModuleT for BatchNorm2d {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward_chain(
-            &[Layer::from(self.clone())],
-            &self.contexts,
-            x,
-            Precision::F32,
-            train,
-        )
-    }
-}
-
-macro_rules! stateless_module {
-    ($($layer:ty),*) => {$(
-        impl ModuleT for $layer {
-            fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-                forward_chain(&[Layer::from(*self)], &Contexts::default(), x, Precision::F32, train)
-            }
-        }
-    )*};
-}
-stateless_module!(Activation, MaxPool2d, AvgPool2d, GlobalAvgPool);
+/// Maximum over all pixels: `(B, C, H, W)` → `(B, C, 1, 1)`, height and width at most 256.
+///
+/// At a tie the first in scan order receives the whole gradient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GlobalMaxPool;

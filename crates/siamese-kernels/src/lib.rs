@@ -9,6 +9,7 @@
 //! (`portable`, `avx2` or `avx512`), read once, asks for one of them; [`simd_level`] tells which is
 //! in use. Results are bit-equal for any number of threads, but differ in rounding between these.
 
+mod activation;
 mod chain;
 mod cpu;
 mod deliver;
@@ -16,14 +17,17 @@ mod fuse;
 #[cfg(any(feature = "cuda", test))]
 mod gpu;
 mod layers;
+mod modules;
 pub mod optim;
+mod params;
 mod plan;
 mod precision;
 mod sequential;
 mod simd;
 
+pub use activation::Activation;
 pub use layers::{
-    Activation, AvgPool2d, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool,
+    AvgPool2d, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, GlobalMaxPool,
     MaxPool2d,
 };
 pub use precision::Precision;

@@ -3,7 +3,7 @@
 //! A unit is `pool(activation(norm(conv(source)) + residual))`, each part optional. Nothing here
 //! knows on which device or how it will run.
 
-use crate::layers::Activation;
+use crate::activation::Activation;
 
 /// Shape of one image of a value: height, width, channels (the last runs fastest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

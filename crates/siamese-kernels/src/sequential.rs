@@ -1,11 +1,8 @@
 //! A sequence of layers, run as one fused chain.
 
-use candle_core::{Result, Tensor};
-use candle_nn::ModuleT;
-
-use crate::chain::{self, Contexts};
-use crate::fuse;
-use crate::layers::{Activation, AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, MaxPool2d};
+use crate::activation::Activation;
+use crate::chain::Contexts;
+use crate::layers::{AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d};
 use crate::precision::Precision;
 
 /// One layer of a [`Sequential`].
@@ -23,6 +20,8 @@ pub enum Layer {
     AvgPool2d(AvgPool2d),
     /// Mean over all pixels.
     GlobalAvgPool(GlobalAvgPool),
+    /// Maximum over all pixels.
+    GlobalMaxPool(GlobalMaxPool),
     /// Two paths added.
     Residual(Residual),
 }
@@ -43,6 +42,7 @@ layer_from!(
     MaxPool2d,
     AvgPool2d,
     GlobalAvgPool,
+    GlobalMaxPool,
     Residual
 );
 
@@ -57,13 +57,6 @@ pub struct Residual {
     pub activation: Option<Activation>,
 }
 
-impl ModuleT for Residual {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        let layers = [Layer::from(self.clone())];
-        forward_chain(&layers, &self.body.contexts, x, self.body.precision, train)
-    }
-}
-
 /// Layers applied one after another, fused where neighbours allow it.
 ///
 /// Runs of convolution, BatchNorm, residual add, activation and max-pool become one pass over the
@@ -72,8 +65,8 @@ impl ModuleT for Residual {
 #[derive(Clone, Debug, Default)]
 pub struct Sequential {
     layers: Vec<Layer>,
-    precision: Precision,
-    contexts: Contexts,
+    pub(crate) precision: Precision,
+    pub(crate) contexts: Contexts,
 }
 
 impl Sequential {
@@ -100,21 +93,4 @@ impl Sequential {
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
-}
-
-impl ModuleT for Sequential {
-    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward_chain(&self.layers, &self.contexts, x, self.precision, train)
-    }
-}
-
-pub(crate) fn forward_chain(
-    layers: &[Layer],
-    contexts: &Contexts,
-    x: &Tensor,
-    precision: Precision,
-    train: bool,
-) -> Result<Tensor> {
-    let (plan, params) = fuse::build(layers, x)?;
-    chain::run(plan, params, contexts, x, precision, train)
 }

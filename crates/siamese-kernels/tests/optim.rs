@@ -14,9 +14,8 @@ use siamese_kernels::optim::{
 fn param(name: &str, values: &[f32], dims: &[usize], decay: bool) -> Param {
     let tensor = Tensor::from_slice(values, dims, &Device::Cpu).unwrap();
     Param {
-        name: name.into(),
-        var: Var::from_tensor(&tensor).unwrap(),
         decay,
+        ..Param::new(name, Var::from_tensor(&tensor).unwrap())
     }
 }
 
@@ -439,11 +438,7 @@ fn a_transposed_gradient_is_read_in_the_parameter_s_order() -> Result<()> {
 fn what_cannot_be_trained_is_refused_by_name() {
     let good = || param("w", &[1.0, 2.0], &[2], true);
     let double = Tensor::zeros(3, DType::F64, &Device::Cpu).unwrap();
-    let double = Param {
-        name: "d".into(),
-        var: Var::from_tensor(&double).unwrap(),
-        decay: true,
-    };
+    let double = Param::new("d", Var::from_tensor(&double).unwrap());
     let shared = good();
     let twin = Param {
         name: "twin".into(),
@@ -497,4 +492,72 @@ fn what_cannot_be_trained_is_refused_by_name() {
             .contains("inf")
     );
     assert_eq!(values(&theta), [1.0, 2.0], "a refused step changes nothing");
+}
+
+/// A parameter's values and the optimizer's state after three steps at `lr`, by either optimizer.
+fn three_steps(rate: f64, lr: f64) -> Vec<(Vec<f32>, Vec<Vec<f32>>)> {
+    let sgd = SgdConfig {
+        momentum: 0.9,
+        nesterov: true,
+        weight_decay: 0.1,
+    };
+    [true, false]
+        .map(|adam| {
+            let param = Param {
+                rate,
+                ..param("p", &[1.5, -0.25], &[2, 1], true)
+            };
+            let var = param.var.clone();
+            let mut optimizer = match adam {
+                true => Optimizer::from(
+                    AdamW::new(vec![param.clone()], AdamWConfig::default()).unwrap(),
+                ),
+                false => Optimizer::from(Sgd::new(vec![param.clone()], sgd).unwrap()),
+            };
+            for step in 1..=3 {
+                let grad = [step as f32, -0.5];
+                let grads = grads_of(&[&param], &[&grad]);
+                optimizer.step(&grads, lr, 0.7).unwrap();
+            }
+            let state = optimizer.state().unwrap().into_iter();
+            let state = state.map(|(_, t)| {
+                let values = t.to_dtype(DType::F32).unwrap().flatten_all().unwrap();
+                values.to_vec1().unwrap()
+            });
+            (
+                var.flatten_all().unwrap().to_vec1().unwrap(),
+                state.collect(),
+            )
+        })
+        .to_vec()
+}
+
+#[test]
+fn a_rate_multiplies_the_learning_rate_and_nothing_else() {
+    assert_eq!(three_steps(0.25, 0.2), three_steps(1.0, 0.05));
+    assert_ne!(three_steps(1.0, 0.2), three_steps(1.0, 0.05));
+}
+
+#[test]
+fn a_frozen_parameter_keeps_its_value_and_its_moments_and_is_not_clipped_for() {
+    for (values, state) in three_steps(0.0, 0.2) {
+        assert_eq!(values, [1.5, -0.25]);
+        assert!(state.iter().flatten().all(|&x| x == 0.0), "{state:?}");
+    }
+    let frozen = Param {
+        rate: 0.0,
+        ..param("frozen", &[1.0], &[1], true)
+    };
+    let free = param("free", &[1.0], &[1], true);
+    let grads = grads_of(&[&frozen, &free], &[&[100.0], &[2.0]]);
+    assert_eq!(global_grad_norm(&[frozen, free], &grads).unwrap(), 2.0);
+    let wrong = Param {
+        rate: f64::NAN,
+        ..param("p", &[1.0], &[1], true)
+    };
+    let error = AdamW::new(vec![wrong], AdamWConfig::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("rate NaN of parameter 'p'"),
+        "{error}"
+    );
 }

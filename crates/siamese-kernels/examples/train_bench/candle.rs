@@ -97,7 +97,7 @@ fn step(layer: &Layer, vars: &HashMap<String, Var>, name: &str) -> Result<Step> 
             },
             activation: residual.activation,
         },
-        Layer::AvgPool2d(_) => bail!("no net here has an average-pool"),
+        Layer::AvgPool2d(_) | Layer::GlobalMaxPool(_) => bail!("no net here has this pool"),
     })
 }
 

@@ -69,9 +69,8 @@ impl Subject {
         let trainable = vars.iter().filter(|(name, _)| !name.contains("running_"));
         let mut params: Vec<_> = trainable
             .map(|(name, var)| Param {
-                name: name.clone(),
-                var: var.clone(),
                 decay: true,
+                ..Param::new(name, var.clone())
             })
             .collect();
         params.sort_by(|a, b| a.name.cmp(&b.name));

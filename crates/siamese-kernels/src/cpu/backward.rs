@@ -2,11 +2,16 @@
 
 use rayon::prelude::*;
 
+use super::buffer::Buffer;
+use super::chunks::per_chunk;
+use super::context::Context;
 use super::conv::{self, fold};
-use super::gradient::Work;
 use super::norm::Add;
 use super::norm_gradient::{Reduce, Sign};
-use super::{Buffer, Context, Strided, Views, gather, pending, per_chunk, pick, pool, slope};
+use super::pool;
+use super::progress::{Backward, Factors, Work};
+use super::unit::{pending, pick, slope};
+use super::views::{Strided, Views, gather};
 use crate::plan::{Plan, PoolKind, Unit};
 
 /// Gradients that a backward was asked for.
@@ -51,23 +56,6 @@ pub(crate) fn backward(
     }
 }
 
-pub(super) struct Backward<'a> {
-    pub(super) plan: &'a Plan,
-    pub(super) views: Views<'a>,
-    pub(super) wanted: &'a [bool],
-    wants_input: bool,
-    pub(super) pending: Vec<bool>,
-    pub(super) has_grad: Vec<bool>,
-    pub(super) params: Vec<Option<Vec<f32>>>,
-}
-
-/// A norm's backward as `dx = a · g + b · x + c`.
-pub(super) struct Factors {
-    pub(super) a: Vec<f32>,
-    pub(super) b: Vec<f32>,
-    pub(super) c: Vec<f32>,
-}
-
 impl Backward<'_> {
     fn unit(&mut self, ctx: &mut Context, i: usize) {
         let unit = self.plan.units[i];
@@ -96,10 +84,6 @@ impl Backward<'_> {
         if let Some(r) = unit.residual.filter(|&r| self.wants(r)) {
             self.hand_over(ctx, unit.target, r);
         }
-    }
-
-    pub(super) fn wants(&self, value: usize) -> bool {
-        value > 0 || self.wants_input
     }
 
     /// Sums over the batch of the gradient behind the activation and of its product with

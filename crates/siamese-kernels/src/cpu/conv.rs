@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
+use super::chunks;
 use super::direct;
 use super::gemm::{Multiply, MultiplyTransposed, Pixels, Rows, Store, Target, panel};
 use super::norm::{Affine, Moments};
@@ -36,7 +37,7 @@ pub(super) fn per_chunk(c: &ConvStep, batch: usize) -> usize {
     let heavy = direct::depth(c) * c.output.c >= HEAVY;
     match algorithm(c) {
         Algorithm::Direct if heavy => batch.div_ceil(HEAVY_CHUNKS),
-        _ => super::per_chunk(batch),
+        _ => chunks::per_chunk(batch),
     }
 }
 
@@ -50,7 +51,7 @@ const CHUNK_IMAGES: usize = 3;
 /// Whether many images are transformed together rather than each chunk on its own.
 pub(super) fn is_wide(c: &ConvStep, batch: usize) -> bool {
     let few =
-        batch < CHUNK_IMAGES || Tiles::of(c.output).count * super::per_chunk(batch) < CHUNK_TILES;
+        batch < CHUNK_IMAGES || Tiles::of(c.output).count * chunks::per_chunk(batch) < CHUNK_TILES;
     algorithm(c) == Algorithm::Winograd && (few || c.input.c * c.output.c >= WIDE_WEIGHTS)
 }
 

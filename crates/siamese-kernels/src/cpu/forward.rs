@@ -2,14 +2,16 @@
 
 use rayon::prelude::*;
 
+use super::buffer::Buffer;
+use super::chunks::{per_chunk, shares};
+use super::context::{Context, Factors};
 use super::conv::{self, fold};
 use super::gemm::Store;
 use super::norm::{Affine, Apply, Moments, Pick2x2};
+use super::unit::{convolves_again, pending, pick};
+use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
-use super::{
-    Buffer, Context, Factors, Strided, Views, conv_bias, convolves_again, gather, pending,
-    per_chunk, pick, pool, shares, wide,
-};
+use super::{pool, wide};
 use crate::plan::{ConvStep, NormStep, Plan, PoolKind, PoolStep};
 use crate::simd::Level;
 

@@ -3,23 +3,18 @@
 
 use rayon::prelude::*;
 
-use super::backward::{Backward, Factors};
+use super::buffer::Buffer;
+use super::chunks::{per_chunk, shares};
+use super::context::Context;
 use super::conv::{self, Algorithm};
 use super::gemm::Store;
 use super::norm::Add;
 use super::norm_gradient::{Coefficients, Gradient, Gradient2x2, Sign};
+use super::progress::{Backward, Work};
+use super::unit::{convolves_again, pick};
 use super::winograd::Direction;
-use super::{Buffer, Context, convolves_again, per_chunk, pick, pool, shares, wide};
-use crate::plan::{ConvStep, Unit};
-
-/// What a unit's part of the backward starts from.
-pub(super) struct Work<'a> {
-    pub(super) unit: &'a Unit,
-    /// The gradient of the unit's output, or behind its activation.
-    pub(super) g: &'a [f32],
-    /// `None` for an average-pool.
-    pub(super) factors: Option<&'a Factors>,
-}
+use super::{pool, wide};
+use crate::plan::ConvStep;
 
 impl Backward<'_> {
     /// The gradient of what unit `i`'s norm received, for images `first..`, into `dx`; `raw` is

@@ -3,11 +3,12 @@
 use rayon::prelude::*;
 
 use super::buffer::Buffer;
-use super::conv;
-use super::forward;
+use super::context::Context;
 use super::norm::{Affine, ApplyInPlace, Pick2x2};
+use super::unit::{pick, slope};
+use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
-use super::{Context, Strided, Views, conv_bias, gather, pick, pool, slope};
+use super::{conv, forward, pool};
 use crate::plan::{Plan, Unit};
 use crate::simd::Level;
 

@@ -7,7 +7,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::naive::{self, Given};
 use super::{Context, Strided, Views, backward, conv, forward, infer};
-use crate::fuse::{self, Params};
+use crate::fuse;
+use crate::params::Params;
 use crate::plan::{Dims, Plan};
 use crate::simd::Level;
 use crate::*;
@@ -366,6 +367,10 @@ fn lone_layers_agree() {
     })
     .holds("average-pool");
     case(shape, 8, |_| vec![GlobalAvgPool.into()]).holds("global average-pool");
+    for shape in [shape, (2, 5, 3, 40), (2, 20, 19, 18)] {
+        let what = format!("global max-pool of {shape:?}");
+        case(shape, 8, |_| vec![GlobalMaxPool.into()]).holds(&what);
+    }
     case(shape, 9, |n| {
         vec![n.norm(17), Activation::Relu.into(), n.conv3(17, 16)]
     })

@@ -4,10 +4,10 @@
 
 use candle_core::Result;
 
+use super::context::Context;
+use super::device::{Gpu, Grid, Pass, Place, Window, args};
 use super::forward::{gather, widen};
-use super::{
-    Context, Gpu, Grid, Job, Pass, Place, Rows, Strided, Window, args, copying, kind, slope,
-};
+use super::job::{Job, Rows, Strided, copying, kind, slope};
 use crate::plan::ConvStep;
 
 /// Writes the gradients of those parameters that have a place, and of the input if it has one.

@@ -2,7 +2,8 @@
 
 use candle_core::Result;
 
-use super::{Gpu, Job, Memory, Place, size};
+use super::device::{Gpu, Memory, Place};
+use super::job::{Job, MOST_PARTS, size};
 
 /// Memory that grows when it must.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl<M: Memory> Context<M> {
             widest = widest.max(unit.middle.c);
         }
         self.partial
-            .fit(gpu, (2 * super::MOST_PARTS as usize + 1) * widest * 4)?;
+            .fit(gpu, (2 * MOST_PARTS as usize + 1) * widest * 4)?;
         self.coefficients.fit(gpu, 3 * widest * 4)
     }
 

@@ -4,7 +4,9 @@
 
 use candle_core::Result;
 
-use super::{Context, Gpu, Grid, Job, Pass, Place, Rows, Strided, Window, args, copying, slope};
+use super::context::Context;
+use super::device::{Gpu, Grid, Pass, Place, Window, args};
+use super::job::{Job, Rows, Strided, copying, slope};
 use crate::plan::{ConvStep, Dims, PoolKind, Unit};
 
 /// Runs the plan on images `x` and writes its output to `out`, f32 and channels-last.

@@ -2,8 +2,12 @@
 
 #![cfg(target_os = "linux")]
 
+use super::backward::backward;
+use super::context::Context;
+use super::device::Memory;
+use super::forward::forward;
+use super::job::{Job, Strided};
 use super::twin::{Twin, Words};
-use super::{Context, Job, Memory, Strided, backward, forward};
 use crate::cpu::naive::{self, Given, Outcome};
 use crate::cpu::tests::{Case, Nets, case, close, config, widen};
 use crate::plan::Dims;
@@ -285,6 +289,7 @@ fn lone_layers_agree() {
         check("sparse max-pool", &|_| vec![sparse.into()]);
         check("average-pool", &|_| vec![average.into()]);
         check("global average-pool", &|_| vec![GlobalAvgPool.into()]);
+        check("global max-pool", &|_| vec![GlobalMaxPool.into()]);
         check("norm first", &|n| {
             vec![n.norm(c), Activation::Relu.into(), n.conv3(c, 16)]
         });

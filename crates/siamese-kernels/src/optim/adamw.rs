@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var};
 
+use super::param::{Param, check_step, gradient};
 use super::state::{Entries, Moment};
-use super::{Param, check_step, gradient, host, param};
+use super::{host, param};
 #[cfg(any(feature = "cuda", test))]
 use crate::gpu;
 
@@ -106,13 +107,14 @@ impl AdamW {
 
     /// Takes one step with gradients multiplied by `grad_scale` (1 where nothing is clipped).
     ///
-    /// A parameter without a gradient is left as it is, and so are its moments.
+    /// A parameter without a gradient, or frozen, is left as it is, and so are its moments.
     pub fn step(&mut self, grads: &GradStore, lr: f64, grad_scale: f64) -> Result<()> {
         check_step(lr, grad_scale)?;
         for (param, moments) in self.params.iter().zip(&mut self.moments) {
             let Some(grad) = gradient(param, grads)? else {
                 continue;
             };
+            let lr = lr * param.rate;
             let decay = if param.decay {
                 lr * self.config.weight_decay
             } else {

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
+use super::param::{Param, check_step, gradient};
 use super::state::{Entries, Moment};
-use super::{Param, check_step, gradient, host, param};
+use super::{host, param};
 #[cfg(any(feature = "cuda", test))]
 use crate::gpu;
 
@@ -79,7 +80,7 @@ impl Sgd {
 
     /// Takes one step with gradients multiplied by `grad_scale` (1 where nothing is clipped).
     ///
-    /// A parameter without a gradient is left as it is, and so is its velocity.
+    /// A parameter without a gradient, or frozen, is left as it is, and so is its velocity.
     pub fn step(&mut self, grads: &GradStore, lr: f64, grad_scale: f64) -> Result<()> {
         check_step(lr, grad_scale)?;
         for (index, param) in self.params.iter().enumerate() {
@@ -91,7 +92,7 @@ impl Sgd {
             } else {
                 0.0
             };
-            let step = Step::new(&self.config, lr, decay, grad_scale);
+            let step = Step::new(&self.config, lr * param.rate, decay, grad_scale);
             match self.velocities.get_mut(index) {
                 Some(Moment::Host(velocity)) => {
                     host::update(&param.var, &grad, [velocity], |theta, grad, velocity| {

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Level, Simd};
+use super::vector::{Kernel, Level, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2;

@@ -1,7 +1,7 @@
 //! Any CPU: four floats in an array, in loops that a compiler turns into vector instructions.
 //! Every access is checked.
 
-use super::{Level, Simd};
+use super::vector::{Level, Simd};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;

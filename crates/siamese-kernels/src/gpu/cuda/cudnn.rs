@@ -21,7 +21,7 @@ use cudarc::driver::sys::CUdeviceptr;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DevicePtrMut, DeviceSlice, SyncOnDrop};
 use half::bf16;
 
-use crate::gpu::{Convolution, Pass, Place};
+use crate::gpu::device::{Convolution, Pass, Place};
 use crate::plan::Dims;
 use crate::precision::Precision;
 

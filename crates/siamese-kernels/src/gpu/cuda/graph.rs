@@ -3,9 +3,11 @@
 use candle_core::{CudaStorage, DType, Layout, Result, Storage, Tensor, bail};
 use cudarc::driver::CudaSlice;
 
-use super::{Cuda, place, start};
-use crate::fuse::Params;
-use crate::gpu::{self, Context, Job, Place, Strided};
+use super::device::{Cuda, place, start};
+use crate::gpu::context::Context;
+use crate::gpu::device::Place;
+use crate::gpu::job::{Job, Strided};
+use crate::params::Params;
 use crate::plan::Plan;
 use crate::precision::Precision;
 
@@ -37,7 +39,7 @@ pub(crate) fn forward(
         strides: [s[0], s[2], s[3], s[1]],
     };
     with_job(run, |job| {
-        gpu::forward(&Cuda(device), job, images, to, keeps, ctx)
+        crate::gpu::forward::forward(&Cuda(device), job, images, to, keeps, ctx)
     })?;
     Ok(out)
 }
@@ -83,7 +85,7 @@ pub(crate) fn backward(
     };
     with_job(run, |job| {
         let gpu = Cuda(&storage.device);
-        gpu::backward(&gpu, job, strided, &places, input_place, ctx)
+        crate::gpu::backward::backward(&gpu, job, strided, &places, input_place, ctx)
     })?;
     drop(places);
     drop(guards);

@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock};
 use candle_core::{Result, bail};
 use libloading::Library;
 
-use super::{Arg, Convolution, Gpu, Grid, Memory, NULL, Pass, Place};
+use super::device::{Arg, Convolution, Gpu, Grid, Memory, NULL, Pass, Place};
 use crate::deliver::lock;
 use crate::precision::Precision;
 

@@ -1,0 +1,64 @@
+//! Layers as Candle's modules: their chain is planned for the images given, and run.
+
+use candle_core::{Result, Tensor};
+use candle_nn::ModuleT;
+
+use crate::activation::Activation;
+use crate::chain::{self, Contexts};
+use crate::fuse;
+use crate::layers::{AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d};
+use crate::precision::Precision;
+use crate::sequential::{Layer, Residual, Sequential};
+
+impl ModuleT for Sequential {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        forward(self.layers(), &self.contexts, x, self.precision, train)
+    }
+}
+
+impl ModuleT for Residual {
+    fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+        let layers = [Layer::from(self.clone())];
+        forward(&layers, &self.body.contexts, x, self.body.precision, train)
+    }
+}
+
+macro_rules! single_module {
+    ($($layer:ty),*) => {$(
+        impl ModuleT for $layer {
+            fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+                let layers = [Layer::from(self.clone())];
+                forward(&layers, &self.contexts, x, Precision::F32, train)
+            }
+        }
+    )*};
+}
+single_module!(Conv2d, BatchNorm2d);
+
+macro_rules! stateless_module {
+    ($($layer:ty),*) => {$(
+        impl ModuleT for $layer {
+            fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
+                forward(&[Layer::from(*self)], &Contexts::default(), x, Precision::F32, train)
+            }
+        }
+    )*};
+}
+stateless_module!(
+    Activation,
+    MaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool,
+    GlobalMaxPool
+);
+
+fn forward(
+    layers: &[Layer],
+    contexts: &Contexts,
+    x: &Tensor,
+    precision: Precision,
+    train: bool,
+) -> Result<Tensor> {
+    let (plan, params) = fuse::build(layers, x)?;
+    chain::run(plan, params, contexts, x, precision, train)
+}
