@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::roc::RocCurve;
+use super::roc::{RocCurve, RocPoint};
 use crate::error::{Error, Result};
 
 /// What a threshold is fitted to.
@@ -89,6 +89,25 @@ impl RocCurve {
             accuracy: self.accuracy_at(index),
             pairs: self.like_pairs() + self.unlike_pairs(),
         })
+    }
+
+    /// How the pairs come out at any threshold: the shares called the same there.
+    ///
+    /// ```
+    /// use siamese_metrics::verification::RocCurve;
+    ///
+    /// let curve = RocCurve::new(&[0.1, 0.4, 0.35, 0.8], &[true, true, false, false])?;
+    /// let point = curve.at(0.36);
+    /// assert_eq!((point.threshold, point.far, point.tar), (0.36, 0.5, 0.5));
+    /// # Ok::<(), siamese_metrics::Error>(())
+    /// ```
+    pub fn at(&self, threshold: f32) -> RocPoint {
+        let closer = |&distance: &f32| is_same(distance, threshold);
+        let accepting = self.distances().partition_point(closer);
+        RocPoint {
+            threshold,
+            ..self.point(accepting)
+        }
     }
 
     fn accuracy_at(&self, i: usize) -> f64 {
