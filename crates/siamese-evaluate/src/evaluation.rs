@@ -9,7 +9,9 @@ use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_core::{Distance, Model};
 use siamese_data::{ImageSet, evaluation_pairs};
 
-use crate::{Embeddings, JudgedPairs, Retrieval, embed};
+use crate::embed::{Embeddings, embed};
+use crate::pairs::JudgedPairs;
+use crate::retrieval::Retrieval;
 
 /// Bins of the reliability plot.
 const RELIABILITY_BINS: usize = 10;

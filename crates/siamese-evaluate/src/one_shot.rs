@@ -7,7 +7,7 @@ use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::{BootstrapConfig, Distance};
 use siamese_data::{ImageSet, OneShotRun};
 
-use crate::embed;
+use crate::embed::embed;
 
 /// Plays the runs with a model: a test image goes to the training image that is nearest by the model's distance.
 ///

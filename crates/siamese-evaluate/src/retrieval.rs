@@ -10,8 +10,8 @@ use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::ImageSet;
 use siamese_report::{ConfusionMap, Neighbours, RunReport};
 
-use crate::Embeddings;
-use crate::sections::{class_name, thumbnail};
+use crate::embed::Embeddings;
+use crate::pictures::{class_name, thumbnail};
 
 /// Neighbours kept of each image, and shown on a contact sheet.
 const NEIGHBOURS: usize = 10;

@@ -7,7 +7,8 @@ use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
 use siamese_data::{ImageSet, Pair};
 
-use crate::{JudgedPairs, embed};
+use crate::embed::embed;
+use crate::pairs::JudgedPairs;
 
 /// Fits threshold and probability to pairs of images that nothing will be reported on.
 ///
