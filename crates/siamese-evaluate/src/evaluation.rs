@@ -10,7 +10,8 @@ use siamese_core::{Distance, Model};
 use siamese_data::{ImageSet, evaluation_pairs};
 use siamese_embed::{Embeddings, embed};
 
-use crate::{JudgedPairs, Retrieval};
+use crate::pairs::JudgedPairs;
+use crate::retrieval::Retrieval;
 
 /// Bins of the reliability plot.
 const RELIABILITY_BINS: usize = 10;

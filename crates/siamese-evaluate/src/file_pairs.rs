@@ -12,10 +12,9 @@ use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
 use siamese_data::{Pair, read_image};
 use siamese_embed::Embedder;
-use siamese_report::{ExamplePair, RunReport, Thumbnail};
+use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
 
-use crate::JudgedPairs;
-use crate::sections::{EXAMPLES, report_figures};
+use crate::pairs::{EXAMPLES, JudgedPairs};
 
 /// Height and width, in pixels, at which a report shows a picture.
 const SHOWN: usize = 96;
@@ -93,9 +92,8 @@ impl FilePairs {
     /// # Errors
     /// When a picture cannot be read again.
     pub fn fill(&self, report: &mut RunReport, figures: &[Figure], threshold: f32) -> Result<()> {
-        report.figures = report_figures(figures);
-        self.judged
-            .fill(report, self.distance, Some(threshold.into()));
+        report.figures = vec![SetFigures::new(figures.to_vec())];
+        self.judged.fill(report, self.distance, threshold);
         let telling = self.judged.telling(threshold, EXAMPLES);
         let shown = telling.into_iter().map(|i| self.example(i, threshold));
         report.examples = shown.collect::<Result<_>>()?;

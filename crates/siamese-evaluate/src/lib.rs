@@ -9,6 +9,7 @@ mod file_pairs;
 mod maps;
 mod one_shot;
 mod pairs;
+mod pictures;
 mod projector;
 mod retrieval;
 mod sections;

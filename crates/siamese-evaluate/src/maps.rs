@@ -8,8 +8,8 @@ use siamese_core::metrics::projection::{TsneConfig, pca, tsne};
 use siamese_data::ImageSet;
 use siamese_report::EmbeddingMap;
 
-use crate::Evaluation;
-use crate::sections::{class_name, thumbnail};
+use crate::evaluation::Evaluation;
+use crate::pictures::{class_name, thumbnail};
 
 /// Most images on a map: as many as a few seconds allow, and more than can be told apart.
 const POINTS: usize = 1500;

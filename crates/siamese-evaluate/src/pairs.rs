@@ -6,6 +6,13 @@ use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{RocCurve, is_same};
 use siamese_data::Pair;
 use siamese_embed::Embeddings;
+use siamese_report::{PairDistances, RunReport};
+
+
+/// Pairs shown of each kind: like and unlike, right and wrong.
+pub(crate) const EXAMPLES: usize = 6;
+/// Points of the ROC curve that are drawn.
+const DRAWN: usize = 400;
 
 /// Pairs of embedded images, judged by their distance.
 pub struct JudgedPairs {
@@ -77,5 +84,17 @@ impl JudgedPairs {
             .filter(|(pair, _)| pair.like == like)
             .map(|(_, distance)| *distance)
             .collect()
+    }
+
+    /// Fills the report's histogram, ROC curve and thresholds to choose from.
+    pub(crate) fn fill(&self, report: &mut RunReport, distance: Distance, threshold: f32) {
+        report.distances = Some(PairDistances {
+            distance: distance.to_string(),
+            like: self.of_kind(true),
+            unlike: self.of_kind(false),
+        });
+        report.roc = self.curve.thinned(DRAWN);
+        report.operating_point = Some(self.curve.at(threshold));
+        report.choices = self.curve.choices();
     }
 }

@@ -4,8 +4,8 @@ use anyhow::Result;
 use siamese_data::ImageSet;
 use siamese_report::Projector;
 
-use crate::Evaluation;
-use crate::sections::{class_name, thumbnail};
+use crate::evaluation::Evaluation;
+use crate::pictures::{class_name, thumbnail};
 
 /// Longest side of the projector's pictures, in pixels.
 const PICTURE: u32 = 64;

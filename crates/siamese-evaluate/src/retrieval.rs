@@ -11,7 +11,7 @@ use siamese_data::ImageSet;
 use siamese_embed::Embeddings;
 use siamese_report::{ConfusionMap, Neighbours, RunReport};
 
-use crate::sections::{class_name, thumbnail};
+use crate::pictures::{class_name, thumbnail};
 
 /// Neighbours kept of each image, and shown on a contact sheet.
 const NEIGHBOURS: usize = 10;

@@ -11,7 +11,7 @@ use siamese_core::metrics::verification::{
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::{Pair, evaluation_pairs, stratified_split};
 
-use crate::EvaluateConfig;
+use crate::evaluation::EvaluateConfig;
 use crate::retrieval::VOTERS;
 
 /// The figures of embeddings that another framework made.

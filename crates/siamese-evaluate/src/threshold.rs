@@ -8,7 +8,7 @@ use siamese_core::{Model, Threshold};
 use siamese_data::{ImageSet, Pair};
 use siamese_embed::embed;
 
-use crate::JudgedPairs;
+use crate::pairs::JudgedPairs;
 
 /// Fits threshold and probability to pairs of images that nothing will be reported on.
 ///

@@ -31,6 +31,15 @@ impl Figure {
             interval: None,
         }
     }
+
+    /// The same with its confidence interval.
+    #[must_use]
+    pub fn with_interval(self, low: f64, high: f64) -> Self {
+        Self {
+            interval: Some(Interval { low, high }),
+            ..self
+        }
+    }
 }
 
 /// The figure called `name`, if it is among `figures`.

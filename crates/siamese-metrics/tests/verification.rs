@@ -47,6 +47,19 @@ fn all_thresholds() -> impl Iterator<Item = f32> {
 
 proptest! {
     #[test]
+    fn a_curve_says_what_any_threshold_does_as_counting_does(
+        (distances, like) in pairs_with_ties(),
+        threshold in -0.5f32..3.5,
+    ) {
+        let curve = RocCurve::new(&distances, &like).unwrap();
+        for threshold in [threshold, distances[0], f32::INFINITY] {
+            let (far, tar, _) = count(&distances, &like, threshold);
+            let point = curve.at(threshold);
+            prop_assert_eq!((point.threshold, point.far, point.tar), (threshold, far, tar));
+        }
+    }
+
+    #[test]
     fn the_area_is_the_share_of_like_unlike_couples_in_order((distances, like) in pairs_with_ties()) {
         let (mut won, mut couples) = (0.0, 0.0);
         for (a, &is_like) in distances.iter().zip(&like) {

@@ -4,21 +4,25 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use siamese_metrics::Figure;
 
-use crate::data::{Direction, Figure};
-use crate::error::{Result, write_whole};
+use crate::data::{Direction, SetFigures, described};
+use crate::error::{Result, write};
 use crate::text::plain;
 
 /// What a person must know of a model before using it.
 ///
 /// ```
-/// use siamese_report::{Figure, ModelCard};
+/// use siamese_metrics::Figure;
+/// use siamese_report::{ModelCard, SetFigures};
 ///
 /// let card = ModelCard {
-///     name: "cifar100-contrastive".into(),
+///     name: "birds-contrastive".into(),
 ///     distance: "Euclidean".into(),
 ///     threshold: Some(0.62),
-///     figures: vec![Figure::new("roc_auc", 0.91).with_interval(0.90, 0.92)],
+///     figures: vec![SetFigures::new(vec![
+///         Figure::new("roc_auc", 0.91).with_interval(0.90, 0.92),
+///     ])],
 ///     ..Default::default()
 /// };
 /// assert!(card.to_markdown().contains("| ROC AUC | 0.9100 | 0.9000 – 0.9200 |"));
@@ -30,12 +34,16 @@ pub struct ModelCard {
     pub name: String,
     /// A sentence or two: what it is.
     pub summary: String,
-    /// SPDX name of the licence of the weights; left out when empty.
-    pub license: String,
-    /// Name of the data set, for people: "CIFAR-100".
+    /// SPDX name of the licence of the weights.
+    pub license: Option<String>,
+    /// Name of the data set, for people.
     pub data_name: String,
-    /// Its id on the Hugging Face hub: "uoft-cs/cifar100".
-    pub data_id: String,
+    /// Its id on the Hugging Face hub, `user/name`, if it lies there: without one no results are listed for the hub.
+    pub data_id: Option<String>,
+    /// The licence of the data set.
+    pub data_license: Option<String>,
+    /// How the data set asks to be cited.
+    pub citation: Option<String>,
     /// What was used of it: images, classes, splits.
     pub data: String,
     /// Whether only the sample that comes with the sources was used.
@@ -52,8 +60,8 @@ pub struct ModelCard {
     pub threshold_target: String,
     /// Loss, optimizer, epochs, seed: one line each.
     pub training: Vec<String>,
-    /// The figures, measured on the test split.
-    pub figures: Vec<Figure>,
+    /// The figures of each set of test images.
+    pub figures: Vec<SetFigures>,
     /// How they were measured: number of pairs, how the intervals were drawn.
     pub figures_note: String,
     /// Shell commands that use the model.
@@ -83,6 +91,8 @@ impl ModelCard {
         section(&mut text, "Training", &list(&self.training));
         section(&mut text, "Do it again", &code("sh", &self.reproduce));
         section(&mut text, "Limits", &list(&self.all_limits()));
+        let citation = self.citation.iter().map(|text| inline(text));
+        section(&mut text, "Citation", &citation.collect::<String>());
         text
     }
 
@@ -91,13 +101,13 @@ impl ModelCard {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_whole(path.as_ref(), self.to_markdown().as_bytes())
+        write(path.as_ref(), self.to_markdown().as_bytes())
     }
 
     fn front_matter(&self) -> String {
         let mut yaml = String::from("---\n");
-        if !self.license.is_empty() {
-            let _ = writeln!(yaml, "license: {}", quoted(&self.license));
+        if let Some(license) = &self.license {
+            let _ = writeln!(yaml, "license: {}", quoted(license));
         }
         yaml.push_str("library_name: siamese\npipeline_tag: image-feature-extraction\ntags:\n");
         for tag in [
@@ -109,35 +119,28 @@ impl ModelCard {
         ] {
             let _ = writeln!(yaml, "- {tag}");
         }
-        if !self.data_id.is_empty() {
-            let _ = writeln!(yaml, "datasets:\n- {}", quoted(&self.data_id));
+        if let Some(id) = &self.data_id {
+            let _ = writeln!(yaml, "datasets:\n- {}", quoted(id));
+            // a sample's figures are no results
+            if !self.bundled_sample {
+                yaml.push_str(&self.model_index(id));
+            }
         }
-        // The hub lists results only of a named data set, and a sample's are none.
-        let finite: Vec<_> = self
-            .figures
-            .iter()
-            .filter(|figure| figure.value.is_finite())
-            .collect();
-        if !finite.is_empty() && !self.data_id.is_empty() && !self.bundled_sample {
-            let _ = write!(
-                yaml,
-                "model-index:\n- name: {}\n  results:\n  - task:\n      type: image-feature-extraction\n      \
-                 name: Image similarity\n    dataset:\n      type: {}\n      name: {}\n      split: test\n    metrics:\n",
-                quoted(&self.name),
-                quoted(&self.data_id),
-                quoted(if self.data_name.is_empty() {
-                    &self.data_id
-                } else {
-                    &self.data_name
-                })
-            );
-            for figure in finite {
-                let label = match figure.split.as_str() {
-                    "" => figure.label.clone(),
-                    split => format!("{} ({split})", figure.label),
+        yaml + "---\n\n"
+    }
+
+    /// The figures as the hub lists them, of a data set that has an id there; nothing where no figure is finite.
+    fn model_index(&self, data_id: &str) -> String {
+        let mut metrics = String::new();
+        for SetFigures { set, figures } in &self.figures {
+            for figure in figures.iter().filter(|figure| figure.value.is_finite()) {
+                let (label, _) = described(&figure.name);
+                let label = match set.as_str() {
+                    "" => label,
+                    set => format!("{label} ({set})"),
                 };
                 let _ = writeln!(
-                    yaml,
+                    metrics,
                     "    - type: {}\n      value: {}\n      name: {}",
                     quoted(&figure.name),
                     figure.value,
@@ -145,7 +148,20 @@ impl ModelCard {
                 );
             }
         }
-        yaml + "---\n\n"
+        if metrics.is_empty() {
+            return metrics;
+        }
+        let data_name = match self.data_name.as_str() {
+            "" => data_id,
+            name => name,
+        };
+        format!(
+            "model-index:\n- name: {}\n  results:\n  - task:\n      type: image-feature-extraction\n      \
+             name: Image similarity\n    dataset:\n      type: {}\n      name: {}\n      split: test\n    metrics:\n{metrics}",
+            quoted(&self.name),
+            quoted(data_id),
+            quoted(data_name)
+        )
     }
 
     fn facts(&self, text: &mut String) {
@@ -156,6 +172,10 @@ impl ModelCard {
             ("Tower", self.architecture.clone()),
             ("Distance", self.distance.clone()),
             ("Data", data.join(": ")),
+            (
+                "Licence of the data",
+                self.data_license.clone().unwrap_or_default(),
+            ),
         ];
         for (name, value) in facts.iter().filter(|(_, value)| !value.is_empty()) {
             let _ = writeln!(text, "- **{name}**: {}", inline(value));
@@ -187,49 +207,30 @@ impl ModelCard {
     }
 
     fn result(&self, text: &mut String) {
-        if self.figures.is_empty() {
+        if self.figures.iter().all(|set| set.figures.is_empty()) {
             return;
         }
-        let splits = self.figures.iter().any(|figure| !figure.split.is_empty());
+        let named = self.figures.iter().any(|set| !set.set.is_empty());
         let mut table = String::new();
         if !self.figures_note.is_empty() {
             let _ = writeln!(table, "{}\n", inline(&self.figures_note));
         }
-        let (head, rule) = if splits { ("| On ", "|---") } else { ("", "") };
+        let (head, rule) = if named { ("| On ", "|---") } else { ("", "") };
         let _ = writeln!(
             table,
             "{head}| Figure | Value | 95% interval |\n{rule}|---|---:|---|"
         );
-        for figure in &self.figures {
-            if splits {
-                let _ = write!(table, "| {} ", cell(&figure.split));
+        for set in &self.figures {
+            let on = match named {
+                true => format!("| {} ", cell(&set.set)),
+                false => String::new(),
+            };
+            for figure in &set.figures {
+                let _ = writeln!(table, "{on}{}", row(figure));
             }
-            let less = if figure.direction == Direction::Lower {
-                " ↓"
-            } else {
-                ""
-            };
-            let interval = figure.interval.map_or_else(String::new, |(low, high)| {
-                format!("{} – {}", plain(low, 4), plain(high, 4))
-            });
-            let label = if figure.label.is_empty() {
-                &figure.name
-            } else {
-                &figure.label
-            };
-            let _ = writeln!(
-                table,
-                "| {}{less} | {} | {interval} |",
-                cell(label),
-                plain(figure.value, 4)
-            );
         }
-        if self
-            .figures
-            .iter()
-            .any(|figure| figure.direction == Direction::Lower)
-        {
-            table.push_str("\n↓ less is better.\n");
+        if table.contains(LESS) {
+            let _ = writeln!(table, "\n{LESS} less is better.");
         }
         section(text, "Result", &table);
     }
@@ -248,6 +249,23 @@ impl ModelCard {
         );
         limits
     }
+}
+
+/// Marks a figure of which less is better.
+const LESS: &str = "↓";
+
+/// A figure with its interval, without what it was measured on.
+fn row(figure: &Figure) -> String {
+    let (label, direction) = described(&figure.name);
+    let less = match direction {
+        Direction::Lower => format!(" {LESS}"),
+        Direction::Higher | Direction::Neither => String::new(),
+    };
+    let interval = figure.interval.map_or_else(String::new, |span| {
+        format!("{} – {}", plain(span.low, 4), plain(span.high, 4))
+    });
+    let value = plain(figure.value, 4);
+    format!("| {}{less} | {value} | {interval} |", cell(&label))
 }
 
 fn section(text: &mut String, title: &str, body: &str) {
@@ -301,17 +319,17 @@ mod tests {
         ModelCard {
             name: "quick: \"one\"".into(),
             summary: "Learns <b>likeness</b>.".into(),
-            license: "mit".into(),
+            license: Some("mit".into()),
             data_name: "CIFAR-100".into(),
-            data_id: "uoft-cs/cifar100".into(),
+            data_id: Some("uoft-cs/cifar100".into()),
             distance: "Euclidean".into(),
             threshold: Some(0.5),
             threshold_target: "best accuracy on validation".into(),
-            figures: vec![
+            figures: vec![SetFigures::new(vec![
                 Figure::new("roc_auc", 0.9).with_interval(0.89, 0.91),
                 Figure::new("eer", 0.17),
                 Figure::new("broken", f64::NAN),
-            ],
+            ])],
             usage: vec!["siamese verify model.safetensors a.png b.png".into()],
             ..Default::default()
         }
@@ -344,6 +362,23 @@ mod tests {
         assert!(text.contains("[!WARNING]") && text.contains("bundled sample only"));
         assert!(!text.contains("model-index"));
         assert!(!card().to_markdown().contains("[!WARNING]"));
+    }
+
+    #[test]
+    fn a_set_that_is_not_on_the_hub_is_named_but_not_listed_there() {
+        let text = ModelCard {
+            data_name: "Our birds".into(),
+            data_id: None,
+            data_license: Some("CC BY 4.0".into()),
+            citation: Some("A. Birder, *Birds of ours*, 2024".into()),
+            ..card()
+        }
+        .to_markdown();
+        assert!(!text.contains("model-index") && !text.contains("datasets:"));
+        for part in ["Our birds", "CC BY 4.0", "## Citation\n\nA. Birder"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(card().to_markdown().contains("name: \"CIFAR-100\""));
     }
 
     #[test]

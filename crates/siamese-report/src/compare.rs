@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use siamese_metrics::Figure;
+use siamese_metrics::verification::RocPoint;
 
 use crate::chart::{Canvas, Series, Tone, line};
-use crate::data::{Banner, EpochRow, Figure, RocPoint};
-use crate::error::{Result, write_whole};
+use crate::data::{Banner, EpochRow, RunReport};
+use crate::error::{Result, write};
 use crate::page::{Curve, Head, Section, comparison_table, figure, flatten, page, percent_axis};
-use crate::run::RunReport;
 use crate::text::escape;
 
 /// One run of a comparison. A [`RunReport`] turns into one.
@@ -18,7 +19,7 @@ use crate::text::escape;
 pub struct ComparedRun {
     /// Name of the run.
     pub name: String,
-    /// Its final figures.
+    /// Its final figures; of the first set where it was tested on several.
     pub figures: Vec<Figure>,
     /// One row per epoch.
     pub epochs: Vec<EpochRow>,
@@ -34,7 +35,10 @@ impl From<&RunReport> for ComparedRun {
     fn from(report: &RunReport) -> Self {
         Self {
             name: report.name.clone(),
-            figures: report.figures.clone(),
+            figures: report
+                .figures
+                .first()
+                .map_or_else(Vec::new, |set| set.figures.clone()),
             epochs: report.epochs.clone(),
             best_epoch: report.best_epoch,
             roc: report.roc.clone(),
@@ -46,7 +50,8 @@ impl From<&RunReport> for ComparedRun {
 /// Everything that `compare.html` can show.
 ///
 /// ```
-/// use siamese_report::{CompareReport, ComparedRun, Figure};
+/// use siamese_metrics::Figure;
+/// use siamese_report::{CompareReport, ComparedRun};
 ///
 /// let run = |name: &str, auc| ComparedRun {
 ///     name: name.into(),
@@ -97,7 +102,7 @@ impl CompareReport {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_whole(path.as_ref(), self.to_html().as_bytes())
+        write(path.as_ref(), self.to_html().as_bytes())
     }
 
     fn figures(&self) -> Option<Section> {
@@ -114,7 +119,7 @@ impl CompareReport {
                 });
                 (
                     format!("{} {}{best}", swatch(at), escape(&run.name)),
-                    run.figures.clone(),
+                    &run.figures[..],
                 )
             })
             .collect();

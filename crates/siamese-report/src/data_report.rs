@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Banner, Thumbnail};
-use crate::error::{Result, write_whole};
+use crate::error::{Result, write};
 use crate::page::{Head, Section, breakable, page, picture};
 use crate::text::{count, escape};
 
@@ -89,7 +89,7 @@ impl DataReport {
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        write_whole(path.as_ref(), self.to_html().as_bytes())
+        write(path.as_ref(), self.to_html().as_bytes())
     }
 
     fn counts(&self) -> Option<Section> {

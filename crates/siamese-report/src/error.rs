@@ -54,11 +54,7 @@ pub(crate) fn io_at(path: &Path) -> impl FnOnce(std::io::Error) -> ReportError +
     }
 }
 
-/// Writes a whole file, or leaves the old one: a neighbour is written first and then renamed.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
-    std::fs::write(&partial, bytes).map_err(io_at(&partial))?;
-    std::fs::rename(&partial, path).map_err(io_at(path))
+/// Writes a whole file, or leaves the old one.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    siamese_files::write_bytes(path, bytes).map_err(io_at(path))
 }

@@ -2,15 +2,19 @@
 //! side ([`CompareReport`]), the flaws of a data set ([`DataReport`]), a model card ([`ModelCard`]),
 //! TensorBoard files ([`EventWriter`], [`Projector`]), and the SVG [`chart`]s they are drawn with.
 //!
-//! Plain data goes in and files come out: nothing here knows of models or tensors.
+//! Plain data goes in (figures are those of `siamese-metrics`) and files come out: nothing here knows of models or
+//! tensors.
 //!
 //! ```
-//! use siamese_report::{EpochRow, Figure, RunReport};
+//! use siamese_metrics::Figure;
+//! use siamese_report::{EpochRow, RunReport, SetFigures};
 //!
 //! let report = RunReport {
 //!     name: "cifar100-quick".into(),
 //!     data: "CIFAR-100, 10,000 test images".into(),
-//!     figures: vec![Figure::new("roc_auc", 0.873).with_interval(0.868, 0.878)],
+//!     figures: vec![SetFigures::new(vec![
+//!         Figure::new("roc_auc", 0.873).with_interval(0.868, 0.878),
+//!     ])],
 //!     epochs: (1..=3)
 //!         .map(|epoch| EpochRow { epoch, train_loss: 1.0 / epoch as f64, ..Default::default() })
 //!         .collect(),
@@ -36,11 +40,10 @@ mod text;
 pub use card::ModelCard;
 pub use compare::{CompareReport, ComparedRun};
 pub use data::{
-    Banner, CalibrationBin, ConfusionMap, Direction, EmbeddingMap, EpochRow, ExamplePair, Figure,
-    Level, Neighbour, Neighbours, PairDistances, RocPoint, Thumbnail,
+    Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Level, Neighbour,
+    Neighbours, PairDistances, RunReport, SetFigures, Thumbnail,
 };
 pub use data_report::{DataReport, Finding, FindingGroup};
 pub use error::{ReportError, Result};
 pub use events::EventWriter;
 pub use projector::Projector;
-pub use run::RunReport;

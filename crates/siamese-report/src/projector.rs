@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::data::Thumbnail;
-use crate::error::{ReportError, Result, io_at, write_whole};
+use crate::error::{ReportError, Result, io_at, write};
 
 /// TensorBoard shows no sprite larger than this.
 const LARGEST_SPRITE: u32 = 8192;
@@ -46,16 +46,16 @@ impl Projector {
         let folder = folder.as_ref();
         self.check()?;
         std::fs::create_dir_all(folder).map_err(io_at(folder))?;
-        write_whole(&folder.join("tensors.tsv"), self.tensors().as_bytes())?;
+        write(&folder.join("tensors.tsv"), self.tensors().as_bytes())?;
         if !self.columns.is_empty() {
-            write_whole(&folder.join("metadata.tsv"), self.metadata().as_bytes())?;
+            write(&folder.join("metadata.tsv"), self.metadata().as_bytes())?;
         }
         let sprite = self.sprite()?;
         if let Some(sprite) = &sprite {
-            write_whole(&folder.join("sprite.png"), &sprite.picture.to_png()?)?;
+            write(&folder.join("sprite.png"), &sprite.picture.to_png()?)?;
         }
         let config = self.config(sprite.map(|sprite| sprite.cell));
-        write_whole(&folder.join("projector_config.pbtxt"), config.as_bytes())
+        write(&folder.join("projector_config.pbtxt"), config.as_bytes())
     }
 
     fn number(&self) -> usize {

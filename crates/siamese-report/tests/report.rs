@@ -3,9 +3,11 @@
 // Helpers of tests are tests: a panic is how they fail.
 #![allow(clippy::unwrap_used)]
 
+use siamese_metrics::Figure;
+use siamese_metrics::verification::{FittedThreshold, RocPoint, Target};
 use siamese_report::{
-    Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Figure, Neighbour,
-    Neighbours, PairDistances, RocPoint, RunReport, Thumbnail,
+    Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Neighbour,
+    Neighbours, PairDistances, RunReport, SetFigures, Thumbnail,
 };
 
 /// Markup in every text: none of it may arrive as markup.
@@ -17,6 +19,17 @@ fn text() -> String {
 
 fn thumbnail() -> Thumbnail {
     Thumbnail::new(3, 2, 3, (0..18).collect()).unwrap()
+}
+
+fn fitted(target: Target, value: f32, far: f64, tar: f64) -> FittedThreshold {
+    FittedThreshold {
+        value,
+        target,
+        far,
+        frr: 1.0 - tar,
+        accuracy: 0.5,
+        pairs: 100,
+    }
 }
 
 /// Every section, every text hostile, every number odd where it may be.
@@ -46,10 +59,10 @@ fn full() -> RunReport {
             Banner::collapse(1, HOSTILE),
             Banner::interrupted(2, HOSTILE),
         ],
-        figures: vec![
+        figures: vec![SetFigures::new(vec![
             Figure::new(HOSTILE, f64::NAN),
             Figure::new("eer", 0.1).with_interval(0.2, 0.0),
-        ],
+        ])],
         figures_note: text(),
         epochs: vec![EpochRow {
             epoch: 1,
@@ -57,16 +70,16 @@ fn full() -> RunReport {
             eer: Some(0.5),
             ..Default::default()
         }],
+        losses_comparable: true,
         best_epoch: Some(7),
         distances: Some(PairDistances {
             distance: text(),
             like: vec![0.1, 0.2, f32::NAN],
             unlike: vec![],
-            threshold: Some(0.3),
         }),
         roc: vec![
             RocPoint {
-                threshold: f64::NEG_INFINITY,
+                threshold: f32::NEG_INFINITY,
                 far: 0.0,
                 tar: 0.0,
             },
@@ -76,11 +89,17 @@ fn full() -> RunReport {
                 tar: 0.8,
             },
             RocPoint {
-                threshold: f64::NAN,
+                threshold: f32::NAN,
                 far: 1.0,
                 tar: f64::NAN,
             },
         ],
+        operating_point: Some(RocPoint {
+            threshold: 0.3,
+            far: f64::NAN,
+            tar: 0.8,
+        }),
+        choices: vec![fitted(Target::Far(0.1), f32::NAN, 0.1, 0.2)],
         calibration: vec![CalibrationBin {
             predicted: 0.5,
             observed: 0.4,
@@ -181,7 +200,8 @@ fn a_section_stays_out_without_its_data() {
         ("result", |r| r.figures.clear()),
         ("curves", |r| r.epochs.clear()),
         ("pairs", |r| {
-            (r.distances, r.roc, r.calibration) = Default::default()
+            (r.distances, r.roc, r.calibration) = Default::default();
+            (r.operating_point, r.choices) = Default::default()
         }),
         ("examples", |r| r.examples.clear()),
         ("neighbours", |r| r.neighbours.clear()),
@@ -254,7 +274,7 @@ fn warnings_stand_before_the_verdict() {
 fn the_verdict_says_chance_when_it_is_chance() {
     let verdict = |auc: f64| {
         let report = RunReport {
-            figures: vec![Figure::new("roc_auc", auc)],
+            figures: vec![SetFigures::new(vec![Figure::new("roc_auc", auc)])],
             ..Default::default()
         };
         report.to_html()
@@ -265,10 +285,10 @@ fn the_verdict_says_chance_when_it_is_chance() {
 }
 
 #[test]
-fn splits_stand_side_by_side() {
+fn sets_stand_side_by_side() {
     let figures = vec![
-        Figure::new("roc_auc", 0.95).on("seen classes"),
-        Figure::new("roc_auc", 0.85).on("unseen classes"),
+        SetFigures::on("seen classes", vec![Figure::new("roc_auc", 0.95)]),
+        SetFigures::on("unseen classes", vec![Figure::new("roc_auc", 0.85)]),
     ];
     let html = RunReport {
         figures,
@@ -282,37 +302,67 @@ fn splits_stand_side_by_side() {
 }
 
 #[test]
-fn the_threshold_table_names_errors_at_the_models_threshold() {
-    let roc = (0..=100u32)
-        .map(|step| RocPoint {
-            threshold: f64::from(step) / 100.0,
-            far: f64::from(step * step) / 10_000.0,
-            tar: (f64::from(step) / 100.0).sqrt(),
-        })
-        .collect();
-    let distances = PairDistances {
-        threshold: Some(0.25),
-        ..Default::default()
-    };
+fn the_threshold_table_says_what_it_was_given_and_reads_nothing_off_the_drawn_curve() {
     let html = RunReport {
-        roc,
-        distances: Some(distances),
+        figures: vec![SetFigures::new(vec![Figure::new("eer", 0.1725)])],
+        roc: vec![
+            RocPoint {
+                threshold: 0.25,
+                far: 0.9,
+                tar: 0.99,
+            };
+            2
+        ],
+        operating_point: Some(RocPoint {
+            threshold: 0.25,
+            far: 0.0625,
+            tar: 0.5,
+        }),
+        choices: vec![
+            fitted(Target::Eer, 0.4, 0.17, 0.83),
+            fitted(Target::Far(0.1), 0.31, 0.0961, 0.557),
+            fitted(Target::Far(0.001), 0.1, 0.001, 0.316),
+        ],
         ..Default::default()
     }
     .to_html();
-    let row = |aim: &str| {
-        let row = html
-            .split(&format!("<th scope=\"row\">{aim}</th>"))
-            .nth(1)
-            .unwrap();
-        row.split("</tr>").next().unwrap().to_string()
+    for (aim, threshold, far, tar) in [
+        ("this model’s", "0.250", "6.2%", "50.0%"),
+        ("equal errors (EER 17.2%)", "0.400", "17%", "83.0%"),
+        ("FAR ≤ 10%", "0.310", "9.6%", "55.7%"),
+        ("FAR ≤ 0.1%", "0.100", "0.10%", "31.6%"),
+    ] {
+        let [threshold, far, tar] =
+            [threshold, far, tar].map(|cell| format!("<td class=\"n\">{cell}</td>"));
+        let row = format!("<tr><th scope=\"row\">{aim}</th>{threshold}{far}{tar}</tr>");
+        assert!(html.contains(&row), "{row}");
+    }
+    // the table, and both curves that mark it
+    assert_eq!(html.matches("EER 17.2%").count(), 3);
+}
+
+#[test]
+fn losses_share_an_axis_only_where_they_are_the_same_thing() {
+    let titles = |validation_loss, losses_comparable| {
+        let epochs = (1..=2).map(|epoch| EpochRow {
+            epoch,
+            train_loss: 0.5,
+            validation_loss,
+            ..Default::default()
+        });
+        let html = RunReport {
+            epochs: epochs.collect(),
+            losses_comparable,
+            ..Default::default()
+        }
+        .to_html();
+        ["Loss", "Training loss", "Validation loss"]
+            .map(|title| html.contains(&format!("<b>{title}</b>")))
     };
-    let cells = |a, b, c| {
-        format!("<td class=\"n\">{a}</td><td class=\"n\">{b}</td><td class=\"n\">{c}</td>")
-    };
-    assert_eq!(row("this model’s"), cells("0.250", "6.2%", "50.0%"));
-    assert_eq!(row("FAR ≤ 10%"), cells("0.310", "9.6%", "55.7%"));
-    assert_eq!(row("FAR ≤ 1%"), cells("0.100", "1.0%", "31.6%"));
+    assert_eq!(titles(Some(0.4), true), [true, false, false]);
+    assert_eq!(titles(Some(0.4), false), [false, true, true]);
+    assert_eq!(titles(None, true), [false, true, false]);
+    assert_eq!(titles(None, false), [false, true, false]);
 }
 
 #[test]
@@ -338,7 +388,8 @@ fn a_report_survives_serialisation() {
     let mut report = full();
     // JSON has no NaN: such numbers do not come back.
     report.examples.clear();
-    report.figures.remove(0);
+    report.figures[0].figures.remove(0);
+    (report.operating_point, report.choices) = Default::default();
     report.roc.truncate(1);
     report.roc[0].threshold = 0.0;
     report.epochs[0].train_loss = 0.5;

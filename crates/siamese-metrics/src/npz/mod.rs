@@ -141,12 +141,13 @@ fn table(
 /// # Errors
 /// A file that cannot be written.
 pub fn write_npz(path: &Path, embeddings: &Embeddings, gallery: Option<&Embeddings>) -> Result<()> {
-    let fail = |e: String| Error::File {
-        path: path.to_owned(),
-        why: e,
+    let write = |file: &mut BufWriter<File>| {
+        write_to(file, embeddings, gallery).map_err(std::io::Error::from)
     };
-    let file = File::create(path).map_err(|e| fail(e.to_string()))?;
-    write_to(BufWriter::new(file), embeddings, gallery).map_err(|e| fail(e.to_string()))
+    siamese_files::write_whole(path, write).map_err(|e| Error::File {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
 }
 
 fn write_to(

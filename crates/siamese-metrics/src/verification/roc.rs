@@ -30,6 +30,7 @@ pub struct RocPoint {
 /// ```
 #[derive(Clone, Debug)]
 pub struct RocCurve {
+    distances: Vec<f32>,
     thresholds: Vec<f32>,
     accepted: Accepted,
 }
@@ -52,6 +53,7 @@ impl RocCurve {
         }
         Ok(Self {
             thresholds: thresholds_between(&distinct),
+            distances: distinct,
             accepted,
         })
     }
@@ -117,6 +119,11 @@ impl RocCurve {
     /// unlike pair's share, which this set cannot measure.
     pub fn tar_at_far(&self, far: f64) -> Option<f64> {
         self.accepted.tar_at_far(far)
+    }
+
+    /// The distinct distances, ascending.
+    pub(crate) fn distances(&self) -> &[f32] {
+        &self.distances
     }
 
     pub(crate) fn thresholds(&self) -> &[f32] {

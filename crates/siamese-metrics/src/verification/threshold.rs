@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::roc::RocCurve;
+use super::REPORTED_FARS;
+use super::roc::{RocCurve, RocPoint};
 use crate::error::{Error, Result};
 
 /// What a threshold is fitted to.
@@ -74,27 +75,83 @@ impl RocCurve {
     pub fn fit(&self, target: Target) -> Result<FittedThreshold> {
         let index = match target {
             Target::BestAccuracy => self.least(|i| -self.accuracy_at(i)),
-            Target::Eer => self.least(|i| {
-                let point = self.point(i);
-                (point.far - (1.0 - point.tar)).abs()
-            }),
+            Target::Eer => self.equal_errors(),
             Target::Far(far) => self.last_within(far)?,
         };
+        Ok(self.fitted(target, index))
+    }
+
+    fn fitted(&self, target: Target, index: usize) -> FittedThreshold {
         let point = self.point(index);
-        Ok(FittedThreshold {
+        FittedThreshold {
             value: point.threshold,
             target,
             far: point.far,
             frr: 1.0 - point.tar,
             accuracy: self.accuracy_at(index),
             pairs: self.like_pairs() + self.unlike_pairs(),
-        })
+        }
+    }
+
+    /// Thresholds to choose from: where errors are equal, and at each of [`REPORTED_FARS`] that the unlike pairs can
+    /// measure. Their true accept rates are the figures `tar_at_far_…`.
+    ///
+    /// ```
+    /// use siamese_metrics::verification::RocCurve;
+    ///
+    /// let distances: Vec<f32> = (0..20).map(|i| i as f32).collect();
+    /// let like: Vec<bool> = (0..20).map(|i| i < 9 || i == 15).collect();
+    /// let choices = RocCurve::new(&distances, &like)?.choices();
+    /// // ten unlike pairs measure a rate of 0.1, not one of 0.01
+    /// assert_eq!(choices.len(), 2);
+    /// assert_eq!((choices[1].value, choices[1].frr), (8.5, 1.0 - 0.9));
+    /// # Ok::<(), siamese_metrics::Error>(())
+    /// ```
+    pub fn choices(&self) -> Vec<FittedThreshold> {
+        let equal = Some(self.fitted(Target::Eer, self.equal_errors()));
+        let within = REPORTED_FARS.iter().map(|&(far, _)| {
+            let tar = self.tar_at_far(far)?;
+            Some(self.fitted(Target::Far(far), self.first_reaching(tar)))
+        });
+        [equal].into_iter().chain(within).flatten().collect()
+    }
+
+    /// How the pairs come out at any threshold: the shares called the same there.
+    ///
+    /// ```
+    /// use siamese_metrics::verification::RocCurve;
+    ///
+    /// let curve = RocCurve::new(&[0.1, 0.4, 0.35, 0.8], &[true, true, false, false])?;
+    /// let point = curve.at(0.36);
+    /// assert_eq!((point.threshold, point.far, point.tar), (0.36, 0.5, 0.5));
+    /// # Ok::<(), siamese_metrics::Error>(())
+    /// ```
+    pub fn at(&self, threshold: f32) -> RocPoint {
+        let closer = |&distance: &f32| is_same(distance, threshold);
+        let accepting = self.distances().partition_point(closer);
+        RocPoint {
+            threshold,
+            ..self.point(accepting)
+        }
     }
 
     fn accuracy_at(&self, i: usize) -> f64 {
         let (like, unlike) = (self.like_pairs() as f64, self.unlike_pairs() as f64);
         let point = self.point(i);
         ((point.tar * like).round() + ((1.0 - point.far) * unlike).round()) / (like + unlike)
+    }
+
+    /// The operating point where FAR and FRR are nearest.
+    fn equal_errors(&self) -> usize {
+        self.least(|i| {
+            let point = self.point(i);
+            (point.far - (1.0 - point.tar)).abs()
+        })
+    }
+
+    /// The first operating point whose TAR is at least `tar`.
+    fn first_reaching(&self, tar: f64) -> usize {
+        self.least(|i| f64::from(u8::from(self.point(i).tar < tar)))
     }
 
     /// The first operating point at which `cost` is least.
@@ -126,6 +183,6 @@ impl RocCurve {
                 why,
             });
         };
-        Ok(self.least(|i| if self.point(i).tar >= tar { 0.0 } else { 1.0 }))
+        Ok(self.first_reaching(tar))
     }
 }

@@ -5,8 +5,10 @@ mod synthetic;
 
 use std::path::PathBuf;
 
+use siamese_metrics::Figure;
 use siamese_report::{
-    Banner, CompareReport, ComparedRun, EventWriter, Figure, Level, ModelCard, Projector, RunReport,
+    Banner, CompareReport, ComparedRun, EventWriter, Level, ModelCard, Projector, RunReport,
+    SetFigures,
 };
 
 fn main() -> anyhow::Result<()> {
@@ -14,11 +16,11 @@ fn main() -> anyhow::Result<()> {
         .nth(1)
         .map_or_else(|| "demo-report".into(), PathBuf::from);
     std::fs::create_dir_all(&folder)?;
-    let run = synthetic::run("demo (synthetic data)", 1, 0.75);
+    let run = synthetic::run("demo (synthetic data)", 1, 0.75)?;
     run.write(folder.join("report.html"))?;
     early(&run).write(folder.join("early.html"))?;
-    collapsed().write(folder.join("collapsed.html"))?;
-    compare(&run).write(folder.join("compare.html"))?;
+    collapsed()?.write(folder.join("collapsed.html"))?;
+    compare(&run)?.write(folder.join("compare.html"))?;
     card(&run).write(folder.join("README.md"))?;
     events(&run, &folder)?;
     projector(&run, &folder)?;
@@ -39,8 +41,8 @@ fn early(run: &RunReport) -> RunReport {
 }
 
 /// A run that learned nothing, on the bundled sample.
-fn collapsed() -> RunReport {
-    let mut run = synthetic::run("collapsed (synthetic data)", 2, 0.0);
+fn collapsed() -> anyhow::Result<RunReport> {
+    let mut run = synthetic::run("collapsed (synthetic data)", 2, 0.0)?;
     run.banners = vec![
         Banner::bundled_sample(),
         Banner::collapse(
@@ -51,29 +53,26 @@ fn collapsed() -> RunReport {
     let halves = ["seen classes", "unseen classes"];
     run.figures = halves
         .iter()
-        .flat_map(|split| {
-            [
-                Figure::new("roc_auc", 0.5031)
-                    .with_interval(0.4891, 0.5172)
-                    .on(split),
-                Figure::new("eer", 0.4984)
-                    .with_interval(0.485, 0.511)
-                    .on(split),
-                Figure::new("recall_at_1", 0.0112).on(split),
-            ]
+        .map(|set| {
+            let figures = vec![
+                Figure::new("roc_auc", 0.5031).with_interval(0.4891, 0.5172),
+                Figure::new("eer", 0.4984).with_interval(0.485, 0.511),
+                Figure::new("recall_at_1", 0.0112),
+            ];
+            SetFigures::on(set, figures)
         })
         .collect();
-    run
+    Ok(run)
 }
 
-fn compare(run: &RunReport) -> CompareReport {
+fn compare(run: &RunReport) -> anyhow::Result<CompareReport> {
     let others = [
         ("longer-schedule-with-a-name-that-goes-on", 3, 0.95),
         ("margin 0.5", 4, 0.7),
     ];
     let mut runs = vec![ComparedRun::from(run)];
     for (at, (name, seed, skill)) in others.into_iter().enumerate() {
-        let mut other = synthetic::run(name, seed, skill);
+        let mut other = synthetic::run(name, seed, skill)?;
         other.config["loss"]["margin"] = serde_json::json!(0.5 * at as f64 + 0.5);
         runs.push(ComparedRun::from(&other));
     }
@@ -82,18 +81,18 @@ fn compare(run: &RunReport) -> CompareReport {
         title: "Synthetic data".into(),
         text: "All numbers on this page are made up.".into(),
     };
-    CompareReport {
+    Ok(CompareReport {
         runs,
         banners: vec![banner],
         ..Default::default()
-    }
+    })
 }
 
 fn card(run: &RunReport) -> ModelCard {
     ModelCard {
         name: run.name.clone(),
         summary: "A demonstration of the model card; all its numbers are made up.".into(),
-        license: "mit".into(),
+        license: Some("mit".into()),
         data_name: "synthetic".into(),
         input: "32×32 RGB".into(),
         architecture: "four convolutional blocks, 128-d embedding".into(),

@@ -1,8 +1,10 @@
 //! Made-up results: shapes for pictures, bell curves for distances.
 
+use siamese_metrics::Figure;
+use siamese_metrics::verification::RocCurve;
 use siamese_report::{
-    Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Figure, Level,
-    Neighbour, Neighbours, PairDistances, RocPoint, RunReport, Thumbnail,
+    Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Level, Neighbour,
+    Neighbours, PairDistances, RunReport, SetFigures, Thumbnail,
 };
 
 const SUPERCLASSES: [&str; 20] = [
@@ -51,11 +53,11 @@ impl Chance {
 }
 
 /// A whole report whose every number is made up. `skill` 0 is chance, 1 is very good.
-pub(crate) fn run(name: &str, seed: u64, skill: f64) -> RunReport {
+pub(crate) fn run(name: &str, seed: u64, skill: f64) -> anyhow::Result<RunReport> {
     let chance = &mut Chance(seed);
     let distances = distances(chance, skill);
-    let roc = roc(&distances);
-    RunReport {
+    let curve = curve(&distances)?;
+    Ok(RunReport {
         name: name.into(),
         data: "Synthetic data: every number and picture on this page is made up".into(),
         banners: vec![Banner {
@@ -63,7 +65,7 @@ pub(crate) fn run(name: &str, seed: u64, skill: f64) -> RunReport {
             title: "Synthetic data".into(),
             text: "This page shows what a report looks like. No model was trained.".into(),
         }],
-        figures: figures(&roc, skill),
+        figures: vec![SetFigures::new(figures(&curve, skill))],
         figures_note: "5,000 like and 5,000 unlike pairs of the test split; the threshold was \
                        fitted on validation; intervals by 1,000 bootstraps over classes."
             .into(),
@@ -91,11 +93,14 @@ pub(crate) fn run(name: &str, seed: u64, skill: f64) -> RunReport {
             ("an epoch", "24.1 s"),
             ("images per second", "623"),
         ]),
-        reproduce: vec!["cargo xtask train-cifar100 --preset quick --seed 7".into()],
-        roc,
+        reproduce: vec!["siamese train shapes/ --seed 7".into()],
+        roc: curve.thinned(400),
+        operating_point: Some(curve.at(THRESHOLD as f32)),
+        choices: curve.choices(),
         distances: Some(distances),
+        losses_comparable: true,
         ..Default::default()
-    }
+    })
 }
 
 fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -104,26 +109,22 @@ fn pairs(rows: &[(&str, &str)]) -> Vec<(String, String)> {
         .collect()
 }
 
-fn figures(roc: &[RocPoint], skill: f64) -> Vec<Figure> {
+fn figures(curve: &RocCurve, skill: f64) -> Vec<Figure> {
     let figure = |name: &str, value: f64, half: f64| {
         Figure::new(name, value).with_interval(value - half, value + half)
     };
-    let auc: f64 = roc
-        .windows(2)
-        .map(|two| (two[1].far - two[0].far) * (two[1].tar + two[0].tar) / 2.0)
-        .sum();
-    let worse = |point: &&RocPoint| point.far.max(1.0 - point.tar);
-    let eer = roc
-        .iter()
-        .min_by(|a, b| worse(a).total_cmp(&worse(b)))
-        .map_or(0.5, |p| worse(&p));
+    let eer = curve.eer();
     vec![
-        figure("roc_auc", auc, 0.006),
+        figure("roc_auc", curve.roc_auc(), 0.006),
         figure("accuracy", 1.0 - eer, 0.008),
         figure("eer", eer, 0.007),
         figure("recall_at_1", 0.01 + 0.6 * skill, 0.012),
         figure("map_at_r", 0.01 + 0.35 * skill, 0.009),
-        figure("tar_at_far_1e-3", 0.3 * skill, 0.03),
+        figure(
+            "tar_at_far_1e-2",
+            curve.tar_at_far(1e-2).unwrap_or(0.0),
+            0.03,
+        ),
         Figure::new("threshold", THRESHOLD),
     ]
 }
@@ -168,26 +169,14 @@ fn distances(chance: &mut Chance, skill: f64) -> PairDistances {
         distance: "Euclidean".into(),
         like: draw(0.62 - 0.25 * skill, 0.16),
         unlike: draw(0.62 + 0.35 * skill, 0.2),
-        threshold: Some(THRESHOLD),
     }
 }
 
-fn roc(pairs: &PairDistances) -> Vec<RocPoint> {
-    let share = |values: &[f32], threshold: f64| {
-        let below = values
-            .iter()
-            .filter(|&&value| f64::from(value) < threshold)
-            .count();
-        below as f64 / values.len() as f64
-    };
-    (0..=400)
-        .map(|step| step as f64 * 0.005)
-        .map(|threshold| RocPoint {
-            threshold,
-            far: share(&pairs.unlike, threshold),
-            tar: share(&pairs.like, threshold),
-        })
-        .collect()
+fn curve(pairs: &PairDistances) -> anyhow::Result<RocCurve> {
+    let like = pairs.like.iter().map(|&distance| (distance, true));
+    let unlike = pairs.unlike.iter().map(|&distance| (distance, false));
+    let (distances, kinds): (Vec<f32>, Vec<bool>) = like.chain(unlike).unzip();
+    Ok(RocCurve::new(&distances, &kinds)?)
 }
 
 fn calibration(chance: &mut Chance) -> Vec<CalibrationBin> {

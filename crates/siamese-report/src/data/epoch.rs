@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct EpochRow {
     /// The epoch as it is to be shown (the first is 1).
     pub epoch: usize,
-    /// Mean loss over the training pairs.
+    /// Mean of the training loss over the epoch.
     pub train_loss: f64,
-    /// Mean loss over the validation pairs.
+    /// Mean loss of a validation pair, where the objective has one.
     pub validation_loss: Option<f64>,
     /// Area under the validation ROC curve, 0 to 1.
     pub roc_auc: Option<f64>,

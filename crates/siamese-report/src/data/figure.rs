@@ -1,13 +1,46 @@
-//! One number of a result, under its standard name.
+//! Figures as a report shows them: what they were measured on, and what a person calls them.
 
 use serde::{Deserialize, Serialize};
+use siamese_metrics::Figure;
+
+/// The figures of one set of images: a column where a report shows several sets.
+///
+/// ```
+/// use siamese_metrics::Figure;
+/// use siamese_report::SetFigures;
+///
+/// let seen = SetFigures::on("seen classes", vec![Figure::new("eer", 0.12)]);
+/// assert_eq!(seen.set, "seen classes");
+/// assert!(SetFigures::new(vec![]).set.is_empty());
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SetFigures {
+    /// What they were measured on: "seen classes"; a lone set may go without a name.
+    pub set: String,
+    /// The figures, in the order in which they are shown; shares and rates are 0 to 1.
+    pub figures: Vec<Figure>,
+}
+
+impl SetFigures {
+    /// The figures of the only set.
+    pub fn new(figures: Vec<Figure>) -> Self {
+        Self::on("", figures)
+    }
+
+    /// The figures of one of several sets.
+    pub fn on(set: &str, figures: Vec<Figure>) -> Self {
+        Self {
+            set: set.into(),
+            figures,
+        }
+    }
+}
 
 /// Which way a figure gets better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
     /// Accuracy, AUC, recall.
-    #[default]
     Higher,
     /// Error rates, losses.
     Lower,
@@ -15,66 +48,9 @@ pub enum Direction {
     Neither,
 }
 
-/// A figure of merit, with its 95 % interval where it has one.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Figure {
-    /// Standard name, as in `result.json`: `roc_auc`, `eer`, `recall_at_1`, …
-    pub name: String,
-    /// What a person reads: "ROC AUC".
-    pub label: String,
-    /// The value; shares and rates are 0 to 1.
-    pub value: f64,
-    /// The 95 % interval.
-    pub interval: Option<(f64, f64)>,
-    /// What it was measured on, where a report shows several: "seen classes", "unseen classes".
-    pub split: String,
-    /// Which way it gets better.
-    pub direction: Direction,
-}
-
-impl Figure {
-    /// A figure under a standard name, with the label and direction that go with the name.
-    ///
-    /// ```
-    /// use siamese_report::{Direction, Figure};
-    ///
-    /// let eer = Figure::new("eer", 0.12).with_interval(0.11, 0.13);
-    /// assert_eq!(eer.label, "Equal error rate");
-    /// assert_eq!(eer.direction, Direction::Lower);
-    /// assert_eq!(Figure::new("recall_at_10", 0.8).label, "Recall@10");
-    /// assert_eq!(Figure::new("few_shot_5way_1shot", 0.5).label, "5-way 1-shot accuracy");
-    /// ```
-    pub fn new(name: &str, value: f64) -> Self {
-        let (label, direction) = described(name);
-        Self {
-            name: name.into(),
-            label,
-            value,
-            direction,
-            ..Self::default()
-        }
-    }
-
-    /// Adds the 95 % interval.
-    pub fn with_interval(self, low: f64, high: f64) -> Self {
-        Self {
-            interval: Some((low, high)),
-            ..self
-        }
-    }
-
-    /// Says what it was measured on, where a report shows several.
-    pub fn on(self, split: &str) -> Self {
-        Self {
-            split: split.into(),
-            ..self
-        }
-    }
-}
-
-/// The label and direction of a standard name; an unknown name is shown with spaces.
-fn described(name: &str) -> (String, Direction) {
+/// What a person reads for a standard name, and which way that figure gets better; an unknown name is shown with
+/// spaces.
+pub(crate) fn described(name: &str) -> (String, Direction) {
     use Direction::{Higher, Lower, Neither};
     let known = match name {
         "accuracy" => ("Accuracy of balanced pairs", Higher),
@@ -121,5 +97,23 @@ fn described_family(name: &str) -> String {
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
         None => spaced,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_names_have_labels_and_directions() {
+        let eer = ("Equal error rate".to_string(), Direction::Lower);
+        assert_eq!(described("eer"), eer);
+        for (name, label) in [
+            ("recall_at_10", "Recall@10"),
+            ("few_shot_5way_1shot", "5-way 1-shot accuracy"),
+            ("some_other", "Some other"),
+        ] {
+            assert_eq!(described(name), (label.to_string(), Direction::Higher));
+        }
     }
 }

@@ -5,11 +5,14 @@ mod classes;
 mod epoch;
 mod figure;
 mod pairs;
+mod run;
 mod thumbnail;
 
 pub use banner::{Banner, Level};
 pub use classes::{ConfusionMap, EmbeddingMap, Neighbour, Neighbours};
 pub use epoch::EpochRow;
-pub use figure::{Direction, Figure};
-pub use pairs::{CalibrationBin, ExamplePair, PairDistances, RocPoint};
+pub use figure::SetFigures;
+pub(crate) use figure::{Direction, described};
+pub use pairs::{CalibrationBin, ExamplePair, PairDistances};
+pub use run::RunReport;
 pub use thumbnail::Thumbnail;

@@ -1,10 +1,10 @@
-//! Verification: distances of pairs, error curves, calibration, pairs to look at.
+//! Verification: distances of pairs, calibration, pairs to look at.
 
 use serde::{Deserialize, Serialize};
 
 use super::Thumbnail;
 
-/// Distances of like and of unlike pairs, and the threshold between them.
+/// Distances of like and of unlike pairs.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PairDistances {
@@ -14,19 +14,6 @@ pub struct PairDistances {
     pub like: Vec<f32>,
     /// Distances of pairs of different classes.
     pub unlike: Vec<f32>,
-    /// Pairs closer than this are called the same.
-    pub threshold: Option<f64>,
-}
-
-/// One point of a ROC curve; the DET curve is drawn from the same points.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct RocPoint {
-    /// Pairs closer than this are called the same.
-    pub threshold: f64,
-    /// False accept rate: share of unlike pairs called the same.
-    pub far: f64,
-    /// True accept rate: share of like pairs called the same (FRR is 1 − TAR).
-    pub tar: f64,
 }
 
 /// Pairs whose calibrated probability of "same" fell into one bin.

@@ -6,7 +6,7 @@ use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Pixel, Rgb, codecs::png};
 use serde::{Deserialize, Serialize};
 
-use crate::{ReportError, Result};
+use crate::error::{ReportError, Result};
 
 /// A picture of `height` rows of `width` pixels of `channels` bytes (1 = grey, 3 = RGB).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

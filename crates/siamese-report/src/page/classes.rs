@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::shell::{Section, figure};
 use crate::chart::{HeatGroup, HeatMap, MapPoint, Picture, ScatterMap, heat_map, scatter_map};
-use crate::data::{ConfusionMap, EmbeddingMap};
-use crate::run::RunReport;
+use crate::data::{ConfusionMap, EmbeddingMap, RunReport};
 use crate::text::{count, escape, plain};
 
 const CONFUSIONS_LISTED: usize = 14;

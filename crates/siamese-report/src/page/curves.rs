@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::shell::{Section, figure};
 use crate::chart::{Axis, Canvas, Mark, Series, Tone, line};
-use crate::data::EpochRow;
-use crate::run::RunReport;
+use crate::data::{EpochRow, RunReport};
 use crate::text::significant;
 
 /// A curve of one of an epoch's numbers.
@@ -17,9 +16,10 @@ pub(crate) struct Curve {
 }
 
 impl Curve {
-    pub(crate) const TRAIN_LOSS: Self = Self::new("Training loss", "mean loss of a pair", |row| {
-        Some(row.train_loss)
-    });
+    pub(crate) const TRAIN_LOSS: Self =
+        Self::new("Training loss", "mean loss in training", |row| {
+            Some(row.train_loss)
+        });
     pub(crate) const VALIDATION_LOSS: Self =
         Self::new("Validation loss", "mean loss of a pair", |row| {
             row.validation_loss
@@ -106,16 +106,12 @@ pub(super) fn curves(report: &RunReport) -> Option<Section> {
         return None;
     }
     let colour = Tone::LIKE;
-    let losses = [
-        ("validation", colour, Curve::VALIDATION_LOSS),
-        ("train", Tone::Muted, Curve::TRAIN_LOSS),
-    ];
     let scores = [
         ("AUC", colour, Curve::AUC),
         ("accuracy", Tone::Colour(2), Curve::ACCURACY),
     ];
     let mut body = String::from("<div class=\"sheet\">\n");
-    body.push_str(&overlaid(report, "Loss", losses));
+    body.push_str(&losses(report));
     body.push_str(&overlaid(report, "ROC AUC and accuracy", scores));
     for curve in [Curve::EER, Curve::RATE, Curve::SPREAD, Curve::ACTIVE] {
         body.push_str(&overlaid(report, curve.title, [("", colour, curve)]));
@@ -128,6 +124,22 @@ pub(super) fn curves(report: &RunReport) -> Option<Section> {
         short: "Training",
         body,
     })
+}
+
+/// Both losses in one chart where they are the same thing, else a chart each; training alone where validation has none.
+fn losses(report: &RunReport) -> String {
+    let (validation, training) = (Curve::VALIDATION_LOSS, Curve::TRAIN_LOSS);
+    let validated = !validation.points(&report.epochs).is_empty();
+    if validated && report.losses_comparable {
+        let both = [
+            ("validation", Tone::LIKE, validation),
+            ("train", Tone::Muted, training),
+        ];
+        return overlaid(report, "Loss", both);
+    }
+    [training, validation]
+        .map(|curve| overlaid(report, curve.title, [("", Tone::LIKE, curve)]))
+        .concat()
 }
 
 /// Curves of one unit in one chart, the first one's number in the caption; nothing where nothing

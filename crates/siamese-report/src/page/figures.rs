@@ -2,32 +2,25 @@
 
 use std::fmt::Write as _;
 
+use siamese_metrics::{Figure, Interval, find};
+
 use super::shell::Section;
-use crate::data::{Direction, Figure};
-use crate::run::RunReport;
+use crate::data::{Direction, RunReport, described};
 use crate::text::{escape, px, significant};
 
 pub(super) fn result(report: &RunReport) -> Option<Section> {
-    if report.figures.is_empty() {
+    if report.figures.iter().all(|set| set.figures.is_empty()) {
         return None;
     }
-    let splits = splits(&report.figures);
-    let table = if splits.len() > 1 {
-        let columns: Vec<(String, Vec<Figure>)> = splits
-            .iter()
-            .map(|split| {
-                let own = report
-                    .figures
-                    .iter()
-                    .filter(|f| f.split == *split)
-                    .cloned()
-                    .collect();
-                (escape(split), own)
-            })
-            .collect();
-        comparison_table(&columns, false)
-    } else {
-        table(&report.figures)
+    let table = match &report.figures[..] {
+        [only] if only.set.is_empty() => table(&only.figures),
+        several => {
+            let columns: Vec<(String, &[Figure])> = several
+                .iter()
+                .map(|column| (escape(&column.set), &column.figures[..]))
+                .collect();
+            comparison_table(&columns, false)
+        }
     };
     let note = match report.figures_note.as_str() {
         "" => String::new(),
@@ -41,15 +34,11 @@ pub(super) fn result(report: &RunReport) -> Option<Section> {
     })
 }
 
-/// One line made of the figures: how well pairs are told apart.
-pub(super) fn verdict(figures: &[Figure]) -> String {
-    let find = |name: &str| {
-        figures
-            .iter()
-            .find(|f| f.name == name && f.value.is_finite())
-    };
+/// One line made of the first set's figures: how well pairs are told apart.
+pub(super) fn verdict(report: &RunReport) -> String {
+    let find = |name: &str| first_set(report, name).filter(|figure| figure.value.is_finite());
     let with_interval = |figure: &Figure| match figure.interval {
-        Some((low, high)) => format!(
+        Some(Interval { low, high }) => format!(
             "{} (95% interval {} to {})",
             standing(figure.value),
             standing(low),
@@ -93,14 +82,9 @@ fn standing(value: f64) -> String {
     }
 }
 
-fn splits(figures: &[Figure]) -> Vec<String> {
-    let mut splits: Vec<String> = Vec::new();
-    for figure in figures {
-        if !splits.contains(&figure.split) {
-            splits.push(figure.split.clone());
-        }
-    }
-    splits
+/// The figure called `name` of the set that the page's charts are of.
+pub(super) fn first_set<'a>(report: &'a RunReport, name: &str) -> Option<&'a Figure> {
+    find(&report.figures.first()?.figures, name)
 }
 
 fn table(figures: &[Figure]) -> String {
@@ -110,19 +94,16 @@ fn table(figures: &[Figure]) -> String {
          <th scope=\"col\" class=\"whisker-cell\">0 to 1</th></tr></thead>\n<tbody>\n",
     );
     for figure in figures {
+        let (label, direction) = described(&figure.name);
         let _ = writeln!(
             html,
             "<tr><th scope=\"row\" title=\"{}\">{}{}</th><td class=\"n\">{}</td><td class=\"interval\">{}</td><td class=\"whisker-cell\">{}</td></tr>",
             escape(&figure.name),
-            escape(label_of(figure)),
-            if figure.direction == Direction::Lower {
-                " <span class=\"interval\">↓</span>"
-            } else {
-                ""
-            },
+            escape(&label),
+            arrow(direction),
             standing(figure.value),
             interval(figure),
-            whisker(figure)
+            whisker(figure, direction)
         );
     }
     html.push_str(
@@ -131,33 +112,34 @@ fn table(figures: &[Figure]) -> String {
     html
 }
 
-fn label_of(figure: &Figure) -> &str {
-    if figure.label.is_empty() {
-        &figure.name
-    } else {
-        &figure.label
+/// Says so where less is better.
+fn arrow(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Lower => " <span class=\"interval\">↓</span>",
+        Direction::Higher | Direction::Neither => "",
     }
 }
 
 fn interval(figure: &Figure) -> String {
     match figure.interval {
-        Some((low, high)) => format!("{} – {}", standing(low), standing(high)),
+        Some(Interval { low, high }) => format!("{} – {}", standing(low), standing(high)),
         None => String::new(),
     }
 }
 
 /// The value as a dot and its interval as a bar, between 0 and 1.
-fn whisker(figure: &Figure) -> String {
+fn whisker(figure: &Figure, direction: Direction) -> String {
     let share = |value: f64| (0.0..=1.0).contains(&value);
-    if !share(figure.value) || figure.direction == Direction::Neither {
+    if !share(figure.value) || direction == Direction::Neither {
         return String::new();
     }
     let x = |value: f64| px(5.0 + value.clamp(0.0, 1.0) * 160.0);
     let mut svg = String::from(
         r#"<svg class="whisker" viewBox="0 0 170 18" aria-hidden="true"><path class="track" d="M5 9H165M5 5v8M165 5v8M85 7v4"/>"#,
     );
-    if let Some((low, high)) = figure.interval.filter(|(low, high)| low <= high) {
-        let _ = write!(svg, r#"<path class="span" d="M{} 9H{}"/>"#, x(low), x(high));
+    if let Some(span) = figure.interval.filter(|span| span.low <= span.high) {
+        let (low, high) = (x(span.low), x(span.high));
+        let _ = write!(svg, r#"<path class="span" d="M{low} 9H{high}"/>"#);
     }
     let _ = write!(
         svg,
@@ -167,11 +149,11 @@ fn whisker(figure: &Figure) -> String {
     svg
 }
 
-/// Figures side by side, one column per run or split (its head is HTML), one row per name. With
+/// Figures side by side, one column per run or set (its head is HTML), one row per name. With
 /// `mark_best` the best of each row is set in bold.
-pub(crate) fn comparison_table(columns: &[(String, Vec<Figure>)], mark_best: bool) -> String {
+pub(crate) fn comparison_table(columns: &[(String, &[Figure])], mark_best: bool) -> String {
     let mut rows: Vec<&Figure> = Vec::new();
-    for figure in columns.iter().flat_map(|(_, figures)| figures) {
+    for figure in columns.iter().flat_map(|(_, figures)| *figures) {
         if !rows.iter().any(|row| row.name == figure.name) {
             rows.push(figure);
         }
@@ -186,23 +168,20 @@ pub(crate) fn comparison_table(columns: &[(String, Vec<Figure>)], mark_best: boo
     for row in rows {
         let own: Vec<Option<&Figure>> = columns
             .iter()
-            .map(|(_, figures)| figures.iter().find(|figure| figure.name == row.name))
+            .map(|(_, figures)| find(figures, &row.name))
             .collect();
+        let (label, direction) = described(&row.name);
         let best = if mark_best {
-            best_of(&own, row.direction)
+            best_of(&own, direction)
         } else {
             None
         };
-        let arrow = if row.direction == Direction::Lower {
-            " <span class=\"interval\">↓</span>"
-        } else {
-            ""
-        };
         let _ = write!(
             html,
-            "<tr><th scope=\"row\" title=\"{}\">{}{arrow}</th>",
+            "<tr><th scope=\"row\" title=\"{}\">{}{}</th>",
             escape(&row.name),
-            escape(label_of(row))
+            escape(&label),
+            arrow(direction)
         );
         for figure in &own {
             html.push_str(&match figure {

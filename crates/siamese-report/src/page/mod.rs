@@ -15,8 +15,7 @@ pub(crate) use settings::flatten;
 pub(crate) use shell::{Head, Section, figure, page};
 pub(crate) use verification::percent_axis;
 
-use crate::run::RunReport;
-
+use crate::data::RunReport;
 /// The report of one run.
 pub(crate) fn run_page(report: &RunReport) -> String {
     let sections: Vec<Section> = [
@@ -34,7 +33,7 @@ pub(crate) fn run_page(report: &RunReport) -> String {
     .flatten()
     .collect();
     let verdict = if report.verdict.is_empty() {
-        figures::verdict(&report.figures)
+        figures::verdict(report)
     } else {
         report.verdict.clone()
     };

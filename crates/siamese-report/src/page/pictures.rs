@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 
 use super::shell::Section;
-use crate::data::{ExamplePair, Neighbours, Thumbnail};
-use crate::run::RunReport;
+use crate::data::{ExamplePair, Neighbours, RunReport, Thumbnail};
 use crate::text::{escape, plain, significant};
 
 pub(super) fn examples(report: &RunReport) -> Option<Section> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::shell::Section;
-use crate::run::RunReport;
+use crate::data::RunReport;
 use crate::text::escape;
 
 pub(super) fn reproduce(report: &RunReport) -> Option<Section> {

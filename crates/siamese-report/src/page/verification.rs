@@ -1,11 +1,12 @@
 //! Pairs told apart: distances, errors by threshold, ROC, DET, calibration.
 
-use std::fmt::Write as _;
+use siamese_metrics::Figure;
+use siamese_metrics::verification::{RocPoint, Target};
 
+use super::figures::first_set;
 use super::shell::{Section, figure};
 use crate::chart::{Axis, Canvas, Mark, Sample, Scale, Series, Tone, histogram, line};
-use crate::data::{CalibrationBin, PairDistances, RocPoint};
-use crate::run::RunReport;
+use crate::data::{CalibrationBin, PairDistances, RunReport};
 use crate::text::{count, plain, significant};
 
 const FAR: &str = "unlike pairs called the same (FAR)";
@@ -15,10 +16,12 @@ const TAR: &str = "like pairs called the same (TAR)";
 const DET_ENDS: (f64, f64) = (0.0005, 0.6);
 
 pub(super) fn pairs(report: &RunReport) -> Option<Section> {
-    let threshold = report.distances.as_ref().and_then(|pairs| pairs.threshold);
+    let threshold = report
+        .operating_point
+        .map(|point| f64::from(point.threshold));
     let mut figures = String::new();
     if let Some(pairs) = &report.distances {
-        figures.push_str(&distances(pairs));
+        figures.push_str(&distances(pairs, threshold));
     }
     if !report.roc.is_empty() {
         let name = report
@@ -26,9 +29,11 @@ pub(super) fn pairs(report: &RunReport) -> Option<Section> {
             .as_ref()
             .map_or("", |pairs| pairs.distance.as_str());
         figures.push_str(&errors_by_threshold(&report.roc, name, threshold));
-        figures.push_str(&choose(&report.roc, threshold));
         figures.push_str(&roc(report));
-        figures.push_str(&det(&report.roc));
+        figures.push_str(&det(report));
+    }
+    if report.operating_point.is_some() || !report.choices.is_empty() {
+        figures.push_str(&choose(report));
     }
     if !report.calibration.is_empty() {
         figures.push_str(&calibration(&report.calibration));
@@ -64,7 +69,7 @@ fn tall(title: &str, x: Axis, y: Axis) -> Canvas {
     Canvas::new(title, x, y).sized(360.0, 290.0)
 }
 
-fn distances(pairs: &PairDistances) -> String {
+fn distances(pairs: &PairDistances, threshold: Option<f64>) -> String {
     let y = Axis::new("share of pairs").percent();
     let canvas = tall(
         "Distances of like and unlike pairs",
@@ -83,8 +88,8 @@ fn distances(pairs: &PairDistances) -> String {
             tone: Tone::UNLIKE,
         },
     ];
-    let label = pairs.threshold.map(threshold_label);
-    let mark = pairs.threshold.zip(label.as_deref());
+    let label = threshold.map(threshold_label);
+    let mark = threshold.zip(label.as_deref());
     let (like, unlike) = (
         count(pairs.like.len() as u64),
         count(pairs.unlike.len() as u64),
@@ -103,12 +108,14 @@ fn errors_by_threshold(roc: &[RocPoint], distance: &str, threshold: Option<f64>)
         Series::new(
             "FAR",
             Tone::UNLIKE,
-            finite().map(|p| (p.threshold, p.far)).collect(),
+            finite().map(|p| (f64::from(p.threshold), p.far)).collect(),
         ),
         Series::new(
             "FRR",
             Tone::LIKE,
-            finite().map(|p| (p.threshold, 1.0 - p.tar)).collect(),
+            finite()
+                .map(|p| (f64::from(p.threshold), 1.0 - p.tar))
+                .collect(),
         ),
     ];
     let mark = |x: f64| Mark::At {
@@ -130,73 +137,65 @@ fn errors_by_threshold(roc: &[RocPoint], distance: &str, threshold: Option<f64>)
 }
 
 /// A table to choose a threshold from.
-fn choose(roc: &[RocPoint], threshold: Option<f64>) -> String {
-    let within = |most: f64| {
-        let points = roc
-            .iter()
-            .filter(|point| point.far <= most && point.threshold.is_finite());
-        points.max_by(|a, b| {
-            a.tar
-                .total_cmp(&b.tar)
-                .then(a.threshold.total_cmp(&b.threshold))
-        })
-    };
-    let own = threshold.and_then(|threshold| {
-        let below = roc.iter().filter(|point| point.threshold <= threshold);
-        below
-            .max_by(|a, b| a.threshold.total_cmp(&b.threshold))
-            .map(|p| RocPoint { threshold, ..*p })
-    });
-    let rows = [
-        ("this model’s", own),
-        ("equal errors", equal_error(roc).copied()),
-        ("FAR ≤ 10%", within(0.1).copied()),
-        ("FAR ≤ 1%", within(0.01).copied()),
-        ("FAR ≤ 0.1%", within(0.001).copied()),
-    ];
+fn choose(report: &RunReport) -> String {
     let mut html = String::from(
         "<div class=\"choose\"><p class=\"caption\"><b>Choose a threshold</b> <span>by the error that costs more</span></p><table><thead><tr><th scope=\"col\">aim</th>\
          <th scope=\"col\" class=\"n\">threshold</th><th scope=\"col\" class=\"n\">FAR</th>\
          <th scope=\"col\" class=\"n\">TAR</th></tr></thead><tbody>\n",
     );
-    for (aim, point) in rows {
-        let Some(point) = point.filter(|point| point.threshold.is_finite()) else {
-            continue;
-        };
-        let _ = writeln!(
-            html,
-            "<tr><th scope=\"row\">{aim}</th><td class=\"n\">{}</td><td class=\"n\">{}%</td><td class=\"n\">{}%</td></tr>",
-            plain(point.threshold, 3),
-            significant(point.far * 100.0, 2),
-            plain(point.tar * 100.0, 1)
+    if let Some(own) = report.operating_point {
+        html.push_str(&choice("this model’s", own.threshold, own.far, own.tar));
+    }
+    for fitted in &report.choices {
+        let aim = aim(fitted.target, report);
+        html.push_str(&choice(&aim, fitted.value, fitted.far, 1.0 - fitted.frr));
+    }
+    html.push_str("</tbody></table>");
+    if !report.choices.is_empty() {
+        html.push_str(
+            "<p class=\"lead\"><small>All that are named by an error are read off these very pairs: \
+             fit your own on pairs that you do not report.</small></p>",
         );
     }
-    html.push_str(
-        "</tbody></table><p class=\"lead\"><small>All but the first are read off these very pairs: \
-         fit your own on pairs that you do not report.</small></p></div>\n",
-    );
+    html.push_str("</div>\n");
     html
 }
 
-/// The point of a ROC curve where false accepts and false rejects are closest.
-fn equal_error(roc: &[RocPoint]) -> Option<&RocPoint> {
-    let gap = |point: &RocPoint| (point.far - (1.0 - point.tar)).abs();
-    let finite = roc.iter().filter(|point| gap(point).is_finite());
-    finite.min_by(|a, b| gap(a).total_cmp(&gap(b)))
+fn choice(aim: &str, threshold: f32, far: f64, tar: f64) -> String {
+    format!(
+        "<tr><th scope=\"row\">{aim}</th><td class=\"n\">{}</td><td class=\"n\">{}%</td><td class=\"n\">{}%</td></tr>\n",
+        plain(f64::from(threshold), 3),
+        significant(far * 100.0, 2),
+        plain(tar * 100.0, 1)
+    )
 }
 
-/// Marks the equal error rate on a curve; `below` says on which side there is room.
-fn equal_error_mark(roc: &[RocPoint], y: fn(&RocPoint) -> f64, below: bool) -> Vec<Mark> {
-    let mark = |point: &RocPoint| {
-        let rate = (point.far + 1.0 - point.tar) / 2.0;
-        Mark::Point {
-            x: point.far,
-            y: y(point),
-            label: format!("EER {}%", plain(rate * 100.0, 1)),
-            below,
-        }
+/// What a threshold was fitted to. Errors are equal between two thresholds rather than at one, so the rate at which
+/// they are is the figure's, beside the errors at the nearest threshold that there is.
+fn aim(target: Target, report: &RunReport) -> String {
+    match target {
+        Target::BestAccuracy => "fewest errors".into(),
+        Target::Eer => match first_set(report, "eer") {
+            Some(eer) => format!("equal errors ({})", equal_error_label(eer.value)),
+            None => "equal errors".into(),
+        },
+        Target::Far(far) => format!("FAR ≤ {}%", far * 100.0),
+    }
+}
+
+fn equal_error_label(rate: f64) -> String {
+    format!("EER {}%", plain(rate * 100.0, 1))
+}
+
+/// Marks the equal error rate, as the figures have it, on a curve; `below` says on which side there is room.
+fn equal_error_mark(report: &RunReport, y: fn(f64) -> f64, below: bool) -> Vec<Mark> {
+    let mark = |eer: &Figure| Mark::Point {
+        x: eer.value,
+        y: y(eer.value),
+        label: equal_error_label(eer.value),
+        below,
     };
-    equal_error(roc).map(mark).into_iter().collect()
+    first_set(report, "eer").map(mark).into_iter().collect()
 }
 
 fn roc(report: &RunReport) -> String {
@@ -209,25 +208,22 @@ fn roc(report: &RunReport) -> String {
         Series::new("", Tone::Muted, vec![(0.0, 0.0), (1.0, 1.0)]).dashed(),
         Series::new("", Tone::LIKE, points),
     ];
-    let auc = report
-        .figures
-        .iter()
-        .find(|figure| figure.name == "roc_auc");
+    let auc = first_set(report, "roc_auc");
     let area = auc.map_or_else(String::new, |auc| format!("area {}; ", plain(auc.value, 3)));
     let canvas = tall("ROC curve", percent_axis(FAR), percent_axis(TAR));
     let svg = line(
         &canvas,
         &series,
-        &equal_error_mark(&report.roc, |point| point.tar, true),
+        &equal_error_mark(report, |rate| 1.0 - rate, true),
     );
     figure("", "ROC", &format!("{area}dashed: chance"), &svg)
 }
 
-fn det(roc: &[RocPoint]) -> String {
+fn det(report: &RunReport) -> String {
     let (low, high) = DET_ENDS;
     let axis = |label: &str| Axis::new(label).scaled(Scale::Probit).range(low, high);
     let inside = |share: f64| (low..=high).contains(&share);
-    let points = roc.iter().map(|point| (point.far, 1.0 - point.tar));
+    let points = report.roc.iter().map(|point| (point.far, 1.0 - point.tar));
     let points = points
         .filter(|(far, frr)| inside(*far) && inside(*frr))
         .collect();
@@ -236,7 +232,7 @@ fn det(roc: &[RocPoint]) -> String {
     let svg = line(
         &canvas,
         &series,
-        &equal_error_mark(roc, |point| 1.0 - point.tar, false),
+        &equal_error_mark(report, |rate| rate, false),
     );
     figure("", "DET", "normal-deviate axes; lower left is better", &svg)
 }
