@@ -8,7 +8,9 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use siamese_core::candle::Device;
-use siamese_core::{Distance, Model, Provenance, Body, Stage, Stages, Threshold, Tower, TowerConfig};
+use siamese_core::{
+    Body, Distance, Model, Provenance, Stage, Stages, Threshold, Tower, TowerConfig,
+};
 use support::{json, siamese, small_config, text};
 
 /// Colours far apart, one for each class of pictures.

@@ -8,7 +8,6 @@ use siamese_core::metrics::{BootstrapConfig, Distance};
 use siamese_data::{ImageSet, OneShotRun};
 use siamese_embed::embed;
 
-
 /// Plays the runs with a model: a test image goes to the training image that is nearest by the model's distance.
 ///
 /// Grey images are given to a model of several channels in each of them.

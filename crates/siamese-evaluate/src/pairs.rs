@@ -8,7 +8,6 @@ use siamese_data::Pair;
 use siamese_embed::Embeddings;
 use siamese_report::{PairDistances, RunReport};
 
-
 /// Pairs shown of each kind: like and unlike, right and wrong.
 pub(crate) const EXAMPLES: usize = 6;
 /// Points of the ROC curve that are drawn.

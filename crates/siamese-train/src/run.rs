@@ -215,6 +215,7 @@ pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
             decay: decays && var.rank() > 1,
             name: format!("{prefix}.{name}"),
             var,
+            rate: 1.0,
         };
         trainable.map(param).collect::<Vec<_>>()
     };

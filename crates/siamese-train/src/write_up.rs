@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use siamese_evaluate::Evaluation;
-use siamese_report::{Banner, Figure, ModelCard, RunReport};
+use siamese_report::{Banner, ModelCard, RunReport, SetFigures};
 
 use crate::data::TestSet;
 use crate::folder::RunRecord;
@@ -35,6 +35,8 @@ fn report(
         figures_note: figures_note(run, summary),
         epochs: run.folder.epochs()?,
         best_epoch: Some(summary.best_epoch),
+        // both are of pairs, averaged alike; where the objective is none of pairs, only one is there
+        losses_comparable: true,
         config: serde_json::to_value(&run.config)?,
         environment: vec![
             ("device".into(), record.device.clone()),
@@ -76,15 +78,10 @@ fn banners(run: &Run, summary: &Summary) -> Vec<Banner> {
 }
 
 /// The figures of every test set, side by side where there are several.
-fn figures((tests, tested): Judged) -> Vec<Figure> {
+fn figures((tests, tested): Judged) -> Vec<SetFigures> {
     let sets = tests.iter().zip(tested);
-    sets.flat_map(|(set, evaluation)| {
-        evaluation
-            .report_figures()
-            .into_iter()
-            .map(|figure| figure.on(set.name))
-    })
-    .collect()
+    sets.map(|(set, evaluation)| SetFigures::on(set.name, evaluation.figures.clone()))
+        .collect()
 }
 
 fn card(
@@ -99,7 +96,7 @@ fn card(
     Ok(ModelCard {
         name: run.folder.name(),
         data_name: request.data.about.title.clone(),
-        data_id: request.data.about.hub.clone().unwrap_or_default(),
+        data_id: request.data.about.hub.clone(),
         data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         bundled_sample: summary.sample,
         input: format!(

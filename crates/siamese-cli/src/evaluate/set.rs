@@ -15,7 +15,7 @@ use siamese_evaluate::{
     EpisodeConfig, EvaluateConfig, Evaluation, evaluate, few_shot_figures, fit_threshold,
     halve_classes,
 };
-use siamese_report::{Banner, RunReport};
+use siamese_report::{Banner, RunReport, SetFigures};
 use siamese_train::{Divided, RunFolder, RunRecord, TrainConfig, TrainingData};
 
 use super::Arguments;
@@ -344,17 +344,9 @@ fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> 
         ..Default::default()
     };
     judged[0].fill(&mut report, images)?;
-    report.figures = material
-        .sets
-        .iter()
-        .zip(judged)
-        .flat_map(|((name, _), evaluation)| {
-            let figures = evaluation.report_figures();
-            figures
-                .into_iter()
-                .map(|figure| figure.on(name))
-                .collect::<Vec<_>>()
-        })
+    let sets = material.sets.iter().zip(judged);
+    report.figures = sets
+        .map(|((name, _), evaluation)| SetFigures::on(name, evaluation.figures.clone()))
         .collect();
     Ok(report)
 }
