@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use siamese_data::{
     ClassInSplit, Dataset, Duplicate, FileProblem, FolderReport, ImageSet, SoundnessReport, Twins,
@@ -21,6 +21,13 @@ const PICTURE: u32 = 128;
 
 const LONE: &str = "Classes with one picture: no like pair can be drawn from them";
 const EMPTY: &str = "Classes without a picture";
+
+/// `siamese data …`
+#[derive(Subcommand)]
+pub(crate) enum DataCommand {
+    /// Look for what makes figures wrong: leaks, twins, damaged files, classes too small
+    Check(Arguments),
+}
 
 /// Arguments of `siamese data check`.
 #[derive(Args)]
@@ -42,7 +49,7 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(DataCommand::Check(arguments): &DataCommand) -> Result<ExitCode> {
     let report = match &arguments.folder {
         Some(folder) => {
             let found = check_folder(folder)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use siamese_report::{CompareReport, ComparedRun, Figure};
+use siamese_report::{CompareReport, ComparedRun};
 use siamese_train::{RunFolder, Summary};
 
 /// Arguments of `siamese compare`.
@@ -42,16 +42,9 @@ fn read(folder: &RunFolder) -> Result<ComparedRun> {
     let reading = || format!("reading {} (is the run finished?)", path.display());
     let text = std::fs::read_to_string(&path).with_context(reading)?;
     let summary: Summary = serde_json::from_str(&text).with_context(reading)?;
-    let figure = |(name, figure): (&String, &siamese_train::SummaryFigure)| {
-        let shown = Figure::new(name, figure.value);
-        match figure.interval {
-            Some(interval) => shown.with_interval(interval.low, interval.high),
-            None => shown,
-        }
-    };
     Ok(ComparedRun {
         name: folder.name(),
-        figures: summary.figures.iter().map(figure).collect(),
+        figures: summary.figures,
         epochs: folder.epochs()?,
         best_epoch: Some(summary.best_epoch),
         config: serde_json::to_value(folder.record()?.config)?,

@@ -4,13 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use siamese_data::{
     Columns, Dataset, Listing, LoadOptions, OpenOptions, Origin, SourceChoice, fetch_cifar100,
     load_cifar100,
 };
-
-use crate::check;
 
 /// The data sets that the commands know by name.
 #[derive(Clone, Copy, ValueEnum)]
@@ -112,19 +110,6 @@ fn warn_of_sample(images: usize, fallback: Option<&str>) {
     eprintln!("│ Why: {reason}");
     eprintln!("│ The whole set: siamese fetch cifar100, or --data PATH");
     eprintln!("└──────────────────────────────────────────────────────────────────────────────");
-}
-
-/// `siamese data …`
-#[derive(Subcommand)]
-pub(crate) enum DataCommand {
-    /// Look for what makes figures wrong: leaks, twins, damaged files, classes too small
-    Check(check::Arguments),
-}
-
-/// Runs `siamese data …`.
-pub(crate) fn run(command: &DataCommand) -> Result<ExitCode> {
-    let DataCommand::Check(arguments) = command;
-    check::run(arguments)
 }
 
 /// Arguments of `siamese fetch`.

@@ -40,7 +40,7 @@ enum Command {
     Fetch(data::FetchArguments),
     /// Look after data sets
     #[command(subcommand)]
-    Data(data::DataCommand),
+    Data(check::DataCommand),
 }
 
 fn main() -> ExitCode {
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Fetch(arguments) => data::fetch(&arguments),
-        Command::Data(command) => data::run(&command),
+        Command::Data(command) => check::run(&command),
     };
     match result {
         Ok(code) => code,

@@ -6,7 +6,7 @@ use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate};
 
 use crate::data::TestSet;
 use crate::run::Run;
-use crate::summary::{Summary, by_name};
+use crate::summary::Summary;
 use crate::train::Request;
 use crate::write_up;
 
@@ -39,8 +39,10 @@ fn summary(run: &Run, request: &Request, tests: &[Evaluation], best_epoch: usize
     let tested = &tests[0];
     let alarm = run.position.alarm.as_ref();
     Summary {
-        figures: by_name(&tested.figures),
-        seen_classes: tests.get(1).map(|seen| by_name(&seen.figures)),
+        figures: tested.figures.clone(),
+        seen_classes: tests
+            .get(1)
+            .map_or_else(Vec::new, |seen| seen.figures.clone()),
         threshold: f64::from(tested.threshold),
         trained_on: run.trained_on.clone(),
         sample: request.data.about.sample,

@@ -32,5 +32,5 @@ pub use folder::{RunFolder, RunRecord};
 pub use plan::Plan;
 pub use schedule::Schedule;
 pub use stopping::{EarlyStopping, Monitor, StoppingConfig, Verdict};
-pub use summary::{Summary, SummaryFigure};
+pub use summary::Summary;
 pub use train::{Outcome, Request, train};

@@ -1,18 +1,18 @@
 //! The final figures of a run.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use siamese_core::metrics::{Figure, Interval};
+use siamese_core::metrics::Figure;
 use siamese_evaluate::FigureTable;
 
 /// The final figures of a run, as `result.json` holds them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Figures of the test images under their standard names; of unseen classes, if the run was split by classes.
-    pub figures: BTreeMap<String, SummaryFigure>,
-    /// The same figures for held-out images of the classes trained on, if the run was split by classes.
-    pub seen_classes: Option<BTreeMap<String, SummaryFigure>>,
+    #[serde(with = "by_name")]
+    pub figures: Vec<Figure>,
+    /// The same figures for held-out images of the classes trained on; empty unless the run was split by classes.
+    #[serde(with = "by_name", default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_classes: Vec<Figure>,
     /// The threshold, fitted on validation pairs, that the figures were measured with.
     pub threshold: f64,
     /// What the model was trained on.
@@ -35,15 +35,6 @@ pub struct Summary {
     pub alarm: Option<String>,
 }
 
-/// A figure with its 95 % interval, where it has one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SummaryFigure {
-    /// The figure.
-    pub value: f64,
-    /// Its 95 % interval by bootstrap over classes.
-    pub interval: Option<Interval>,
-}
-
 /// The figures that the short table at the end shows.
 const TABLE: [(&str, &str); 5] = [
     ("accuracy", "accuracy of balanced pairs"),
@@ -53,29 +44,15 @@ const TABLE: [(&str, &str); 5] = [
     ("recall_at_1", "recall@1"),
 ];
 
-/// Figures by their names.
-pub(crate) fn by_name(figures: &[Figure]) -> BTreeMap<String, SummaryFigure> {
-    let named = |figure: &Figure| {
-        let Figure {
-            name,
-            value,
-            interval,
-        } = figure.clone();
-        (name, SummaryFigure { value, interval })
-    };
-    figures.iter().map(named).collect()
-}
-
 impl std::fmt::Display for Summary {
     /// The short table, seen and unseen classes side by side where the run was split by classes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tested = plain(&self.figures);
-        let (table, of) = match &self.seen_classes {
-            None => (FigureTable::new(&[("test images", &tested)]), ""),
-            Some(seen) => {
+        let (table, of) = match &self.seen_classes[..] {
+            [] => (FigureTable::new(&[("test images", &self.figures)]), ""),
+            seen => {
                 let columns = [
-                    ("unseen classes", &tested[..]),
-                    ("seen classes", &plain(seen)),
+                    ("unseen classes", &self.figures[..]),
+                    ("seen classes", seen),
                 ];
                 (FigureTable::new(&columns), " of unseen classes")
             }
@@ -94,11 +71,55 @@ impl std::fmt::Display for Summary {
     }
 }
 
-fn plain(figures: &BTreeMap<String, SummaryFigure>) -> Vec<Figure> {
-    let figure = |(name, figure): (&String, &SummaryFigure)| Figure {
-        name: name.clone(),
-        value: figure.value,
-        interval: figure.interval,
-    };
-    figures.iter().map(figure).collect()
+/// Figures in a file: an object whose keys are their names.
+mod by_name {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use siamese_core::metrics::{Figure, Interval};
+
+    #[derive(Serialize, Deserialize)]
+    struct Numbers {
+        value: f64,
+        interval: Option<Interval>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(figures: &[Figure], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(figures.iter().map(|figure| {
+            let (value, interval) = (figure.value, figure.interval);
+            (&figure.name, Numbers { value, interval })
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Figure>, D::Error> {
+        // none in the files of earlier versions, where there are no seen classes
+        let named = Option::<BTreeMap<String, Numbers>>::deserialize(from)?.unwrap_or_default();
+        let figure = |(name, Numbers { value, interval })| Figure {
+            name,
+            value,
+            interval,
+        };
+        Ok(named.into_iter().map(figure).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_keyed_by_their_names_in_a_file_and_come_back() {
+        let text = r#"{ "figures": { "roc_auc": { "value": 0.9, "interval": { "low": 0.8, "high": 1.0 } } },
+            "seen_classes": null, "threshold": 0.5, "trained_on": "birds", "sample": false, "best_epoch": 1,
+            "epochs": 1, "seconds": 1.0, "test_pairs": 10, "test_images": 4, "seed": 0, "alarm": null }"#;
+        let mut summary: Summary = serde_json::from_str(text).unwrap();
+        let auc = Figure::new("roc_auc", 0.9).with_interval(0.8, 1.0);
+        assert_eq!(summary.figures, [auc]);
+        assert!(summary.seen_classes.is_empty());
+        summary.seen_classes = vec![Figure::new("eer", 0.25)];
+        let written = serde_json::to_value(&summary).unwrap();
+        assert_eq!(written["seen_classes"]["eer"]["value"], 0.25);
+        let read: Summary = serde_json::from_value(written).unwrap();
+        assert_eq!(read, summary);
+    }
 }

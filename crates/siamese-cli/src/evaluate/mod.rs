@@ -7,7 +7,7 @@ mod set;
 mod table;
 mod trials;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};

@@ -13,7 +13,7 @@ pub(super) fn result(report: &RunReport) -> Option<Section> {
         return None;
     }
     let table = match &report.figures[..] {
-        [only] if only.set.is_empty() => table(&only.figures),
+        [only] => table(&only.figures),
         several => {
             let columns: Vec<(String, &[Figure])> = several
                 .iter()
