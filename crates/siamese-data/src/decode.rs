@@ -4,25 +4,9 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::DataError;
-
-/// One decoded RGB picture.
-pub(crate) struct Picture {
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    /// (H, W, 3)
-    pub(crate) pixels: Vec<u8>,
-}
-
-/// Decodes a picture of any format the `image` crate was built with; grey becomes RGB.
-pub(crate) fn decode(encoded: &[u8]) -> Result<Picture, image::ImageError> {
-    let rgb = image::load_from_memory(encoded)?.into_rgb8();
-    Ok(Picture {
-        height: rgb.height() as usize,
-        width: rgb.width() as usize,
-        pixels: rgb.into_raw(),
-    })
-}
+use crate::error::DataError;
+use crate::folder::stretched;
+use crate::picture::{PictureLimits, decode};
 
 /// Pictures of one size, one after the other.
 pub(crate) struct Decoded {
@@ -42,13 +26,14 @@ pub(crate) fn decode_all(
     path: &Path,
 ) -> Result<Decoded, DataError> {
     let decode_row = |row: usize| {
-        decode(encoded[row].as_ref())
+        decode(encoded[row].as_ref(), &PictureLimits::default(), None)
             .map_err(|error| DataError::damaged(path, format!("row {row}: {error}")))
     };
     if encoded.is_empty() {
         return Err(DataError::damaged(path, "it has no rows"));
     }
-    let Picture { height, width, .. } = decode_row(0)?;
+    let first = decode_row(0)?;
+    let (height, width) = (first.height(), first.width());
 
     let size = height * width * 3;
     let mut pixels = vec![0; encoded.len() * size];
@@ -57,14 +42,14 @@ pub(crate) fn decode_all(
         .enumerate()
         .map(|(row, out)| {
             let picture = decode_row(row)?;
-            if (picture.height, picture.width) != (height, width) {
-                let (h, w) = (picture.height, picture.width);
+            let (h, w) = (picture.height(), picture.width());
+            if (h, w) != (height, width) {
                 return Err(DataError::damaged(
                     path,
                     format!("row {row} is {h}x{w} pixels, row 0 is {height}x{width}"),
                 ));
             }
-            out.copy_from_slice(&picture.pixels);
+            out.copy_from_slice(&stretched(&picture, (height, width)));
             Ok(())
         })
         .find_first(Result::is_err)

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::picture::PictureError;
+
 /// A failure of this crate. Each message names the path (or address) and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -36,6 +38,15 @@ pub enum DataError {
         path: PathBuf,
         /// What did not fit.
         reason: String,
+    },
+
+    /// A file is not read as a picture.
+    #[error("{} is not a readable picture: {reason}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: PictureError,
     },
 
     /// The hub could not be reached at all: no network, no such host, no answer in time.
@@ -116,6 +127,12 @@ impl DataError {
             path,
             source,
         }
+    }
+
+    /// Names the file of a [`PictureError`], for `map_err`.
+    pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
+        let path = path.to_path_buf();
+        move |reason| Self::Picture { path, reason }
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {

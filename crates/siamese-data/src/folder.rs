@@ -1,21 +1,17 @@
 //! Labelled images from a folder with one subfolder per class.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
-use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, ImageResult};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::error::DataError;
+use crate::image_set::ImageSet;
 use crate::locate::entries;
-use crate::{DataError, ImageSet, jpeg};
-
-const EXTENSIONS: [&str; 10] = [
-    "png", "jpg", "jpeg", "webp", "gif", "bmp", "pgm", "ppm", "pbm", "pnm",
-];
+use crate::picture::{
+    Colour, Fit, Framing, Picture, PictureLimits, decode_file, is_picture_name, probe_file,
+};
 
 /// A set read from a folder, with the files it is made of.
 #[derive(Clone, Debug)]
@@ -67,7 +63,7 @@ pub fn read_image_folder(
     let listing = Listing::of(folder);
     let size = size.map_or_else(|| listing.most_common_size(), Ok)?;
     let read = listing.files.par_iter().map(|(label, file)| {
-        let picture = read_picture(file, size);
+        let picture = read_stretched(file, size);
         (*label, file.clone(), picture)
     });
     let (mut pixels, mut labels, mut kept, mut problems) = (vec![], vec![], vec![], vec![]);
@@ -107,9 +103,9 @@ pub fn read_image_folder(
 ///
 /// # Errors
 ///
-/// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
+/// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataError> {
-    let (pixels, _) = read_picture(file, size).map_err(|error| unreadable(file, &error))?;
+    let (pixels, _) = read_stretched(file, size)?;
     Ok(pixels)
 }
 
@@ -118,12 +114,11 @@ pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataErro
 ///
 /// # Errors
 ///
-/// [`DataError::NotADataSet`] if the file is missing or no readable picture; the message names it.
+/// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usize)), DataError> {
-    let image = decode(file).map_err(|error| unreadable(file, &error))?;
-    let (height, width) = (image.height() as usize, image.width() as usize);
-    let size = within(most, (height, width));
-    Ok((resized(image, size), size))
+    let picture = decode_file(file, &PictureLimits::default(), None)?;
+    let size = within(most, (picture.height(), picture.width()));
+    Ok((stretched(&picture, size), size))
 }
 
 /// (height, width) in the same proportion, no side longer than `most`.
@@ -131,14 +126,6 @@ pub(crate) fn within(most: usize, (height, width): (usize, usize)) -> (usize, us
     let longest = height.max(width).max(most);
     let side = |length: usize| (length * most / longest).max(1);
     (side(height), side(width))
-}
-
-fn unreadable(file: &Path, error: &ImageError) -> DataError {
-    DataError::NotADataSet {
-        path: file.to_path_buf(),
-        expected: "a readable picture",
-        found: error.to_string(),
-    }
 }
 
 /// The files of a folder with one subfolder of pictures per class; none is opened yet.
@@ -175,7 +162,11 @@ impl Listing {
     ///
     /// [`DataError::NotADataSet`] if no file can be read.
     pub(crate) fn most_common_size(&self) -> Result<(usize, usize), DataError> {
-        let sizes = self.files.par_iter().filter_map(|(_, file)| size_of(file));
+        let size_of = |(_, file): &(u32, PathBuf)| {
+            let found = probe_file(file).ok()?;
+            Some((found.height, found.width))
+        };
+        let sizes = self.files.par_iter().filter_map(size_of);
         let mut counts = BTreeMap::new();
         for size in sizes.collect::<Vec<_>>() {
             *counts.entry(size).or_insert(0usize) += 1;
@@ -200,68 +191,28 @@ impl Listing {
 /// The files in `folder` that are named as pictures are.
 fn pictures(folder: &Path) -> Vec<PathBuf> {
     let mut files = entries(folder);
-    files.retain(|file| {
-        let extension = file.extension().unwrap_or_default().to_string_lossy();
-        EXTENSIONS.contains(&extension.to_lowercase().as_str())
-    });
+    files.retain(|file| is_picture_name(file));
     files
 }
 
-/// The (height, width) that a file says it has, upright.
-fn size_of(file: &Path) -> Option<(usize, usize)> {
-    let (decoder, orientation) = open(file).ok()?;
-    let (width, height) = decoder.dimensions();
-    let turned = matches!(
-        orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    );
-    let (height, width) = if turned {
-        (width, height)
-    } else {
-        (height, width)
-    };
-    Some((height as usize, width as usize))
-}
-
 /// The pixels of `file` at (height, width), and the size that it had.
-fn read_picture(file: &Path, size: (usize, usize)) -> ImageResult<(Vec<u8>, (usize, usize))> {
-    let image = decode(file)?;
-    let found = (image.height() as usize, image.width() as usize);
-    Ok((resized(image, size), found))
-}
-
-/// The picture in `file`, upright, at the size that it has.
-pub(crate) fn decode(file: &Path) -> ImageResult<DynamicImage> {
-    if jpeg::is_cut(file)? {
-        let reason = "the file ends before the picture does";
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason).into());
-    }
-    let (decoder, orientation) = open(file)?;
-    let mut image = DynamicImage::from_decoder(decoder)?;
-    image.apply_orientation(orientation);
-    Ok(image)
+fn read_stretched(
+    file: &Path,
+    size: (usize, usize),
+) -> Result<(Vec<u8>, (usize, usize)), DataError> {
+    let picture = decode_file(file, &PictureLimits::default(), None)?;
+    let found = (picture.height(), picture.width());
+    Ok((stretched(&picture, size), found))
 }
 
 /// RGB (H, W, C) of (height, width); a picture of another size is resized, not cropped.
-pub(crate) fn resized(image: DynamicImage, (height, width): (usize, usize)) -> Vec<u8> {
-    let (width, height) = (width as u32, height as u32);
-    let image = if (image.width(), image.height()) == (width, height) {
-        image
-    } else {
-        image.resize_exact(width, height, FilterType::CatmullRom)
-    };
-    image.into_rgb8().into_raw()
-}
-
-fn open(file: &Path) -> ImageResult<(impl ImageDecoder, Orientation)> {
-    let mut decoder = ImageReader::open(file)?
-        .with_guessed_format()?
-        .into_decoder()?;
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((decoder, orientation))
+pub(crate) fn stretched(picture: &Picture, (height, width): (usize, usize)) -> Vec<u8> {
+    picture.frame(&Framing {
+        height,
+        width,
+        colour: Colour::Rgb,
+        fit: Fit::Stretch,
+    })
 }
 
 #[cfg(test)]
@@ -292,7 +243,7 @@ mod tests {
         assert_eq!((read.set.height, read.set.width), (2, 3));
         // (H, W, C): the second value is the column, the third the row.
         let first = [7, 0, 0, 7, 1, 0, 7, 2, 0, 7, 0, 1, 7, 1, 1, 7, 2, 1];
-        assert_eq!(read.set.image(0), first);
+        assert_eq!(*read.set.image(0).unwrap(), first);
         assert!(read.files[1].ends_with("dog/a.png"));
 
         let [unreadable, odd] = read.problems.as_slice() else {
@@ -316,7 +267,11 @@ mod tests {
         save(folder.path(), "cat/a.png", 3, 2, 7);
         let read = read_image_folder(folder.path(), Some((5, 4))).unwrap();
         assert_eq!(
-            (read.set.height, read.set.width, read.set.image(0).len()),
+            (
+                read.set.height,
+                read.set.width,
+                read.set.image(0).unwrap().len()
+            ),
             (5, 4, 60)
         );
     }

@@ -14,13 +14,15 @@ mod folder;
 mod groups;
 mod hub;
 mod image_set;
-mod jpeg;
 mod loader;
 mod locate;
 mod one_shot;
 mod packed;
+mod packed_images;
 mod pairs;
 mod parquet_file;
+mod picture;
+mod pixel_store;
 mod prefetch;
 mod progress;
 mod rng;
@@ -42,7 +44,13 @@ pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use loader::{ImageBatch, ImageBatches, LoaderConfig, LoaderError, PairBatch, PairLoader};
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
+pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
 pub use pairs::{Pair, evaluation_pairs};
+pub use picture::{
+    Colour, Fit, Format, Framing, Picture, PictureError, PictureInfo, PictureLimits, decode,
+    is_picture_name, looks_like_picture, probe, probe_file, read_picture,
+};
+pub use pixel_store::PixelStore;
 pub use progress::Progress;
 pub use rng::stream;
 pub use sampler::{PairSampler, PairSamplerConfig};

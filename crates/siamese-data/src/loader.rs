@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
 use crate::augment::{AugmentConfig, AugmentError};
+use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::pairs::Pair;
 use crate::prefetch::Prefetch;
@@ -75,6 +76,14 @@ pub enum LoaderError {
     /// The system gave no thread.
     #[error("starting a loader thread")]
     Thread(#[from] std::io::Error),
+    /// An image could not be read.
+    #[error("preparing batch {batch}: {reason}")]
+    Read {
+        /// The batch it belongs to, counted from the start of the epoch.
+        batch: usize,
+        /// What failed.
+        reason: DataError,
+    },
     /// A background thread panicked.
     #[error("a loader thread panicked while preparing batch {batch}: {message}")]
     Panicked {
@@ -108,8 +117,9 @@ pub enum LoaderError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct PairLoader {
-    prefetch: Prefetch<PairBatch>,
+    prefetch: Prefetch<Result<PairBatch, DataError>>,
     next: usize,
+    failed: bool,
 }
 
 impl PairLoader {
@@ -141,21 +151,22 @@ impl PairLoader {
         let total = pairs.len() - skip;
         let (workers, ahead) = (config.workers, config.prefetch);
         let changes = stream(config.seed, "augmentation", &[config.epoch as u64]);
-        let make = move |i: usize, spare: Option<PairBatch>| {
-            let mut batch = spare.unwrap_or_default();
+        let make = move |i: usize, spare: Option<Result<PairBatch, _>>| {
+            let mut batch = spare.and_then(Result::ok).unwrap_or_default();
             let (pairs, first) = (&pairs[skip + i], first_image[skip + i]);
-            fill(&mut batch, &images, pairs, &config.augment, &changes, first);
-            batch
+            fill(&mut batch, &images, pairs, &config.augment, &changes, first)?;
+            Ok(batch)
         };
         Ok(Self {
             prefetch: Prefetch::start(total, workers, ahead, make)?,
             next: skip,
+            failed: false,
         })
     }
 
     /// Hands a used batch back, so that a coming one is made in its memory.
     pub fn recycle(&self, batch: PairBatch) {
-        self.prefetch.recycle(batch);
+        self.prefetch.recycle(Ok(batch));
     }
 
     /// The time for which batches were waited for so far: nearly nothing where the loader keeps up.
@@ -169,15 +180,27 @@ impl Iterator for PairLoader {
 
     /// The next batch; after an error there is none.
     fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
         let item = self.prefetch.next()?;
         let batch = self.next;
         self.next += 1;
-        Some(item.map_err(|message| LoaderError::Panicked { batch, message }))
+        let item = match item {
+            Ok(read) => read.map_err(|reason| LoaderError::Read { batch, reason }),
+            Err(message) => Err(LoaderError::Panicked { batch, message }),
+        };
+        self.failed = item.is_err();
+        Some(item)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // A panic in a thread would end the batches early.
-        let most = self.prefetch.remaining();
+        // A failure in a thread would end the batches early.
+        let most = if self.failed {
+            0
+        } else {
+            self.prefetch.remaining()
+        };
         (most.min(1), Some(most))
     }
 }
@@ -190,7 +213,7 @@ fn fill(
     augment: &AugmentConfig,
     changes: &ChaCha8Rng,
     first: u64,
-) {
+) -> Result<(), DataError> {
     let shape = (set.height, set.width, set.channels);
     let indices = || {
         let anchors = pairs.iter().map(|pair| pair.a);
@@ -210,17 +233,18 @@ fn fill(
 
     let outs = batch.images.chunks_exact_mut(set.image_len());
     for (i, (out, index)) in outs.zip(indices()).enumerate() {
-        let image = set.image(index as usize);
         if augment.is_identity() {
-            out.copy_from_slice(image);
+            set.copy_image(index as usize, out)?;
             continue;
         }
+        let image = set.image(index as usize)?;
         // Pair k of the epoch has images 2k and 2k + 1, wherever its batch begins.
         let (pair, side) = (i % pairs.len(), i / pairs.len());
         let mut rng = changes.clone();
         rng.set_stream(first + 2 * pair as u64 + side as u64);
-        augment.apply(image, shape, out, &mut rng);
+        augment.apply(&image, shape, out, &mut rng);
     }
+    Ok(())
 }
 
 fn check_indices(
@@ -249,7 +273,7 @@ pub struct ImageBatch {
 /// use siamese_data::{ImageBatches, ImageSet};
 ///
 /// let set = ImageSet::new(1, 1, 1, vec![10, 20, 30], vec![0, 0, 0], vec!["grey".into()])?;
-/// let batches: Vec<_> = ImageBatches::new(&set, &[2, 0, 1], 2)?.collect();
+/// let batches = ImageBatches::new(&set, &[2, 0, 1], 2)?.collect::<Result<Vec<_>, _>>()?;
 /// assert_eq!(batches[0].images, [30, 10]);
 /// assert_eq!(batches[1].images, [20]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -281,17 +305,21 @@ impl<'a> ImageBatches<'a> {
 }
 
 impl Iterator for ImageBatches<'_> {
-    type Item = ImageBatch;
+    type Item = Result<ImageBatch, DataError>;
 
-    fn next(&mut self) -> Option<ImageBatch> {
+    /// The next batch; an error where an image cannot be read.
+    fn next(&mut self) -> Option<Self::Item> {
         let indices = self.indices.next()?;
-        let mut images = Vec::with_capacity(indices.len() * self.set.image_len());
-        for &index in indices {
-            images.extend_from_slice(self.set.image(index as usize));
+        let mut images = vec![0; indices.len() * self.set.image_len()];
+        let outs = images.chunks_exact_mut(self.set.image_len());
+        for (out, &index) in outs.zip(indices) {
+            if let Err(error) = self.set.copy_image(index as usize, out) {
+                return Some(Err(error));
+            }
         }
         let label = |&index: &u32| self.set.labels[index as usize];
         let labels = indices.iter().map(label).collect();
-        Some(ImageBatch { images, labels })
+        Some(Ok(ImageBatch { images, labels }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
 use zip::ZipArchive;
 
 use crate::locate::entries;
+use crate::picture::{Colour, Fit, Framing, PictureLimits, decode};
 use crate::{DataError, ImageSet, sample};
 
 const LABELS: &str = "class_labels.txt";
@@ -172,21 +172,20 @@ impl Files {
         let mut pixels = Vec::new();
         let mut wanted = size;
         for name in names {
-            let mut image = image::load_from_memory(&self.read(name)?)
-                .map_err(|e| DataError::damaged(&self.path, format!("{name}: {e}")))?
-                .into_luma8();
-            let found = (image.height() as usize, image.width() as usize);
-            let (height, width) = *wanted.get_or_insert(found);
-            if found != (height, width) {
-                if size.is_none() {
-                    let (h, w) = found;
-                    let reason = format!("{name} is {h}x{w} pixels, others {height}x{width}");
-                    return Err(DataError::damaged(&self.path, reason));
-                }
-                let (height, width) = (height as u32, width as u32);
-                image = image::imageops::resize(&image, width, height, FilterType::CatmullRom);
+            let picture = decode(&self.read(name)?, &PictureLimits::default(), None)
+                .map_err(|e| DataError::damaged(&self.path, format!("{name}: {e}")))?;
+            let (h, w) = (picture.height(), picture.width());
+            let (height, width) = *wanted.get_or_insert((h, w));
+            if size.is_none() && (h, w) != (height, width) {
+                let reason = format!("{name} is {h}x{w} pixels, others {height}x{width}");
+                return Err(DataError::damaged(&self.path, reason));
             }
-            pixels.extend(image.into_raw());
+            pixels.extend(picture.frame(&Framing {
+                height,
+                width,
+                colour: Colour::Grey,
+                fit: Fit::Stretch,
+            }));
         }
         let (height, width) = wanted.unwrap_or_default();
         ImageSet::new(height, width, 1, pixels, labels, classes.to_vec())
@@ -253,9 +252,9 @@ mod tests {
         assert_eq!((runs.len(), runs[0].name.as_str()), (1, "run01"));
         assert_eq!(runs[0].training.labels, [0, 1]);
         assert_eq!(runs[0].test.labels, [1, 0]);
-        assert_eq!(runs[0].test.image(0), [30, 31, 32, 33, 34, 35]);
+        assert_eq!(*runs[0].test.image(0).unwrap(), [30, 31, 32, 33, 34, 35]);
         let resized = read_one_shot_runs(folder.path(), Some((4, 5))).unwrap();
-        assert_eq!(resized[0].training.image(1).len(), 20);
+        assert_eq!(resized[0].training.image(1).unwrap().len(), 20);
     }
 
     #[test]

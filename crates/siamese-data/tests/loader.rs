@@ -69,9 +69,12 @@ fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<PairBatch> {
                 let mut rng = stream(config.seed, "augmentation", &[config.epoch as u64]);
                 rng.set_stream(2 * k + side as u64);
                 let mut out = vec![0; set.image_len()];
-                config
-                    .augment
-                    .apply(set.image(index as usize), (5, 7, 3), &mut out, &mut rng);
+                config.augment.apply(
+                    &set.image(index as usize).unwrap(),
+                    (5, 7, 3),
+                    &mut out,
+                    &mut rng,
+                );
                 sides[side].extend(out);
             }
             k += 1;
@@ -117,10 +120,16 @@ fn without_augmentation_the_images_are_those_of_the_set() {
     for batch in load(&pairs(8), LoaderConfig::default()) {
         let mut images = batch.images.chunks(set.image_len());
         for pair in &batch.pairs {
-            assert_eq!(images.next().unwrap(), set.image(pair.a as usize));
+            assert_eq!(
+                *images.next().unwrap(),
+                *set.image(pair.a as usize).unwrap()
+            );
         }
         for pair in &batch.pairs {
-            assert_eq!(images.next().unwrap(), set.image(pair.b as usize));
+            assert_eq!(
+                *images.next().unwrap(),
+                *set.image(pair.b as usize).unwrap()
+            );
         }
         assert!(images.next().is_none());
         let (anchors, partners) = batch.labels.split_at(batch.pairs.len());
@@ -278,7 +287,7 @@ fn image_batches_hold_each_image_once_in_order() {
         }
         let expected: Vec<u8> = indices
             .iter()
-            .flat_map(|&i| set.image(i as usize).to_vec())
+            .flat_map(|&i| set.image(i as usize).unwrap().to_vec())
             .collect();
         assert_eq!(images, expected);
         let expected: Vec<u32> = indices.iter().map(|&i| set.labels[i as usize]).collect();

@@ -47,7 +47,7 @@ pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embedd
     for batch in indices.chunks(BATCH) {
         pixels.clear();
         for &index in batch {
-            pixels.extend_from_slice(images.image(index as usize));
+            pixels.extend_from_slice(&images.image(index as usize)?);
         }
         values.push(tower.embed(&input.to_tensor(&pixels, device)?)?);
     }

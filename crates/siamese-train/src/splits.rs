@@ -148,7 +148,7 @@ fn images_of(data: &Dataset, labels: &HashSet<u32>) -> Result<ImageSet> {
         Vec::with_capacity(parts.iter().map(|part| part.len() * part.image_len()).sum());
     for part in &parts {
         for i in 0..part.len() {
-            pixels.extend_from_slice(part.image(i));
+            pixels.extend_from_slice(&part.image(i)?);
         }
     }
     let [train, test] = parts;

@@ -1,0 +1,265 @@
+//! Encoded bytes to a picture, upright and opaque.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::error::ImageFormatHint;
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::format::{Format, format_of};
+use super::framing::{Colour, Framing};
+use super::limits::{PictureError, PictureLimits};
+use super::opaque::opaque;
+use super::{heic, jpeg};
+
+/// A decoded picture: upright, what was transparent laid over white, 8 bits a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) colour: Colour,
+    /// (H, W, C)
+    pub(super) pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// What a picture's header says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PictureInfo {
+    /// The kind of file.
+    pub format: Format,
+    /// Rows, once it is upright.
+    pub height: usize,
+    /// Columns, once it is upright.
+    pub width: usize,
+    /// Whether it has no colour.
+    pub grey: bool,
+}
+
+/// Decodes a picture, as many bytes as its file has.
+///
+/// `framing` may save work: a picture that is wanted in grey is decoded as such where its format
+/// lets it.
+///
+/// ```
+/// use siamese_data::{Colour, Fit, Framing, PictureLimits, decode};
+///
+/// // 2 high, 3 wide, grey.
+/// let picture = decode(b"P5 3 2 255\n\x00\x0a\x14\x1e\x28\x32", &PictureLimits::default(), None)?;
+/// assert_eq!((picture.height(), picture.width()), (2, 3));
+/// let own = Framing { height: 2, width: 3, colour: Colour::Grey, fit: Fit::Crop };
+/// assert_eq!(picture.frame(&own), [0, 10, 20, 30, 40, 50]);
+/// # Ok::<(), siamese_data::PictureError>(())
+/// ```
+///
+/// # Errors
+///
+/// No picture, a kind that is not read, one that is larger than `limits` by the size it declares,
+/// one that is cut anywhere, or damaged.
+pub fn decode(
+    bytes: &[u8],
+    limits: &PictureLimits,
+    framing: Option<&Framing>,
+) -> Result<Picture, PictureError> {
+    limits.check_file(bytes.len() as u64)?;
+    let format = format_of(bytes)?;
+    guarded(|| match format {
+        Format::Jpeg => jpeg_picture(bytes, limits, framing),
+        Format::Heic => {
+            let (height, width) = heic::size(bytes)?;
+            limits.check(height as u64, width as u64, 4)?;
+            Ok(opaque(heic::image(bytes, limits)?))
+        }
+        _ => {
+            let (mut decoder, orientation) = open(bytes, format, limits)?;
+            limit_memory(&mut decoder, limits)?;
+            let mut image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
+            image.apply_orientation(orientation);
+            Ok(opaque(image))
+        }
+    })
+}
+
+/// Reads the header of a picture; `bytes` may end after it.
+///
+/// # Errors
+///
+/// No picture, a kind that is not read, or a header that is cut or damaged.
+pub fn probe(bytes: &[u8]) -> Result<PictureInfo, PictureError> {
+    let format = format_of(bytes)?;
+    guarded(|| {
+        let (height, width, grey) = match format {
+            Format::Jpeg => {
+                let header = jpeg::header(bytes)?;
+                let (height, width) = (header.height, header.width);
+                let turned = turns(jpeg_orientation(&header));
+                let (height, width) = if turned {
+                    (width, height)
+                } else {
+                    (height, width)
+                };
+                (height, width, header.components == 1)
+            }
+            Format::Heic => {
+                let (height, width) = heic::size(bytes)?;
+                (height, width, false)
+            }
+            _ => header_of(bytes, format)?,
+        };
+        Ok(PictureInfo {
+            format,
+            height,
+            width,
+            grey,
+        })
+    })
+}
+
+fn header_of(bytes: &[u8], format: Format) -> Result<(usize, usize, bool), PictureError> {
+    let (decoder, orientation) = open(bytes, format, &PictureLimits::default())?;
+    let (width, height) = decoder.dimensions();
+    let (width, height) = if turns(orientation) {
+        (height, width)
+    } else {
+        (width, height)
+    };
+    let grey = !decoder.color_type().has_color();
+    Ok((height as usize, width as usize, grey))
+}
+
+fn jpeg_picture(
+    bytes: &[u8],
+    limits: &PictureLimits,
+    framing: Option<&Framing>,
+) -> Result<Picture, PictureError> {
+    let header = jpeg::header(bytes)?;
+    let (height, width) = (header.height, header.width);
+    limits.check(height as u64, width as u64, u64::from(header.components))?;
+    let wanted = framing.map(|framing| framing.colour);
+    let (pixels, colour) = jpeg::pixels(bytes, &header, wanted)?;
+    let picture = Picture {
+        height,
+        width,
+        colour,
+        pixels,
+    };
+    match jpeg_orientation(&header) {
+        Orientation::NoTransforms => Ok(picture),
+        orientation => {
+            let mut image = picture.into_image()?;
+            image.apply_orientation(orientation);
+            Ok(opaque(image))
+        }
+    }
+}
+
+fn jpeg_orientation(header: &jpeg::Header) -> Orientation {
+    let orientation = header.exif.and_then(Orientation::from_exif_chunk);
+    orientation.unwrap_or(Orientation::NoTransforms)
+}
+
+impl Picture {
+    fn into_image(self) -> Result<DynamicImage, PictureError> {
+        let (width, height) = (self.width as u32, self.height as u32);
+        let image = match self.colour {
+            Colour::Rgb => image::RgbImage::from_raw(width, height, self.pixels).map(Into::into),
+            Colour::Grey => image::GrayImage::from_raw(width, height, self.pixels).map(Into::into),
+        };
+        image.ok_or_else(|| PictureError::Damaged("it has other pixels than declared".into()))
+    }
+}
+
+/// A decoder of the formats that the `image` crate reads, within `limits` by the declared size.
+fn open<'a>(
+    bytes: &'a [u8],
+    format: Format,
+    limits: &PictureLimits,
+) -> Result<(impl ImageDecoder + 'a, Orientation), PictureError> {
+    let format = match format {
+        Format::Png => ImageFormat::Png,
+        Format::Jpeg => ImageFormat::Jpeg,
+        Format::WebP => ImageFormat::WebP,
+        Format::Gif => ImageFormat::Gif,
+        Format::Bmp => ImageFormat::Bmp,
+        Format::Pnm => ImageFormat::Pnm,
+        Format::Tiff => ImageFormat::Tiff,
+        Format::Heic => return Err(PictureError::Unsupported("HEIC".into())),
+    };
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(memory(limits));
+    let mut decoder = reader.into_decoder().map_err(refusal)?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(PictureError::Damaged("it declares no pixels".into()));
+    }
+    let depth = u64::from(decoder.color_type().bytes_per_pixel());
+    limits.check(u64::from(height), u64::from(width), depth)?;
+    Ok((decoder, orientation))
+}
+
+fn limit_memory(
+    decoder: &mut impl ImageDecoder,
+    limits: &PictureLimits,
+) -> Result<(), PictureError> {
+    decoder.set_limits(memory(limits)).map_err(refusal)
+}
+
+/// Some decoders keep a second copy while they work.
+fn memory(limits: &PictureLimits) -> Limits {
+    let mut memory = Limits::no_limits();
+    memory.max_alloc = Some(limits.max_bytes.saturating_mul(2));
+    memory
+}
+
+fn turns(orientation: Orientation) -> bool {
+    matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    )
+}
+
+fn refusal(error: ImageError) -> PictureError {
+    match error {
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            PictureError::Cut
+        }
+        ImageError::Unsupported(error) => match error.format_hint() {
+            ImageFormatHint::Unknown => PictureError::Unsupported(error.to_string()),
+            hint => PictureError::Unsupported(format!("{hint} of a rare sort ({error})")),
+        },
+        error => PictureError::Damaged(error.to_string()),
+    }
+}
+
+/// Someone else's parser that panics has met a damaged file.
+fn guarded<T>(work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
+    let panicked = |_| Err(PictureError::Damaged("its decoder gave up".into()));
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_parser_is_damage() {
+        let result: Result<(), _> = guarded(|| panic!("index out of bounds"));
+        assert!(matches!(result, Err(PictureError::Damaged(_))));
+    }
+}
