@@ -61,7 +61,7 @@ pub(crate) fn run(DataCommand::Check(arguments): &DataCommand) -> Result<ExitCod
         }
         None => {
             let data = arguments.data.load(arguments.set)?;
-            let found = check(&data);
+            let found = check(&data)?;
             show(&found, arguments.json)?;
             let page = arguments.report.as_ref();
             page.map(|_| splits_page(&found, &data)).transpose()?
@@ -160,7 +160,7 @@ fn duplicate(twins: &Duplicate, splits: [Split; 2]) -> Result<Finding> {
     let picture = |index: u32, (split, images): Split| -> Result<(Thumbnail, String)> {
         let class = &images.classes[images.labels[index as usize] as usize];
         let (width, height) = (images.width as u32, images.height as u32);
-        let pixels = images.image(index as usize).to_vec();
+        let pixels = images.image(index as usize)?.into_owned();
         let thumbnail = Thumbnail::new(width, height, images.channels as u32, pixels)?;
         Ok((
             thumbnail.shrunk(PICTURE),

@@ -5,8 +5,8 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::error::DataError;
-use crate::picture::decode::{PictureLimits, decode};
-use crate::picture::framing::{Colour, Fit, Framing};
+use crate::folder::stretched;
+use crate::picture::{PictureLimits, decode};
 
 /// Pictures of one size, one after the other.
 pub(crate) struct Decoded {
@@ -26,20 +26,14 @@ pub(crate) fn decode_all(
     path: &Path,
 ) -> Result<Decoded, DataError> {
     let decode_row = |row: usize| {
-        decode(encoded[row].as_ref(), &PictureLimits::default())
+        decode(encoded[row].as_ref(), &PictureLimits::default(), None)
             .map_err(|error| DataError::damaged(path, format!("row {row}: {error}")))
     };
     if encoded.is_empty() {
         return Err(DataError::damaged(path, "it has no rows"));
     }
     let first = decode_row(0)?;
-    let framing = Framing {
-        height: first.height(),
-        width: first.width(),
-        colour: Colour::Rgb,
-        fit: Fit::Stretch,
-    };
-    let Framing { height, width, .. } = framing;
+    let (height, width) = (first.height(), first.width());
 
     let size = height * width * 3;
     let mut pixels = vec![0; encoded.len() * size];
@@ -48,14 +42,14 @@ pub(crate) fn decode_all(
         .enumerate()
         .map(|(row, out)| {
             let picture = decode_row(row)?;
-            if (picture.height(), picture.width()) != (height, width) {
-                let (h, w) = (picture.height(), picture.width());
+            let (h, w) = (picture.height(), picture.width());
+            if (h, w) != (height, width) {
                 return Err(DataError::damaged(
                     path,
                     format!("row {row} is {h}x{w} pixels, row 0 is {height}x{width}"),
                 ));
             }
-            out.copy_from_slice(&picture.frame(&framing));
+            out.copy_from_slice(&stretched(&picture, (height, width)));
             Ok(())
         })
         .find_first(Result::is_err)

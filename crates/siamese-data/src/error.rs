@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::picture::error::PictureError;
+use crate::picture::PictureError;
 
 /// A failure of this crate. Each message names the path (or address) and says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +42,6 @@ pub enum DataError {
         advice: String,
     },
 
-    /// A picture cannot be read.
-    #[error("{}: {source}", path.display())]
-    Picture {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: PictureError,
-    },
-
     /// A file is of the right kind but cannot be read to its end.
     #[error("{} is damaged: {reason}; remove it and fetch it again", path.display())]
     Damaged {
@@ -58,6 +49,15 @@ pub enum DataError {
         path: PathBuf,
         /// What did not fit.
         reason: String,
+    },
+
+    /// A file is not read as a picture.
+    #[error("{} is not a readable picture: {reason}", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: PictureError,
     },
 
     /// The hub could not be reached at all: no network, no such host, no answer in time.
@@ -130,11 +130,6 @@ pub enum DataError {
 }
 
 impl DataError {
-    pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
-        let path = path.to_path_buf();
-        move |source| Self::Picture { path, source }
-    }
-
     /// Adapts an [`io::Error`] met while doing `action` to `path`, for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
@@ -155,6 +150,12 @@ impl DataError {
             found: found.into(),
             advice: advice.into(),
         }
+    }
+
+    /// Names the file of a [`PictureError`], for `map_err`.
+    pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
+        let path = path.to_path_buf();
+        move |reason| Self::Picture { path, reason }
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {

@@ -8,14 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 use crate::image_set::ImageSet;
-use crate::picture::decode::{Picture, PictureLimits, decode_file, probe};
-use crate::picture::error::PictureError;
-use crate::picture::framing::{Colour, Fit, Framing};
 use crate::source::locate::entries;
-
-const EXTENSIONS: [&str; 10] = [
-    "png", "jpg", "jpeg", "webp", "gif", "bmp", "pgm", "ppm", "pbm", "pnm",
-];
+use crate::picture::{
+    Colour, Fit, Framing, Picture, PictureLimits, decode_file, is_picture_name, probe_file,
+};
 
 /// A set read from a folder, with the files it is made of.
 #[derive(Clone, Debug)]
@@ -67,7 +63,7 @@ pub fn read_image_folder(
     let listing = Listing::of(folder);
     let size = size.map_or_else(|| listing.most_common_size(), Ok)?;
     let read = listing.files.par_iter().map(|(label, file)| {
-        let picture = read_picture(file, size);
+        let picture = read_stretched(file, size);
         (*label, file.clone(), picture)
     });
     let (mut pixels, mut labels, mut kept, mut problems) = (vec![], vec![], vec![], vec![]);
@@ -109,7 +105,7 @@ pub fn read_image_folder(
 ///
 /// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataError> {
-    let (pixels, _) = read_picture(file, size).map_err(DataError::picture(file))?;
+    let (pixels, _) = read_stretched(file, size)?;
     Ok(pixels)
 }
 
@@ -120,9 +116,9 @@ pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataErro
 ///
 /// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usize)), DataError> {
-    let picture = decode(file).map_err(DataError::picture(file))?;
+    let picture = decode_file(file, &PictureLimits::default(), None)?;
     let size = within(most, (picture.height(), picture.width()));
-    Ok((picture.frame(&stretched(size)), size))
+    Ok((stretched(&picture, size), size))
 }
 
 /// (height, width) in the same proportion, no side longer than `most`.
@@ -166,7 +162,11 @@ impl Listing {
     ///
     /// [`DataError::NotADataSet`] if no file can be read.
     pub(crate) fn most_common_size(&self) -> Result<(usize, usize), DataError> {
-        let sizes = self.files.par_iter().filter_map(|(_, file)| size_of(file));
+        let size_of = |(_, file): &(u32, PathBuf)| {
+            let found = probe_file(file).ok()?;
+            Some((found.height, found.width))
+        };
+        let sizes = self.files.par_iter().filter_map(size_of);
         let mut counts = BTreeMap::new();
         for size in sizes.collect::<Vec<_>>() {
             *counts.entry(size).or_insert(0usize) += 1;
@@ -191,44 +191,28 @@ impl Listing {
 /// The files in `folder` that are named as pictures are.
 fn pictures(folder: &Path) -> Vec<PathBuf> {
     let mut files = entries(folder);
-    files.retain(|file| {
-        let extension = file.extension().unwrap_or_default().to_string_lossy();
-        EXTENSIONS.contains(&extension.to_lowercase().as_str())
-    });
+    files.retain(|file| is_picture_name(file));
     files
 }
 
-/// The (height, width) that a file says it has, upright.
-fn size_of(file: &Path) -> Option<(usize, usize)> {
-    let info = probe(&std::fs::read(file).ok()?).ok()?;
-    Some((info.height, info.width))
-}
-
 /// The pixels of `file` at (height, width), and the size that it had.
-fn read_picture(
+fn read_stretched(
     file: &Path,
     size: (usize, usize),
-) -> Result<(Vec<u8>, (usize, usize)), PictureError> {
-    let picture = decode(file)?;
-    Ok((
-        picture.frame(&stretched(size)),
-        (picture.height(), picture.width()),
-    ))
+) -> Result<(Vec<u8>, (usize, usize)), DataError> {
+    let picture = decode_file(file, &PictureLimits::default(), None)?;
+    let found = (picture.height(), picture.width());
+    Ok((stretched(&picture, size), found))
 }
 
-/// The picture in `file`, upright, at the size that it has.
-pub(crate) fn decode(file: &Path) -> Result<Picture, PictureError> {
-    decode_file(file, &PictureLimits::default())
-}
-
-/// RGB of (height, width); a picture of another shape is resized, not cropped.
-pub(crate) fn stretched((height, width): (usize, usize)) -> Framing {
-    Framing {
+/// RGB (H, W, C) of (height, width); a picture of another size is resized, not cropped.
+pub(crate) fn stretched(picture: &Picture, (height, width): (usize, usize)) -> Vec<u8> {
+    picture.frame(&Framing {
         height,
         width,
         colour: Colour::Rgb,
         fit: Fit::Stretch,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -259,7 +243,7 @@ mod tests {
         assert_eq!((read.set.height, read.set.width), (2, 3));
         // (H, W, C): the second value is the column, the third the row.
         let first = [7, 0, 0, 7, 1, 0, 7, 2, 0, 7, 0, 1, 7, 1, 1, 7, 2, 1];
-        assert_eq!(read.set.image(0), first);
+        assert_eq!(*read.set.image(0).unwrap(), first);
         assert!(read.files[1].ends_with("dog/a.png"));
 
         let [unreadable, odd] = read.problems.as_slice() else {
@@ -283,7 +267,11 @@ mod tests {
         save(folder.path(), "cat/a.png", 3, 2, 7);
         let read = read_image_folder(folder.path(), Some((5, 4))).unwrap();
         assert_eq!(
-            (read.set.height, read.set.width, read.set.image(0).len()),
+            (
+                read.set.height,
+                read.set.width,
+                read.set.image(0).unwrap().len()
+            ),
             (5, 4, 60)
         );
     }

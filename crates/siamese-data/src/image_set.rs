@@ -1,17 +1,15 @@
 //! Decoded labelled images of one size.
 
-use std::ops::Deref;
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use crate::DataError;
-
-/// The bytes behind an [`ImageSet`], shared by its subsets.
-type Pixels = Arc<dyn Deref<Target = [u8]> + Send + Sync>;
+use crate::error::DataError;
+use crate::pixel_store::PixelStore;
 
 /// Decoded labelled images of one size, pixels `u8` in the order (N, H, W, C).
 ///
 /// Image `i` belongs to class `classes[labels[i]]`. The pixels are never changed: a
-/// [`subset`](Self::subset) or a clone shares them.
+/// [`subset`](Self::subset) or a clone shares them. They are in memory, or in a file from which each
+/// image is read when it is asked for.
 ///
 /// ```
 /// use siamese_data::ImageSet;
@@ -20,7 +18,7 @@ type Pixels = Arc<dyn Deref<Target = [u8]> + Send + Sync>;
 /// let pixels = vec![255, 0, 0, 0, 255, 0, /* */ 0, 0, 255, 9, 9, 9];
 /// let classes = vec!["warm".to_string(), "cold".to_string()];
 /// let set = ImageSet::new(1, 2, 3, pixels, vec![0, 1], classes)?;
-/// assert_eq!(set.image(1), [0, 0, 255, 9, 9, 9]);
+/// assert_eq!(*set.image(1)?, [0, 0, 255, 9, 9, 9]);
 /// assert_eq!(set.subset(&[1]).labels, [1]);
 /// # Ok::<(), siamese_data::DataError>(())
 /// ```
@@ -40,7 +38,7 @@ pub struct ImageSet {
     pub classes: Vec<String>,
     /// The names of the superclasses; empty where the set has none.
     pub superclasses: Vec<String>,
-    pixels: Pixels,
+    pixels: PixelStore,
     /// Where in `pixels` each image lies, in images; `None` is the identity.
     positions: Option<Vec<u32>>,
 }
@@ -59,13 +57,17 @@ impl ImageSet {
         labels: Vec<u32>,
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
-        Self::from_shared((height, width, channels), Arc::new(pixels), labels, classes)
+        Self::from_store((height, width, channels), pixels.into(), labels, classes)
     }
 
-    /// As [`ImageSet::new`], over bytes that live elsewhere (a part of a larger file).
-    pub(crate) fn from_shared(
+    /// As [`ImageSet::new`], of images (height, width, channels) that live in memory or in a file.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSet::new`].
+    pub fn from_store(
         (height, width, channels): (usize, usize, usize),
-        pixels: Pixels,
+        pixels: PixelStore,
         labels: Vec<u32>,
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
@@ -130,18 +132,44 @@ impl ImageSet {
         self.height * self.width * self.channels
     }
 
-    /// The pixels of image `i`, (H, W, C).
+    /// The pixels of image `i`, (H, W, C): borrowed where the set is in memory.
+    ///
+    /// # Errors
+    ///
+    /// Where the set is in a file and that does not give the image any more.
     ///
     /// # Panics
     ///
     /// If there is no image `i`, as indexing a slice does.
-    pub fn image(&self, i: usize) -> &[u8] {
-        let position = match &self.positions {
+    pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>, DataError> {
+        self.pixels.image(self.position(i), self.image_len())
+    }
+
+    /// Copies the pixels of image `i` to `out`, which is [`image_len`](Self::image_len) long.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSet::image`].
+    ///
+    /// # Panics
+    ///
+    /// If there is no image `i`, or `out` has another length.
+    pub fn copy_image(&self, i: usize, out: &mut [u8]) -> Result<(), DataError> {
+        assert_eq!(out.len(), self.image_len(), "an image is copied whole");
+        self.pixels.copy_image(self.position(i), out)
+    }
+
+    /// Whether images are read from a file when they are asked for.
+    pub fn is_on_disk(&self) -> bool {
+        self.pixels.is_on_disk()
+    }
+
+    /// Where in `pixels` image `i` lies.
+    fn position(&self, i: usize) -> usize {
+        match &self.positions {
             Some(positions) => positions[i] as usize,
             None => i,
-        };
-        let size = self.image_len();
-        &self.pixels[position * size..][..size]
+        }
     }
 
     /// For each class the superclass of its images; a class without images belongs to 0.
@@ -179,7 +207,7 @@ impl ImageSet {
             }),
             classes: self.classes.clone(),
             superclasses: self.superclasses.clone(),
-            pixels: Arc::clone(&self.pixels),
+            pixels: self.pixels.clone(),
             ..*self
         }
     }

@@ -16,7 +16,9 @@ mod hub_server;
 mod image_set;
 mod one_shot;
 mod packed;
+mod packed_images;
 mod picture;
+mod pixel_store;
 mod progress;
 mod rng;
 mod sampler;
@@ -33,10 +35,12 @@ pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_t
 pub use hub::HubOptions;
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
-pub use picture::decode::{Picture, PictureInfo, PictureLimits, decode, probe};
-pub use picture::error::PictureError;
-pub use picture::frame::read_picture;
-pub use picture::framing::{Colour, Fit, Framing};
+pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
+pub use picture::{
+    Colour, Fit, Format, Framing, Picture, PictureError, PictureInfo, PictureLimits, decode,
+    is_picture_name, looks_like_picture, probe, probe_file, read_picture,
+};
+pub use pixel_store::PixelStore;
 pub use progress::Progress;
 pub use rng::stream;
 pub use sampler::chances::ClassSampling;

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use crate::picture::decode::{PictureLimits, decode};
-use crate::picture::framing::{Colour, Fit, Framing};
 use crate::source::locate::entries;
+use crate::picture::{Colour, Fit, Framing, PictureLimits, decode};
 use crate::source::sample;
 use crate::{DataError, ImageSet};
 
@@ -174,12 +173,11 @@ impl Files {
         let mut pixels = Vec::new();
         let mut wanted = size;
         for name in names {
-            let picture = decode(&self.read(name)?, &PictureLimits::default())
+            let picture = decode(&self.read(name)?, &PictureLimits::default(), None)
                 .map_err(|e| DataError::damaged(&self.path, format!("{name}: {e}")))?;
-            let found = (picture.height(), picture.width());
-            let (height, width) = *wanted.get_or_insert(found);
-            if found != (height, width) && size.is_none() {
-                let (h, w) = found;
+            let (h, w) = (picture.height(), picture.width());
+            let (height, width) = *wanted.get_or_insert((h, w));
+            if size.is_none() && (h, w) != (height, width) {
                 let reason = format!("{name} is {h}x{w} pixels, others {height}x{width}");
                 return Err(DataError::damaged(&self.path, reason));
             }
@@ -255,9 +253,9 @@ mod tests {
         assert_eq!((runs.len(), runs[0].name.as_str()), (1, "run01"));
         assert_eq!(runs[0].training.labels, [0, 1]);
         assert_eq!(runs[0].test.labels, [1, 0]);
-        assert_eq!(runs[0].test.image(0), [30, 31, 32, 33, 34, 35]);
+        assert_eq!(*runs[0].test.image(0).unwrap(), [30, 31, 32, 33, 34, 35]);
         let resized = read_one_shot_runs(folder.path(), Some((4, 5))).unwrap();
-        assert_eq!(resized[0].training.image(1).len(), 20);
+        assert_eq!(resized[0].training.image(1).unwrap().len(), 20);
     }
 
     #[test]

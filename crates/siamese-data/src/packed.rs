@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pixel_store::PixelStore;
 use crate::{DataError, Dataset, ImageSet, Provenance};
 
 const MAGIC: [u8; 8] = *b"siamese\0";
@@ -89,20 +90,15 @@ pub(crate) fn read(path: &Path, wanted: Wanted) -> Option<Dataset> {
     })
 }
 
-/// Writes `dataset` to `path`: first under another name, so that a half file never bears it.
+/// Writes `dataset` to `path`, whole or not at all.
 pub(crate) fn write(path: &Path, dataset: &Dataset, fingerprint: &str) -> Result<(), DataError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(DataError::io("creating", folder))?;
-    let written = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        write_to(file.as_file_mut(), dataset, fingerprint)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    written().map_err(DataError::io("writing", path))
+    siamese_files::write_whole(path, |out| write_to(out, dataset, fingerprint))
+        .map_err(DataError::io("writing", path))
 }
 
-fn write_to(file: &mut File, dataset: &Dataset, fingerprint: &str) -> io::Result<()> {
+fn write_to(out: &mut BufWriter<File>, dataset: &Dataset, fingerprint: &str) -> io::Result<()> {
     let splits = [&dataset.train, &dataset.test];
     let header = serde_json::to_vec(&Header {
         fingerprint: fingerprint.to_string(),
@@ -111,7 +107,6 @@ fn write_to(file: &mut File, dataset: &Dataset, fingerprint: &str) -> io::Result
     })?;
     let header_len = u32::try_from(header.len()).map_err(io::Error::other)?;
 
-    let mut out = BufWriter::with_capacity(1 << 20, file);
     out.write_all(&MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
     out.write_all(&[0; 4])?;
@@ -124,12 +119,11 @@ fn write_to(file: &mut File, dataset: &Dataset, fingerprint: &str) -> io::Result
     put(&header)?;
     for split in splits {
         for i in 0..split.len() {
-            put(split.image(i))?;
+            put(&split.image(i).map_err(io::Error::other)?)?;
         }
     }
     out.seek(SeekFrom::Start(CHECKSUM_AT))?;
-    out.write_all(&checksum.to_le_bytes())?;
-    out.flush()
+    out.write_all(&checksum.to_le_bytes())
 }
 
 impl SplitHeader {
@@ -152,7 +146,8 @@ impl SplitHeader {
             file: Arc::clone(file),
             range,
         };
-        let set = ImageSet::from_shared(size, Arc::new(part), self.labels, self.classes).ok()?;
+        let store = PixelStore::shared(Arc::new(part));
+        let set = ImageSet::from_store(size, store, self.labels, self.classes).ok()?;
         match self.coarse_labels {
             Some(labels) => set.with_superclasses(labels, self.superclasses).ok(),
             None => Some(set),

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// How to report what takes a while, on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,9 +28,20 @@ impl Progress {
 
     /// Starts to report the download of `name`, `size` bytes long.
     pub(crate) fn meter(self, name: &str, size: u64) -> Meter {
+        self.start(name, size, Unit::Bytes)
+    }
+
+    /// Starts to report the work on `count` images.
+    pub(crate) fn images(self, name: &str, count: u64) -> Meter {
+        let mut meter = self.start(name, count, Unit::Images);
+        meter.set(0);
+        meter
+    }
+
+    fn start(self, name: &str, size: u64, unit: Unit) -> Meter {
         let view = match self {
             Self::Silent => View::Silent,
-            Self::Stderr if stderr().is_terminal() => View::Bar(bar(name, size)),
+            Self::Stderr if stderr().is_terminal() => View::Bar(bar(name, size, unit)),
             Self::Stderr => View::Lines {
                 next: Instant::now() + INTERVAL,
             },
@@ -38,6 +49,7 @@ impl Progress {
         Meter {
             name: name.into(),
             size,
+            unit,
             view,
             at: 0,
             started: Instant::now(),
@@ -46,10 +58,18 @@ impl Progress {
     }
 }
 
-/// Reports how far one download is.
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Unit {
+    Bytes,
+    Images,
+}
+
+/// Reports how far one download, or one pass over images, is.
 pub(crate) struct Meter {
     name: String,
     size: u64,
+    unit: Unit,
     view: View,
     at: u64,
     started: Instant,
@@ -64,7 +84,7 @@ enum View {
 }
 
 impl Meter {
-    /// Says that `at` bytes are there.
+    /// Says that `at` of them are there.
     pub(crate) fn set(&mut self, at: u64) {
         if self.start.is_none() {
             self.start = Some(at);
@@ -81,7 +101,7 @@ impl Meter {
         self.set(self.at + n);
     }
 
-    /// Says that the download is whole.
+    /// Says that it is whole.
     pub(crate) fn finish(self) {
         match &self.view {
             View::Silent => {}
@@ -105,7 +125,6 @@ impl Meter {
     }
 
     fn line(&self, elapsed: Duration) -> String {
-        let (at, size) = (HumanBytes(self.at), HumanBytes(self.size));
         let arrived = self.at.saturating_sub(self.start.unwrap_or(0));
         let rate = arrived as f64 / elapsed.as_secs_f64().max(1e-3);
         let left = match self.size.saturating_sub(self.at) {
@@ -113,15 +132,28 @@ impl Meter {
             _ if arrived == 0 => "no rate yet".to_string(),
             missing => format!("{:.0} s left", missing as f64 / rate),
         };
-        let rate = HumanBytes(rate as u64);
-        format!("{}: {at} of {size}, {rate}/s, {left}", self.name)
+        let name = &self.name;
+        match self.unit {
+            Unit::Bytes => {
+                let [at, size, rate] = [self.at, self.size, rate as u64].map(HumanBytes);
+                format!("{name}: {at} of {size}, {rate}/s, {left}")
+            }
+            Unit::Images => {
+                let [at, size, rate] = [self.at, self.size, rate as u64].map(HumanCount);
+                format!("{name}: {at} of {size} images, {rate}/s, {left}")
+            }
+        }
     }
 }
 
-fn bar(name: &str, size: u64) -> ProgressBar {
+fn bar(name: &str, size: u64, unit: Unit) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(size), ProgressDrawTarget::stderr_with_hz(8));
-    let template =
-        "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta_precise} left";
+    let template = match unit {
+        Unit::Bytes => {
+            "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta_precise} left"
+        }
+        Unit::Images => "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta_precise} left",
+    };
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
@@ -140,6 +172,16 @@ mod tests {
         assert_eq!(
             meter.line(Duration::from_secs(10)),
             "train.parquet: 60.00 MiB of 100.00 MiB, 2.00 MiB/s, 20 s left"
+        );
+    }
+
+    #[test]
+    fn images_are_counted_as_such() {
+        let mut meter = Progress::Silent.images("decoding birds", 100_000);
+        meter.set(25_000);
+        assert_eq!(
+            meter.line(Duration::from_secs(10)),
+            "decoding birds: 25,000 of 100,000 images, 2,500/s, 30 s left"
         );
     }
 

@@ -307,7 +307,10 @@ fn auto_prefers_the_hub_and_then_what_was_packed_from_it() {
     options.hub.endpoint = nobody();
     let second = load_cifar100(&options).unwrap();
     assert_eq!(second.provenance, first.provenance);
-    assert_eq!(second.train.image(3_999), first.train.image(3_999));
+    assert_eq!(
+        second.train.image(3_999).unwrap(),
+        first.train.image(3_999).unwrap()
+    );
 }
 
 #[test]

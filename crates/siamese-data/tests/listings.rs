@@ -73,7 +73,7 @@ fn loaded(folder: &TempDir, listing: &Listing) -> Vec<(u8, String)> {
     let set = &loaded.images;
     let class = |i: usize| set.classes[set.labels[i] as usize].clone();
     (0..set.len())
-        .map(|i| (set.image(i)[0], class(i)))
+        .map(|i| (set.image(i).unwrap()[0], class(i)))
         .collect()
 }
 
@@ -369,7 +369,7 @@ fn idx_files_are_read_gzipped_or_not_and_checked() {
     };
     let loaded = listing.load(&grey, &options(&folder)).unwrap().images;
     assert_eq!(
-        (loaded.image(1), loaded.labels.as_slice()),
+        (&*loaded.image(1).unwrap(), loaded.labels.as_slice()),
         (&images[6..], [1, 0, 1].as_slice())
     );
     assert_eq!(
@@ -444,7 +444,7 @@ fn cifar_10s_records_are_read_from_folder_and_archive() {
         };
         let set = listing.load(&framing, &options(&folder)).unwrap().images;
         assert_eq!(
-            (&set.image(5)[..4], set.labels[5]),
+            (&set.image(5).unwrap()[..4], set.labels[5]),
             ([100, 7, 9, 100].as_slice(), 5)
         );
     }
@@ -562,7 +562,7 @@ fn the_bundled_sample_is_listed_as_cifar_100_and_its_pixels_are_those_of_the_old
     })
     .unwrap();
     for i in 0..4_000 {
-        assert_eq!(new.image(i), old.train.image(i), "image {i}");
+        assert_eq!(new.image(i).unwrap(), old.train.image(i).unwrap(), "image {i}");
     }
     assert_eq!(
         (&new.labels[..4_000], &new.labels[4_000..]),

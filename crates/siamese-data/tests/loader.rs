@@ -91,9 +91,12 @@ fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<Batch> {
                 let mut rng = stream(config.seed, "augmentation", &[config.epoch as u64]);
                 rng.set_stream(2 * k + side as u64);
                 let mut out = vec![0; set.image_len()];
-                config
-                    .augment
-                    .apply(set.image(index as usize), (5, 7, 3), &mut out, &mut rng);
+                config.augment.apply(
+                    &set.image(index as usize).unwrap(),
+                    (5, 7, 3),
+                    &mut out,
+                    &mut rng,
+                );
                 sides[side].extend(out);
             }
             k += 1;
@@ -136,7 +139,7 @@ fn without_augmentation_the_images_are_those_of_the_set() {
     for batch in load(&pairs(8), LoaderConfig::default()) {
         assert_eq!(batch.images.len(), batch.indices.len() * set.image_len());
         for (image, index) in batch.images.chunks(set.image_len()).zip(&batch.indices) {
-            assert_eq!(image, set.image(*index as usize));
+            assert_eq!(image, &*set.image(*index as usize).unwrap());
         }
         for (label, index) in batch.labels.iter().zip(&batch.indices) {
             assert_eq!(*label, set.labels[*index as usize]);
@@ -285,6 +288,7 @@ fn image_batches_hold_each_image_once_in_order() {
         assert_eq!(batches.len(), 50usize.div_ceil(batch_size));
         let (mut images, mut labels) = (Vec::new(), Vec::new());
         for batch in batches {
+            let batch = batch.unwrap();
             assert_eq!(batch.images.len(), batch.labels.len() * set.image_len());
             assert!(batch.labels.len() <= batch_size);
             images.extend(batch.images);
@@ -292,7 +296,7 @@ fn image_batches_hold_each_image_once_in_order() {
         }
         let expected: Vec<u8> = indices
             .iter()
-            .flat_map(|&i| set.image(i as usize).to_vec())
+            .flat_map(|&i| set.image(i as usize).unwrap().to_vec())
             .collect();
         assert_eq!(images, expected);
         let expected: Vec<u32> = indices.iter().map(|&i| set.labels[i as usize]).collect();

@@ -56,7 +56,7 @@ fn assert_same(a: &ImageSet, b: &ImageSet) {
     assert_eq!(a.labels, b.labels);
     assert_eq!(a.coarse_labels, b.coarse_labels);
     assert_eq!((&a.classes, &a.superclasses), (&b.classes, &b.superclasses));
-    let differing = (0..a.len()).find(|&i| a.image(i) != b.image(i));
+    let differing = (0..a.len()).find(|&i| a.image(i).unwrap() != b.image(i).unwrap());
     assert_eq!(differing, None);
 }
 
@@ -70,7 +70,7 @@ fn records(set: &ImageSet) -> Vec<u8> {
         for channel in 0..3 {
             for row in 0..32 {
                 for column in 0..32 {
-                    records.push(set.image(i)[(row * 32 + column) * 3 + channel]);
+                    records.push(set.image(i).unwrap()[(row * 32 + column) * 3 + channel]);
                 }
             }
         }
@@ -219,7 +219,8 @@ fn a_planar_record_becomes_rows_of_pixels() {
         (set.labels[0], set.coarse_labels.as_ref().unwrap()[0]),
         (5, 3)
     );
-    let pixel = |row: usize, column: usize| &set.image(0)[(row * 32 + column) * 3..][..3];
+    let image = set.image(0).unwrap();
+    let pixel = |row: usize, column: usize| &image[(row * 32 + column) * 3..][..3];
     assert_eq!(pixel(0, 0), [0, 70, 140]);
     assert_eq!(pixel(0, 31), [62, 132, 202]);
     assert_eq!(pixel(31, 0), [31, 101, 171]);
@@ -343,7 +344,7 @@ fn a_changed_source_is_read_again() {
     write_binary(&load_sample(&folder), &data);
     fs::remove_dir_all(folder.path().join("packed")).unwrap();
     assert_eq!(
-        load_path(&folder, &data).unwrap().train.image(0)[0],
+        load_path(&folder, &data).unwrap().train.image(0).unwrap()[0],
         records_at(&data)
     );
 
@@ -360,7 +361,7 @@ fn a_changed_source_is_read_again() {
         .set_modified(later)
         .unwrap();
     assert_eq!(
-        load_path(&folder, &data).unwrap().train.image(0)[0],
+        load_path(&folder, &data).unwrap().train.image(0).unwrap()[0],
         records_at(&data)
     );
     packed(&folder);
@@ -466,8 +467,8 @@ fn a_subset_of_a_subset_shows_the_right_images() {
     let folder = TempDir::new().unwrap();
     let set = load_sample(&folder).train;
     let part = set.subset(&[10, 5, 700]).subset(&[2, 0]);
-    assert_eq!(part.image(0), set.image(700));
-    assert_eq!(part.image(1), set.image(10));
+    assert_eq!(part.image(0).unwrap(), set.image(700).unwrap());
+    assert_eq!(part.image(1).unwrap(), set.image(10).unwrap());
     assert_eq!(part.labels, [set.labels[700], set.labels[10]]);
 }
 

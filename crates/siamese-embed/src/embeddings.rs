@@ -35,7 +35,7 @@ pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embedd
     let batches = indices.chunks(batch(input.image_len())).map(|batch| {
         pixels.clear();
         for &index in batch {
-            pixels.extend_from_slice(images.image(index as usize));
+            pixels.extend_from_slice(&images.image(index as usize)?);
         }
         Ok(tower.embed(&input.to_tensor(&pixels, tower.parameters().device())?)?)
     });

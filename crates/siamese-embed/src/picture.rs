@@ -36,6 +36,7 @@ pub(crate) fn of_file(path: &Path, input: &ImageInput) -> Result<Vec<u8>, Error>
 
 /// The bytes (H, W, C) of an encoded picture.
 pub(crate) fn of_bytes(encoded: &[u8], input: &ImageInput) -> Result<Vec<u8>, Error> {
-    let picture = decode(encoded, &PictureLimits::default())?;
-    Ok(picture.frame(&framing(input)))
+    let framing = framing(input);
+    let picture = decode(encoded, &PictureLimits::default(), Some(&framing))?;
+    Ok(picture.frame(&framing))
 }

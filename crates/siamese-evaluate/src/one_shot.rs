@@ -34,9 +34,10 @@ pub fn one_shot_trials(
 /// When a run has no trial, or test and training images differ in size.
 pub fn raw_pixel_trials(runs: &[OneShotRun], bootstrap: &BootstrapConfig) -> Result<LakeTrials> {
     play(runs, Distance::Cosine, bootstrap, |images| {
-        let pixels = (0..images.len()).flat_map(|i| images.image(i));
+        let pixels = all_pixels(images)?;
+        let ink = |p: &u8| f32::from(u8::from(*p < 128));
         Ok(EmbeddingTable {
-            values: pixels.map(|&p| f32::from(u8::from(p < 128))).collect(),
+            values: pixels.iter().map(ink).collect(),
             dim: images.image_len(),
             labels: images.labels.clone(),
         })
@@ -74,15 +75,23 @@ fn play(
 
 /// Grey images with their value in each of `channels`.
 fn spread(images: &ImageSet, channels: usize) -> Result<ImageSet> {
-    let pixels = (0..images.len())
-        .flat_map(|i| images.image(i))
-        .flat_map(|&p| std::iter::repeat_n(p, channels))
+    let pixels = all_pixels(images)?
+        .into_iter()
+        .flat_map(|p| std::iter::repeat_n(p, channels))
         .collect();
     let (labels, classes) = (images.labels.clone(), images.classes.clone());
     let (height, width) = (images.height, images.width);
     Ok(ImageSet::new(
         height, width, channels, pixels, labels, classes,
     )?)
+}
+
+fn all_pixels(images: &ImageSet) -> Result<Vec<u8>> {
+    let mut pixels = Vec::with_capacity(images.len() * images.image_len());
+    for i in 0..images.len() {
+        pixels.extend_from_slice(&images.image(i)?);
+    }
+    Ok(pixels)
 }
 
 #[cfg(test)]
@@ -107,7 +116,7 @@ mod tests {
     #[test]
     fn grey_becomes_every_channel() -> Result<()> {
         let grey = ImageSet::new(1, 2, 1, vec![3, 9], vec![0], vec!["a".into()])?;
-        assert_eq!(spread(&grey, 3)?.image(0), [3, 3, 3, 9, 9, 9]);
+        assert_eq!(*spread(&grey, 3)?.image(0)?, [3, 3, 3, 9, 9, 9]);
         Ok(())
     }
 }

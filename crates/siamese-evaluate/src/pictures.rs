@@ -9,7 +9,7 @@ const PICTURE: u32 = 128;
 
 /// An image of the set as a report shows it.
 pub(crate) fn thumbnail(images: &ImageSet, index: u32) -> Result<Thumbnail> {
-    let pixels = images.image(index as usize).to_vec();
+    let pixels = images.image(index as usize)?.into_owned();
     let (width, height, channels) = (
         images.width as u32,
         images.height as u32,

@@ -128,7 +128,7 @@ fn fingerprint(images: &ImageSet) -> Result<String> {
         sum = crc32c::crc32c_append(sum, &label.to_le_bytes());
     }
     for i in (0..images.len()).step_by(images.len().div_ceil(FINGERPRINTED).max(1)) {
-        sum = crc32c::crc32c_append(sum, &images.image(i));
+        sum = crc32c::crc32c_append(sum, &images.image(i)?);
     }
     Ok(format!("{sum:08x}"))
 }

@@ -149,6 +149,7 @@ impl Draft {
         let step = training.len().div_ceil(MEASURED).max(1);
         let some = training.iter().step_by(step);
         let pixels = some.map(|&i| data.images.image(i as usize));
+        let pixels = pixels.collect::<Result<Vec<_>, _>>()?;
         let size = (data.images.height, data.images.width);
         let input = ImageInput::of_images(size, data.images.channels, pixels)?;
         input_layer(&input.mean, &input.std)

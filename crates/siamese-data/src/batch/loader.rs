@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::augment::{AugmentConfig, AugmentError};
 use super::prefetch::Prefetch;
+use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::rng::stream;
 use crate::sampler::Draw;
@@ -73,6 +74,14 @@ pub enum LoaderError {
     /// The system gave no thread.
     #[error("starting a loader thread")]
     Thread(#[from] std::io::Error),
+    /// An image could not be read.
+    #[error("preparing batch {batch}: {reason}")]
+    Read {
+        /// The batch it belongs to, counted from the start of the epoch.
+        batch: usize,
+        /// What failed.
+        reason: DataError,
+    },
     /// A background thread panicked.
     #[error("a loader thread panicked while preparing batch {batch}: {message}")]
     Panicked {
@@ -104,8 +113,9 @@ pub enum LoaderError {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Loader<T> {
-    prefetch: Prefetch<T>,
+    prefetch: Prefetch<Result<T, DataError>>,
     next: usize,
+    failed: bool,
 }
 
 impl<T: Send + 'static> Loader<T> {
@@ -143,14 +153,15 @@ impl<T: Send + 'static> Loader<T> {
             let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut batch = lock().pop().unwrap_or_default();
             let (draw, first) = (&plan[skip + i], first_image[skip + i]);
-            fill(&mut batch, &images, draw, &config.augment, &changes, first);
+            fill(&mut batch, &images, draw, &config.augment, &changes, first)?;
             let made = finish(&batch);
             lock().push(batch);
-            made
+            Ok(made)
         };
         Ok(Self {
             prefetch: Prefetch::start(total, workers, ahead, make)?,
             next: skip,
+            failed: false,
         })
     }
 
@@ -165,15 +176,27 @@ impl<T: Send + 'static> Iterator for Loader<T> {
 
     /// The next batch; after an error there is none.
     fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
         let item = self.prefetch.next()?;
         let batch = self.next;
         self.next += 1;
-        Some(item.map_err(|message| LoaderError::Panicked { batch, message }))
+        let item = match item {
+            Ok(read) => read.map_err(|reason| LoaderError::Read { batch, reason }),
+            Err(message) => Err(LoaderError::Panicked { batch, message }),
+        };
+        self.failed = item.is_err();
+        Some(item)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // A panic in a thread would end the batches early.
-        let most = self.prefetch.remaining();
+        // A failure in a thread would end the batches early.
+        let most = if self.failed {
+            0
+        } else {
+            self.prefetch.remaining()
+        };
         (most.min(1), Some(most))
     }
 }
@@ -186,7 +209,7 @@ fn fill(
     augment: &AugmentConfig,
     changes: &ChaCha8Rng,
     first: u64,
-) {
+) -> Result<(), DataError> {
     let shape = (set.height, set.width, set.channels);
     batch.indices.clone_from(&draw.indices);
     batch.labels.clone_from(&draw.labels);
@@ -194,11 +217,11 @@ fn fill(
     batch.images.resize(count * set.image_len(), 0);
     let outs = batch.images.chunks_exact_mut(set.image_len());
     for (i, (out, &index)) in outs.zip(&draw.indices).enumerate() {
-        let image = set.image(index as usize);
         if augment.is_identity() {
-            out.copy_from_slice(image);
+            set.copy_image(index as usize, out)?;
             continue;
         }
+        let image = set.image(index as usize)?;
         // Pair k of the epoch has images 2k and 2k + 1, wherever its batch begins.
         let place = match draw.paired {
             true => 2 * (i % (count / 2)) + i / (count / 2),
@@ -206,8 +229,9 @@ fn fill(
         };
         let mut rng = changes.clone();
         rng.set_stream(first + place as u64);
-        augment.apply(image, shape, out, &mut rng);
+        augment.apply(&image, shape, out, &mut rng);
     }
+    Ok(())
 }
 
 fn check_indices(
@@ -236,7 +260,7 @@ pub struct ImageBatch {
 /// use siamese_data::{ImageBatches, ImageSet};
 ///
 /// let set = ImageSet::new(1, 1, 1, vec![10, 20, 30], vec![0, 0, 0], vec!["grey".into()])?;
-/// let batches: Vec<_> = ImageBatches::new(&set, &[2, 0, 1], 2)?.collect();
+/// let batches = ImageBatches::new(&set, &[2, 0, 1], 2)?.collect::<Result<Vec<_>, _>>()?;
 /// assert_eq!(batches[0].images, [30, 10]);
 /// assert_eq!(batches[1].images, [20]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -268,17 +292,21 @@ impl<'a> ImageBatches<'a> {
 }
 
 impl Iterator for ImageBatches<'_> {
-    type Item = ImageBatch;
+    type Item = Result<ImageBatch, DataError>;
 
-    fn next(&mut self) -> Option<ImageBatch> {
+    /// The next batch; an error where an image cannot be read.
+    fn next(&mut self) -> Option<Self::Item> {
         let indices = self.indices.next()?;
-        let mut images = Vec::with_capacity(indices.len() * self.set.image_len());
-        for &index in indices {
-            images.extend_from_slice(self.set.image(index as usize));
+        let mut images = vec![0; indices.len() * self.set.image_len()];
+        let outs = images.chunks_exact_mut(self.set.image_len());
+        for (out, &index) in outs.zip(indices) {
+            if let Err(error) = self.set.copy_image(index as usize, out) {
+                return Some(Err(error));
+            }
         }
         let label = |&index: &u32| self.set.labels[index as usize];
         let labels = indices.iter().map(label).collect();
-        Some(ImageBatch { images, labels })
+        Some(Ok(ImageBatch { images, labels }))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::ImageSet;
+use crate::{DataError, ImageSet};
 
 /// Hashes that differ in at most this many of their 64 bits are looked at more closely.
 const NEAR_BITS: u32 = 12;
@@ -25,16 +25,16 @@ pub struct Duplicate {
 }
 
 /// Each image of `set` with the one that it looks most like in `others`, if it looks like any.
-pub(super) fn near_between(others: &ImageSet, set: &ImageSet) -> Vec<Duplicate> {
+pub(super) fn near_between(others: &ImageSet, set: &ImageSet) -> Result<Vec<Duplicate>, DataError> {
     if others.image_len() != set.image_len() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    near(others, &looks(others), set, &looks(set), |_| others.len())
+    near(others, &looks(others)?, set, &looks(set)?, |_| others.len())
 }
 
 /// Each image of `set` with the one before it that it looks most like, if it looks like any.
-pub(super) fn near_within(set: &ImageSet) -> Vec<Duplicate> {
-    let looks = looks(set);
+pub(super) fn near_within(set: &ImageSet) -> Result<Vec<Duplicate>, DataError> {
+    let looks = looks(set)?;
     near(set, &looks, set, &looks, |image| image)
 }
 
@@ -45,22 +45,29 @@ fn near(
     set: &ImageSet,
     looks: &[Look],
     until: impl Fn(usize) -> usize + Sync,
-) -> Vec<Duplicate> {
-    let nearest = |second: usize| {
-        let (image, look) = (set.image(second), &looks[second]);
-        (0u32..)
-            .zip(&other_looks[..until(second)])
-            .filter(|(_, other)| (look.hash ^ other.hash).count_ones() <= NEAR_BITS)
-            .map(|(first, other)| {
-                let likeness = likeness(others.image(first as usize), other, image, look);
-                (first, likeness)
-            })
-            .max_by(|a, b| a.1.total_cmp(&b.1))
+) -> Result<Vec<Duplicate>, DataError> {
+    let nearest = |second: usize| -> Result<Option<Duplicate>, DataError> {
+        let (image, look) = (set.image(second)?, &looks[second]);
+        let others_before = (0u32..).zip(&other_looks[..until(second)]);
+        let mut nearest: Option<(u32, f64)> = None;
+        for (first, other) in others_before {
+            if (look.hash ^ other.hash).count_ones() > NEAR_BITS {
+                continue;
+            }
+            let likeness = likeness(&others.image(first as usize)?, other, &image, look);
+            if nearest.is_none_or(|(_, most)| likeness.total_cmp(&most).is_ge()) {
+                nearest = Some((first, likeness));
+            }
+        }
+        nearest
             .filter(|(_, likeness)| *likeness >= NEAR_CORRELATION)
             .map(|(first, _)| duplicate(others, first, set, second as u32))
+            .transpose()
     };
     let images = (0..set.len()).into_par_iter();
-    images.filter_map(nearest).collect()
+    images
+        .filter_map(|second| nearest(second).transpose())
+        .collect()
 }
 
 /// What is computed once of each image.
@@ -72,20 +79,20 @@ struct Look {
     spread: f64,
 }
 
-fn looks(set: &ImageSet) -> Vec<Look> {
+fn looks(set: &ImageSet) -> Result<Vec<Look>, DataError> {
     let images = (0..set.len()).into_par_iter();
     images.map(|i| look(set, i)).collect()
 }
 
-fn look(set: &ImageSet, i: usize) -> Look {
-    let image = set.image(i);
+fn look(set: &ImageSet, i: usize) -> Result<Look, DataError> {
+    let image = &*set.image(i)?;
     let sum = image.iter().map(|&value| u64::from(value)).sum::<u64>() as f64;
     let variance = product(image, image) - sum * sum / image.len() as f64;
-    Look {
-        hash: difference_hash(set, i),
+    Ok(Look {
+        hash: difference_hash(set, image),
         sum,
         spread: variance.max(0.0).sqrt(),
-    }
+    })
 }
 
 /// Pearson's correlation; 0 where an image is of one value only.
@@ -110,29 +117,33 @@ fn product(a: &[u8], b: &[u8]) -> f64 {
     chunks.map(chunk).sum::<u64>() as f64
 }
 
-pub(super) fn duplicate(train: &ImageSet, first: u32, test: &ImageSet, second: u32) -> Duplicate {
-    let (a, b) = (train.image(first as usize), test.image(second as usize));
+pub(super) fn duplicate(
+    train: &ImageSet,
+    first: u32,
+    test: &ImageSet,
+    second: u32,
+) -> Result<Duplicate, DataError> {
+    let (a, b) = (train.image(first as usize)?, test.image(second as usize)?);
     let correlation = if a == b {
         1.0
     } else {
         likeness(
-            a,
-            &look(train, first as usize),
-            b,
-            &look(test, second as usize),
+            &a,
+            &look(train, first as usize)?,
+            &b,
+            &look(test, second as usize)?,
         )
     };
-    Duplicate {
+    Ok(Duplicate {
         first,
         second,
         same_class: train.labels[first as usize] == test.labels[second as usize],
         correlation,
-    }
+    })
 }
 
 /// dHash: for each of 8 rows of 9 grey cells, which of two neighbours is brighter.
-fn difference_hash(set: &ImageSet, i: usize) -> u64 {
-    let image = set.image(i);
+fn difference_hash(set: &ImageSet, image: &[u8]) -> u64 {
     // Cells of whole pixels; where there are fewer pixels than cells, some are seen twice.
     let span = |cell: usize, cells: usize, length: usize| {
         let start = cell * length / cells;
@@ -172,7 +183,7 @@ mod tests {
     fn correlation_is_pearsons() {
         let correlation = |a: &[u8], b: &[u8]| {
             let set = pair(a, b);
-            duplicate(&set, 0, &set, 1).correlation
+            duplicate(&set, 0, &set, 1).unwrap().correlation
         };
         // by hand: covariance 3, variances 2 and 14/3, times n
         let by_hand = 3.0 / (2.0f64 * (14.0 / 3.0)).sqrt();

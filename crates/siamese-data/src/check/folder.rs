@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::duplicates::near_within;
 use super::write_counts;
-use crate::folder::{Listing, decode, stretched, within};
-use crate::{DataError, FileProblem, ImageSet, digest};
+use crate::folder::{FileProblem, Listing, stretched, within};
+use crate::picture::{PictureLimits, decode_file};
+use crate::{DataError, ImageSet, digest};
 
 /// Longest side, in pixels, at which pictures are compared: near duplicates are alike at any size.
 const COMPARED: usize = 32;
@@ -143,20 +144,21 @@ pub fn check_folder(folder: &Path) -> Result<FolderReport, DataError> {
     let set = ImageSet::new(height, width, 3, pixels, labels, listing.classes)?;
     report.images = set.len();
     report.exact = exact(&set, &files, &digests);
-    report.near = near(&set, &files, &digests);
+    report.near = near(&set, &files, &digests)?;
     (report.lone_classes, report.empty_classes) = small_classes(&set);
     Ok(report)
 }
 
-fn see(file: &Path, (height, width): (usize, usize)) -> Result<Seen, String> {
-    let picture = decode(file).map_err(|error| error.to_string())?;
+fn see(file: &Path, compared_at: (usize, usize)) -> Result<Seen, String> {
+    let picture = decode_file(file, &PictureLimits::default(), None);
+    let picture = picture.map_err(|error| error.to_string())?;
     let size = (picture.height(), picture.width());
     let mut bytes = format!("{}x{} ", size.0, size.1).into_bytes();
-    bytes.extend(picture.frame(&stretched(size)));
+    bytes.extend(stretched(&picture, size));
     Ok(Seen {
         digest: digest::sha256(&bytes),
         size,
-        pixels: picture.frame(&stretched((height, width))),
+        pixels: stretched(&picture, compared_at),
     })
 }
 
@@ -177,9 +179,9 @@ fn exact(set: &ImageSet, files: &[PathBuf], digests: &[String]) -> Vec<Twins> {
     twins
 }
 
-fn near(set: &ImageSet, files: &[PathBuf], digests: &[String]) -> Vec<Twins> {
+fn near(set: &ImageSet, files: &[PathBuf], digests: &[String]) -> Result<Vec<Twins>, DataError> {
     let at = |i: u32| i as usize;
-    let mut near = near_within(set);
+    let mut near = near_within(set)?;
     near.retain(|near| digests[at(near.first)] != digests[at(near.second)]);
     let twins = near.iter().map(|near| Twins {
         first: files[at(near.first)].clone(),
@@ -187,7 +189,7 @@ fn near(set: &ImageSet, files: &[PathBuf], digests: &[String]) -> Vec<Twins> {
         same_class: near.same_class,
         correlation: near.correlation,
     });
-    twins.collect()
+    Ok(twins.collect())
 }
 
 /// The classes with one image, and those with none.

@@ -6,9 +6,10 @@ mod folder;
 use std::collections::HashMap;
 use std::fmt;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dataset, ImageSet};
+use crate::{DataError, Dataset, ImageSet, digest};
 pub use duplicates::Duplicate;
 use duplicates::{duplicate, near_between};
 pub use folder::{FolderReport, Twins, check_folder};
@@ -79,16 +80,20 @@ impl SoundnessReport {
 /// Near duplicates are sought by a difference hash (dHash: which of two neighbouring cells of a
 /// 9×8 grey thumbnail is brighter, 64 bits) and confirmed by their pixels. They are found where
 /// brightness, contrast or compression differ a little; not where one is mirrored or cropped.
-pub fn check(dataset: &Dataset) -> SoundnessReport {
+///
+/// # Errors
+///
+/// Where the images are in a file that cannot be read.
+pub fn check(dataset: &Dataset) -> Result<SoundnessReport, DataError> {
     let (train, test) = (&dataset.train, &dataset.test);
-    let [train_hashes, test_hashes] = [train, test].map(byte_index);
-    let exact_leaks = exact_between(train, test, &train_hashes);
+    let (train_digests, test_digests) = (digests(train)?, digests(test)?);
+    let leaks = exact_between(&train_digests, &test_digests);
     let mut report = SoundnessReport {
         images: [train.len(), test.len()],
-        near_leaks: near_leaks(train, test),
-        exact_leaks,
-        exact_train: exact_within(train, &train_hashes),
-        exact_test: exact_within(test, &test_hashes),
+        near_leaks: near_leaks(train, test, &train_digests, &test_digests)?,
+        exact_leaks: duplicates(train, test, &leaks)?,
+        exact_train: duplicates(train, train, &exact_within(&train_digests))?,
+        exact_test: duplicates(test, test, &exact_within(&test_digests))?,
         ..SoundnessReport::default()
     };
     for (set, split) in [(train, "train"), (test, "test")] {
@@ -108,37 +113,54 @@ pub fn check(dataset: &Dataset) -> SoundnessReport {
             }
         }
     }
-    report
+    Ok(report)
 }
 
-/// The first image with given pixels.
-fn byte_index(set: &ImageSet) -> HashMap<&[u8], u32> {
-    let mut first = HashMap::with_capacity(set.len());
-    for i in 0..set.len() {
-        first.entry(set.image(i)).or_insert(i as u32);
+/// Of the pixels of each image.
+fn digests(set: &ImageSet) -> Result<Vec<String>, DataError> {
+    let images = (0..set.len()).into_par_iter();
+    images.map(|i| Ok(digest::sha256(&set.image(i)?))).collect()
+}
+
+/// Each of `digests` that is in `others`, with its first place there, as (first, second).
+fn exact_between(others: &[String], digests: &[String]) -> Vec<(u32, u32)> {
+    let mut first = HashMap::with_capacity(others.len());
+    for (i, digest) in (0u32..).zip(others) {
+        first.entry(digest).or_insert(i);
     }
-    first
+    let twins = (0u32..).zip(digests);
+    twins
+        .filter_map(|(second, digest)| Some((*first.get(digest)?, second)))
+        .collect()
 }
 
-fn exact_between(train: &ImageSet, test: &ImageSet, index: &HashMap<&[u8], u32>) -> Vec<Duplicate> {
-    let twins = (0..test.len()).filter_map(|second| {
-        let first = *index.get(test.image(second))?;
-        Some(duplicate(train, first, test, second as u32))
-    });
-    twins.collect()
-}
-
-fn exact_within(set: &ImageSet, index: &HashMap<&[u8], u32>) -> Vec<Duplicate> {
-    let mut twins = exact_between(set, set, index);
-    twins.retain(|twin| twin.first != twin.second);
+fn exact_within(digests: &[String]) -> Vec<(u32, u32)> {
+    let mut twins = exact_between(digests, digests);
+    twins.retain(|(first, second)| first != second);
     twins
 }
 
+fn duplicates(
+    train: &ImageSet,
+    test: &ImageSet,
+    twins: &[(u32, u32)],
+) -> Result<Vec<Duplicate>, DataError> {
+    let twins = twins.iter();
+    twins
+        .map(|&(first, second)| duplicate(train, first, test, second))
+        .collect()
+}
+
 /// Each test image with its nearest look-alike in the training split, exact ones left out.
-fn near_leaks(train: &ImageSet, test: &ImageSet) -> Vec<Duplicate> {
-    let mut near = near_between(train, test);
-    near.retain(|near| train.image(near.first as usize) != test.image(near.second as usize));
-    near
+fn near_leaks(
+    train: &ImageSet,
+    test: &ImageSet,
+    train_digests: &[String],
+    test_digests: &[String],
+) -> Result<Vec<Duplicate>, DataError> {
+    let mut near = near_between(train, test)?;
+    near.retain(|near| train_digests[near.first as usize] != test_digests[near.second as usize]);
+    Ok(near)
 }
 
 impl fmt::Display for SoundnessReport {
@@ -194,7 +216,7 @@ mod tests {
         let brighter: Vec<u8> = two.iter().map(|value| value + 5).collect();
         let train = set(&[one.clone(), two, one.clone()], &[0, 1, 0]);
         let test = set(&[three.clone(), one, brighter], &[0, 0, 0]);
-        let report = check(&dataset(train, test));
+        let report = check(&dataset(train, test)).unwrap();
 
         let pairs = |found: &[Duplicate]| -> Vec<(u32, u32, bool)> {
             found
@@ -228,13 +250,14 @@ mod tests {
         let report = check(&dataset(
             set(&images[..2], &[0, 0]),
             set(&images[2..], &[0, 0]),
-        ));
+        ))
+        .unwrap();
         assert!(report.is_sound(), "{report}");
     }
 
     #[test]
     fn empty_sets_have_nothing_to_find() {
-        let report = check(&dataset(set(&[], &[]), set(&[], &[])));
+        let report = check(&dataset(set(&[], &[]), set(&[], &[]))).unwrap();
         assert!(report.exact_leaks.is_empty() && report.near_leaks.is_empty());
     }
 }

@@ -15,7 +15,7 @@ use super::store::Store;
 use super::walk::left_behind_in;
 use super::webdataset;
 use crate::error::DataError;
-use crate::picture::sniff::{HEAD, not_a_picture};
+use crate::source::sniff::{HEAD, not_a_picture};
 
 /// The files in one or more archives.
 #[derive(Debug, Default)]

@@ -69,7 +69,7 @@ pub(crate) fn read_archive(path: &Path) -> Result<[ImageSet; 2], DataError> {
 
 /// The md5 of `set` written back as original records, in the order of its images.
 ///
-/// `None` if it cannot be: another size, no superclasses, or labels past 255.
+/// `None` if it cannot be: pixels that cannot be read, another size, no superclasses, or labels past 255.
 pub(crate) fn record_md5(set: &ImageSet) -> Option<String> {
     let coarse_labels = set.coarse_labels.as_ref()?;
     if (set.height, set.width, set.channels) != (SIDE, SIDE, 3) {
@@ -80,7 +80,7 @@ pub(crate) fn record_md5(set: &ImageSet) -> Option<String> {
     for (i, (&coarse, &fine)) in coarse_labels.iter().zip(&set.labels).enumerate() {
         record[0] = u8::try_from(coarse).ok()?;
         record[1] = u8::try_from(fine).ok()?;
-        for (at, pixel) in set.image(i).chunks_exact(3).enumerate() {
+        for (at, pixel) in set.image(i).ok()?.chunks_exact(3).enumerate() {
             for (channel, &value) in pixel.iter().enumerate() {
                 record[2 + channel * PLANE + at] = value;
             }

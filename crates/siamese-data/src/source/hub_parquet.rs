@@ -18,7 +18,7 @@ use super::rows::{Row, Rows};
 use super::shards::by_part;
 use super::store::Store;
 use crate::error::DataError;
-use crate::picture::sniff::not_a_picture;
+use crate::source::sniff::not_a_picture;
 use crate::split::Part;
 
 /// Lists the pictures in the parquet files `files`, which lie in or are `place`.

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::listing::{LeftOut, Listing};
 use super::options::OpenOptions;
 use super::pixels::image;
 use crate::error::DataError;
 use crate::image_set::ImageSet;
-use crate::picture::framing::Framing;
+use crate::packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
+use crate::pixel_store::PixelStore;
+use crate::picture::Framing;
 
 /// A listing's pictures as images of one size.
 #[derive(Clone, Debug)]
@@ -23,35 +23,39 @@ pub struct Loaded {
 }
 
 impl Listing {
-    /// Decodes all pictures, on all cores.
+    /// Decodes all pictures, on all cores, once: they are kept in the cache, and a changed file is noticed. A set too large
+    /// for memory is read from there image by image.
     ///
     /// # Errors
     ///
     /// [`DataError::Unrecognised`] if not one picture can be read; single ones that cannot are no error but in
     /// [`Loaded::problems`].
     pub fn load(&self, framing: &Framing, options: &OpenOptions) -> Result<Loaded, DataError> {
-        let decode = |item: usize| {
-            self.store
-                .picture(item)
-                .and_then(|stored| image(stored, framing))
+        let fingerprint = self.fingerprint()?;
+        let key = PackedKey {
+            name: &self.name,
+            fingerprint: &fingerprint,
         };
-        options.progress.note(&format!(
-            "decoding {} pictures of {}",
-            self.items.len(),
-            self.title
-        ));
-        let decoded: Vec<_> = (0..self.items.len()).into_par_iter().map(decode).collect();
-
-        let (mut pixels, mut items, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for (item, decoded) in (0u32..).zip(decoded) {
-            match decoded {
-                Ok(image) => {
-                    pixels.extend(image);
-                    items.push(item);
-                }
-                Err(why) => problems.push(LeftOut::new(self.name_of(item as usize), why)),
-            }
-        }
+        let pack = PackOptions {
+            progress: options.progress,
+            ..PackOptions::default()
+        };
+        let fill = |item: usize| {
+            let stored = self.store.picture(item);
+            Ok(match stored.and_then(|stored| image(stored, framing)) {
+                Ok(pixels) => Filled::Pixels(pixels),
+                Err(why) => Filled::LeftOut(why),
+            })
+        };
+        let count = self.items.len();
+        let packed = packed_images(&options.cache_folder(), key, count, framing, &pack, fill)?;
+        let PackedImages {
+            pixels,
+            kept: items,
+            left_out,
+        } = packed;
+        let problem = |(item, why): (u32, String)| LeftOut::new(self.name_of(item as usize), why);
+        let problems: Vec<LeftOut> = left_out.into_iter().map(problem).collect();
         if items.is_empty() {
             let first = problems
                 .first()
@@ -77,16 +81,14 @@ impl Listing {
     fn image_set(
         &self,
         framing: &Framing,
-        pixels: Vec<u8>,
+        pixels: PixelStore,
         items: &[u32],
     ) -> Result<ImageSet, DataError> {
         let item = |&i: &u32| self.items[i as usize];
         let labels = items.iter().map(|i| item(i).label).collect();
         let channels = framing.colour.channels();
-        let set = ImageSet::new(
-            framing.height,
-            framing.width,
-            channels,
+        let set = ImageSet::from_store(
+            (framing.height, framing.width, channels),
             pixels,
             labels,
             self.classes.clone(),

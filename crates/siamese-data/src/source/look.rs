@@ -11,7 +11,7 @@ use super::table_file::is_table_name;
 use super::walk::{Walked, walk};
 use super::{cifar, download, folder, hub_parquet, hub_repo, idx, omniglot, table};
 use crate::error::DataError;
-use crate::picture::sniff::{HEAD, is_text, not_a_picture};
+use crate::source::sniff::{HEAD, is_text, not_a_picture};
 
 /// Opens a data set: `what` is a path, a name (`cifar100`, `fashion-mnist`, …), or a repository of the Hugging Face
 /// hub, `hf:user/name[@revision][/config]`. No picture is decoded but for some headers.

@@ -32,6 +32,7 @@ pub(crate) mod rows;
 pub(crate) mod sample;
 pub(crate) mod shards;
 pub(crate) mod sizes;
+pub(crate) mod sniff;
 pub(crate) mod spans;
 pub(crate) mod store;
 pub(crate) mod table;

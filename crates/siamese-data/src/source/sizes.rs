@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::pixels::header;
+use super::pixels::{Header, header};
 use super::store::Store;
-use crate::picture::decode::PictureInfo;
 
 /// Of larger sets so many pictures are looked at.
 const SAMPLE: usize = 400;
@@ -29,7 +28,7 @@ pub struct Sizes {
 impl Sizes {
     /// Looks at the headers of all pictures, or of an even sample.
     pub(crate) fn of(store: &Store) -> Self {
-        let headers: Vec<PictureInfo> = store
+        let headers: Vec<Header> = store
             .sample(SAMPLE)
             .into_par_iter()
             .filter_map(|item| header(&store.picture(item).ok()?))
@@ -37,14 +36,14 @@ impl Sizes {
         Self::of_headers(&headers)
     }
 
-    fn of_headers(headers: &[PictureInfo]) -> Self {
+    fn of_headers(headers: &[Header]) -> Self {
         let mut counts = BTreeMap::new();
         for header in headers {
             *counts
                 .entry((header.height, header.width))
                 .or_insert(0usize) += 1;
         }
-        let middle = |side: fn(&PictureInfo) -> usize| {
+        let middle = |side: fn(&Header) -> usize| {
             let mut sides: Vec<usize> = headers.iter().map(side).collect();
             sides.sort_unstable();
             sides.get(sides.len() / 2).copied().unwrap_or(0)
@@ -66,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_most_common_size_and_the_middle_one_are_told() {
-        let header = |height, width| PictureInfo {
+        let header = |height, width| Header {
             height,
             width,
             grey: true,

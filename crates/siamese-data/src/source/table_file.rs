@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::parquet_columns;
 use crate::error::DataError;
-use crate::picture::sniff::is_text;
+use crate::source::sniff::is_text;
 
 /// A table as text.
 #[derive(Debug, Default, PartialEq)]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::listing::{LeftOut, shown};
 use crate::error::DataError;
-use crate::picture::sniff::{HEAD, not_a_picture};
+use crate::source::sniff::{HEAD, not_a_picture};
 
 /// Folders that tools leave behind.
 const TOOL_FOLDERS: [&str; 6] = [
