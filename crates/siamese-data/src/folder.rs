@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::DataError;
 use crate::image_set::ImageSet;
-use crate::source::locate::entries;
 use crate::picture::{
     Colour, Fit, Framing, Picture, PictureLimits, decode_file, is_picture_name, probe_file,
 };
+use crate::source::locate::entries;
 
 /// A set read from a folder, with the files it is made of.
 #[derive(Clone, Debug)]

@@ -562,7 +562,11 @@ fn the_bundled_sample_is_listed_as_cifar_100_and_its_pixels_are_those_of_the_old
     })
     .unwrap();
     for i in 0..4_000 {
-        assert_eq!(new.image(i).unwrap(), old.train.image(i).unwrap(), "image {i}");
+        assert_eq!(
+            new.image(i).unwrap(),
+            old.train.image(i).unwrap(),
+            "image {i}"
+        );
     }
     assert_eq!(
         (&new.labels[..4_000], &new.labels[4_000..]),

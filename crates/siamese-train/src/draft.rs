@@ -37,17 +37,21 @@ impl Draft {
         };
         let mut named = Layer::default();
         named.set("data.source", &toml::Value::from(source).to_string())?;
-        let Proposal { mut layer, reasons } = traits(&listing).propose()?;
-        let mut chosen = reasons;
-        if let Some(preset) = preset {
+        let mut upper = Layer::default();
+        if let Some(preset) = &preset {
             named.set("preset", preset.name)?;
-            layer = layer.under(&preset.layer);
-            chosen = vec![format!("preset {}: {}", preset.name, preset.about)];
+            upper = preset.layer.clone();
+        }
+        let upper = upper.under(&named).under(told);
+        let divided = divide(&listing, &upper)?;
+        let Proposal { layer, mut reasons } = traits(&listing, &divided).propose()?;
+        if let Some(preset) = preset {
+            reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
         }
         Ok(Self {
             listing,
-            reasons: chosen,
-            layer: layer.under(&named).under(told),
+            reasons,
+            layer: layer.under(&upper),
         })
     }
 
@@ -99,16 +103,8 @@ impl Draft {
     /// When the settings make no run.
     pub fn plan(&self, device: &Device) -> Result<(TrainConfig, Plan, String)> {
         let config = self.rough_config()?;
+        let divided = divide(&self.listing, &self.layer)?;
         let labels: Vec<u32> = self.listing.items.iter().map(|item| item.label).collect();
-        let groups: Option<Vec<u32>> = self.listing.items.iter().map(|item| item.group).collect();
-        let parts = published(self.listing.items.iter().map(|item| item.part).collect());
-        let items = Items {
-            labels: &labels,
-            classes: &self.listing.classes,
-            groups: groups.as_deref(),
-            published: parts.as_deref(),
-        };
-        let divided = Divided::of(&items, &config.data.split, config.seed)?;
         let training = divided.part(Part::Train);
         let sampler = Sampler::new(&config.sampler, config.seed, &labels, &training, None)?;
         let plan = Plan::measure(&config, &divided, sampler.batches_per_epoch(), device)?;
@@ -125,11 +121,7 @@ impl Draft {
     ) -> Result<(TrainConfig, TrainingData, Vec<LeftOut>)> {
         self.rough_config()?;
         let (data, problems) = TrainingData::load(&self.listing, &self.framing()?, options)?;
-        let split = self
-            .layer
-            .value::<SplitConfig>("data.split")?
-            .unwrap_or_default();
-        let seed = self.layer.value::<u64>("seed")?.unwrap_or_default();
+        let (split, seed) = split_of(&self.layer)?;
         let measured = self.measured(&data, &data.divide(&split, seed)?)?;
         let config = TrainConfig::from_layers([&measured, &self.layer])?;
         Ok((config, data, problems))
@@ -166,16 +158,33 @@ fn input_layer(mean: &[f32], std: &[f32]) -> Result<Layer> {
     Ok(layer)
 }
 
-fn traits(listing: &Listing) -> Traits {
-    let test = listing.count(Part::Test);
-    let held_out = if test > 0 {
-        test
-    } else {
-        listing.items.len() / 4
+/// How a layer divides the images.
+fn split_of(layer: &Layer) -> Result<(SplitConfig, u64)> {
+    let split = layer
+        .value::<SplitConfig>("data.split")?
+        .unwrap_or_default();
+    Ok((split, layer.value::<u64>("seed")?.unwrap_or_default()))
+}
+
+/// Divides the items of a listing, as if every picture could be read.
+fn divide(listing: &Listing, layer: &Layer) -> Result<Divided> {
+    let labels: Vec<u32> = listing.items.iter().map(|item| item.label).collect();
+    let groups: Option<Vec<u32>> = listing.items.iter().map(|item| item.group).collect();
+    let parts = published(listing.items.iter().map(|item| item.part).collect());
+    let items = Items {
+        labels: &labels,
+        classes: &listing.classes,
+        groups: groups.as_deref(),
+        published: parts.as_deref(),
     };
+    let (split, seed) = split_of(layer)?;
+    Divided::of(&items, &split, seed)
+}
+
+fn traits(listing: &Listing, divided: &Divided) -> Traits {
     Traits {
-        images: (listing.items.len() - held_out).max(1),
-        classes: listing.classes.len(),
+        images: divided.part(Part::Train).len(),
+        classes: divided.classes(),
         size: match listing.sizes.alike {
             true => listing.sizes.most_common,
             false => listing.sizes.median,

@@ -8,8 +8,8 @@ use super::pixels::image;
 use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
-use crate::pixel_store::PixelStore;
 use crate::picture::Framing;
+use crate::pixel_store::PixelStore;
 
 /// A listing's pictures as images of one size.
 #[derive(Clone, Debug)]

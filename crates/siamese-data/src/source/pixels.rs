@@ -36,10 +36,8 @@ pub(crate) fn image(stored: Stored, framing: &Framing) -> Result<Vec<u8>, String
     let size = (framing.height, framing.width, framing.colour.channels());
     let picture = match stored {
         Stored::Raw(raw) if (raw.height, raw.width, raw.channels) == size => return Ok(raw.pixels),
-        Stored::Raw(raw) => {
-            Picture::of_pixels((raw.height, raw.width, raw.channels), raw.pixels)
-                .ok_or("its pixels are fewer than its size says")?
-        }
+        Stored::Raw(raw) => Picture::of_pixels((raw.height, raw.width, raw.channels), raw.pixels)
+            .ok_or("its pixels are fewer than its size says")?,
         Stored::Encoded(bytes) => decode(&bytes, &PictureLimits::default(), Some(framing))
             .map_err(|error| error.to_string())?,
     };

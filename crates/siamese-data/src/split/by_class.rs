@@ -38,6 +38,38 @@ pub(super) fn by_classes(
     Ok(parts)
 }
 
+/// Gives a share of the training classes to validation.
+pub(super) fn validate_by_classes(
+    items: &Items,
+    mut parts: Vec<Part>,
+    share: f64,
+    seed: u64,
+) -> Result<Vec<Part>, SplitError> {
+    let mut sizes = BTreeMap::<u32, usize>::new();
+    for (&label, _) in items
+        .labels
+        .iter()
+        .zip(&parts)
+        .filter(|(_, p)| **p == Part::Train)
+    {
+        *sizes.entry(label).or_default() += 1;
+    }
+    let mut eligible: Vec<u32> = sizes.keys().copied().filter(|c| sizes[c] > 1).collect();
+    eligible.shuffle(&mut stream(seed, "validation classes", &[]));
+    eligible.truncate(share_of(eligible.len(), share));
+    for (label, part) in items.labels.iter().zip(&mut parts) {
+        if *part == Part::Train && eligible.contains(label) {
+            *part = Part::Validation;
+        }
+    }
+    Ok(parts)
+}
+
+/// A share of some classes, two at least.
+fn share_of(classes: usize, share: f64) -> usize {
+    ((classes as f64 * share).round() as usize).max(2)
+}
+
 /// The part of each class by name; classes in no list have none.
 fn listed(classes: &[String], lists: &ClassLists) -> Result<HashMap<u32, Part>, SplitError> {
     let mut parts = HashMap::new();
@@ -71,9 +103,8 @@ fn drawn(items: &Items, config: &SplitConfig, seed: u64) -> Result<HashMap<u32, 
         .for_each(|&label| *sizes.entry(label).or_default() += 1);
     let mut eligible: Vec<u32> = sizes.keys().copied().filter(|c| sizes[c] > 1).collect();
     eligible.shuffle(&mut stream(seed, "unseen classes", &[]));
-    let share = |of: usize, share: f64| ((of as f64 * share).round() as usize).max(2);
-    let test = share(eligible.len(), config.test);
-    let validation = share(eligible.len().saturating_sub(test), config.validation);
+    let test = share_of(eligible.len(), config.test);
+    let validation = share_of(eligible.len().saturating_sub(test), config.validation);
     if eligible.len() < test + validation + 2 {
         return Err(SplitError::Impossible(format!(
             "{} classes have two images or more; to divide by classes takes {}: two at least to train, validate and test \

@@ -14,7 +14,7 @@ pub use part::Part;
 pub use stratified::stratified_split;
 pub use table::{check_split, write_split};
 
-use by_class::by_classes;
+use by_class::{by_classes, validate_by_classes};
 use cut::cut;
 
 /// Classes with two images or more from which on a set is divided by classes, where nothing is said.
@@ -72,7 +72,11 @@ pub fn split(items: &Items, config: &SplitConfig, seed: u64) -> Result<Division,
         SplitBy::Groups => by_images(items, config, seed)?,
         SplitBy::Classes => by_classes(items, config, seed)?,
     };
-    let torn = leave_out_torn_groups(items, &mut parts);
+    // what was published is kept to: whoever did so may have had one person in both parts
+    let torn = match by {
+        SplitBy::Published => 0,
+        _ => leave_out_torn_groups(items, &mut parts),
+    };
     for part in [Part::Validation, Part::Test] {
         check(items, &parts, part)?;
     }
@@ -120,9 +124,18 @@ fn published(items: &Items, config: &SplitConfig, seed: u64) -> Result<Vec<Part>
         return Err(SplitError::Impossible(message.into()));
     }
     let mut parts: Vec<Part> = given.iter().map(|p| p.unwrap_or(Part::Train)).collect();
-    if !parts.contains(&Part::Validation) {
-        cut(items, &mut parts, Part::Validation, config.validation, seed)?;
+    if parts.contains(&Part::Validation) {
+        return Ok(parts);
     }
+    let classes = |part| -> BTreeSet<u32> {
+        let of = items.labels.iter().zip(&parts).filter(|(_, p)| **p == part);
+        of.map(|(label, _)| *label).collect()
+    };
+    if classes(Part::Train).is_disjoint(&classes(Part::Test)) {
+        // tested on unseen classes, so validated on unseen ones too
+        return validate_by_classes(items, parts, config.validation, seed);
+    }
+    cut(items, &mut parts, Part::Validation, config.validation, seed)?;
     Ok(parts)
 }
 

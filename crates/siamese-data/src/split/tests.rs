@@ -102,6 +102,33 @@ fn classes_whose_share_is_one_image_still_validate_by_pairs() {
 }
 
 #[test]
+fn where_the_published_test_is_of_new_classes_validation_is_too() {
+    let (labels, names) = (labels(&[10; 30]), names(30));
+    let parts: Vec<Option<Part>> = labels
+        .iter()
+        .map(|&label| Some(if label < 20 { Part::Train } else { Part::Test }))
+        .collect();
+    // drawers who drew every character tear nothing
+    let drawers: Vec<u32> = (0..300).map(|i| i % 10).collect();
+    let items = Items {
+        published: Some(&parts),
+        groups: Some(&drawers),
+        ..items(&labels, &names)
+    };
+    let division = split(&items, &SplitConfig::default(), 0).unwrap();
+    assert_eq!(count(&division.parts, Part::Validation), 20);
+    assert_eq!(count(&division.parts, Part::LeftOut), 0);
+    let validating = |label: u32| {
+        let of = labels
+            .iter()
+            .zip(&division.parts)
+            .filter(|(l, _)| **l == label);
+        of.filter(|(_, part)| **part == Part::Validation).count()
+    };
+    assert!((0..20).all(|label| matches!(validating(label), 0 | 10)));
+}
+
+#[test]
 fn lists_of_classes_are_kept_to_and_the_rest_left_out() {
     let (labels, names) = (labels(&[10; 8]), names(8));
     let list = |of: &[usize]| of.iter().map(|&c| names[c].clone()).collect();

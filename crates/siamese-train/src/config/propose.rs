@@ -7,9 +7,9 @@ use super::layers::Layer;
 /// What a choice is made from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Traits {
-    /// Images to train on, roughly.
+    /// Images to train on.
     pub images: usize,
-    /// Classes.
+    /// Classes to train on.
     pub classes: usize,
     /// Usual height and width of a picture.
     pub size: (usize, usize),
@@ -100,7 +100,7 @@ impl Traits {
                 "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
             ),
             format!(
-                "{epochs} epochs for about {} images, some 20 minutes on two cores (--time fits the run to a budget)",
+                "{epochs} epochs of {} images, some 20 minutes on two cores (--time fits the run to a budget)",
                 self.images
             ),
         ]
