@@ -65,9 +65,11 @@ pub(super) fn validate_by_classes(
     Ok(parts)
 }
 
-/// A share of some classes, two at least.
+/// A share of some classes: five at least where that is a fifth or less, else two at least. Pairs of two or three classes
+/// are soon all told apart, and then choose nothing.
 fn share_of(classes: usize, share: f64) -> usize {
-    ((classes as f64 * share).round() as usize).max(2)
+    let least = (classes / 5).clamp(2, 5);
+    ((classes as f64 * share).round() as usize).max(least)
 }
 
 /// The part of each class by name; classes in no list have none.
