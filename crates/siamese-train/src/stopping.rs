@@ -69,7 +69,8 @@ impl EarlyStopping {
 
     /// Takes in the watched figure of an epoch. A NaN is never progress.
     ///
-    /// An epoch is the best when it beats the best one by more than `min_delta`.
+    /// An epoch is the best when it beats the best one by more than `min_delta`. A perfect figure cannot be beaten: then
+    /// the later of two such epochs is the better one, since it learned longer; patience runs on.
     ///
     /// ```
     /// use siamese_train::{EarlyStopping, Monitor, StoppingConfig, Verdict};
@@ -95,6 +96,14 @@ impl EarlyStopping {
         self.waited += 1;
         if self.waited >= self.config.patience {
             return Verdict::Stop;
+        }
+        let perfect = match self.config.monitor {
+            Monitor::Loss | Monitor::Eer => value <= 0.0,
+            Monitor::Auc => value >= 1.0,
+        };
+        if perfect && self.best.is_some_and(|(_, best)| best == value) {
+            self.best = Some((epoch, value));
+            return Verdict::Best;
         }
         Verdict::Wait
     }
@@ -160,6 +169,14 @@ mod tests {
         }
         assert_eq!(stopping.best(), Some((2, 0.5)));
         assert_eq!(stopping.observe(4, 0.6), Verdict::Stop);
+    }
+
+    #[test]
+    fn of_perfect_epochs_the_later_is_kept_until_patience_ends() {
+        let mut stopping = stopping(Monitor::Auc, 3, 1e-4);
+        let verdicts = [0.9, 1.0, 1.0, 0.99, 1.0].map(|v| stopping.observe(0, v));
+        let (best, wait, stop) = (Verdict::Best, Verdict::Wait, Verdict::Stop);
+        assert_eq!(verdicts, [best, best, best, wait, stop]);
     }
 
     #[test]
