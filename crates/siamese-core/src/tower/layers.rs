@@ -2,9 +2,10 @@
 
 use candle_core::{Result, bail};
 use candle_nn::VarBuilder;
+use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
 use siamese_kernels::{
-    Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, Layer,
-    MaxPool2d, Residual, Sequential,
+    Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, GlobalMaxPool,
+    Layer, MaxPool2d, Residual, Sequential,
 };
 
 /// What one image costs a tower.
@@ -46,24 +47,47 @@ impl Layers {
         }
     }
 
-    /// A square convolution with `padding = kernel / 2`.
+    /// A square convolution with `padding = kernel / 2`, its weights drawn as PyTorch's layer draws them.
     pub(crate) fn conv(
         &mut self,
         channels: usize,
-        (kernel_size, stride): (usize, usize),
+        (kernel, stride): (usize, usize),
         bias: bool,
         vb: VarBuilder,
     ) -> Result<()> {
-        let config = Conv2dConfig {
+        let config = same(kernel, stride, bias);
+        let conv = Conv2d::new(self.shape.channels, channels, config, vb)?;
+        self.convolve(conv, channels)
+    }
+
+    /// The same without bias, its weights normal with variance `2 / (k² · C_out)` (He et al. 2015, the backward
+    /// case), as torchvision's ResNets are drawn.
+    pub(crate) fn conv_of_he(
+        &mut self,
+        channels: usize,
+        (kernel, stride): (usize, usize),
+        vb: VarBuilder,
+    ) -> Result<()> {
+        let config = same(kernel, stride, false);
+        let init = Init::Kaiming {
+            dist: NormalOrUniform::Normal,
+            fan: FanInOut::FanOut,
+            non_linearity: NonLinearity::ReLU,
+        };
+        let conv = Conv2d::with_init(self.shape.channels, channels, config, init, vb)?;
+        self.convolve(conv, channels)
+    }
+
+    fn convolve(&mut self, conv: Conv2d, channels: usize) -> Result<()> {
+        let &Conv2dConfig {
             kernel_size,
             stride,
-            padding: kernel_size / 2,
-            bias,
-        };
+            padding,
+            ..
+        } = conv.config();
         let inputs = self.shape.channels;
-        self.list
-            .push(Conv2d::new(inputs, channels, config, vb)?.into());
-        self.strided(kernel_size, stride, kernel_size / 2)?;
+        self.list.push(conv.into());
+        self.strided(kernel_size, stride, padding)?;
         self.shape.channels = channels;
         let values = self.shape.len() as u64;
         self.cost.multiply_adds += values * (inputs * kernel_size * kernel_size) as u64;
@@ -89,6 +113,11 @@ impl Layers {
 
     pub(crate) fn global_average(&mut self) {
         self.list.push(GlobalAvgPool.into());
+        (self.shape.height, self.shape.width) = (1, 1);
+    }
+
+    pub(crate) fn global_maximum(&mut self) {
+        self.list.push(GlobalMaxPool.into());
         (self.shape.height, self.shape.width) = (1, 1);
     }
 
@@ -138,5 +167,15 @@ impl Layers {
         self.shape.height = (padded_height - kernel) / stride + 1;
         self.shape.width = (padded_width - kernel) / stride + 1;
         Ok(())
+    }
+}
+
+/// A convolution that keeps the size of an image but for its stride.
+fn same(kernel_size: usize, stride: usize, bias: bool) -> Conv2dConfig {
+    Conv2dConfig {
+        kernel_size,
+        stride,
+        padding: kernel_size / 2,
+        bias,
     }
 }

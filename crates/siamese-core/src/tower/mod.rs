@@ -362,7 +362,7 @@ mod tests {
                 11_168_832,
             ),
             (Body::Conv4(Conv4::default()), 32, 112_832),
-            (Body::Resnet9(Resnet9 { width: 4 }), 16, 27_696),
+            (Body::Resnet9(Resnet9 { width: 4 }), 16, 30_692),
         ];
         for (body, side, count) in bodies {
             let config = TowerConfig {

@@ -1,4 +1,4 @@
-//! ResNet-18 and 34 (He et al. 2016), with torchvision's tensor names.
+//! ResNet-18 and 34 (He et al. 2016), with torchvision's tensor names and initial weights.
 
 use std::fmt;
 
@@ -56,7 +56,7 @@ impl Resnet {
             Stem::Imagenet => (7, 2),
             Stem::Small => (3, 1),
         };
-        layers.conv(64, stem, false, vb.pp("conv1"))?;
+        layers.conv_of_he(64, stem, vb.pp("conv1"))?;
         layers.norm(vb.pp("bn1"))?;
         layers.activation(Activation::Relu);
         if self.stem == Stem::Imagenet {
@@ -82,15 +82,15 @@ impl Resnet {
 fn basic(layers: &mut Layers, channels: usize, stride: usize, vb: &VarBuilder) -> Result<()> {
     let changes = stride != 1 || layers.shape.channels != channels;
     let body = |layers: &mut Layers| {
-        layers.conv(channels, (3, stride), false, vb.pp("conv1"))?;
+        layers.conv_of_he(channels, (3, stride), vb.pp("conv1"))?;
         layers.norm(vb.pp("bn1"))?;
         layers.activation(Activation::Relu);
-        layers.conv(channels, (3, 1), false, vb.pp("conv2"))?;
+        layers.conv_of_he(channels, (3, 1), vb.pp("conv2"))?;
         layers.norm(vb.pp("bn2"))
     };
     let shortcut = |layers: &mut Layers| {
         if changes {
-            layers.conv(channels, (1, stride), false, vb.pp("downsample.0"))?;
+            layers.conv_of_he(channels, (1, stride), vb.pp("downsample.0"))?;
             layers.norm(vb.pp("downsample.1"))?;
         }
         Ok(())

@@ -9,7 +9,7 @@ use siamese_kernels::{Activation, MaxPool2d};
 
 use super::layers::Layers;
 
-/// 3→w→2w, pool, residual 2w, 4w, pool, residual 4w, 8w, pool, residual 8w, global mean.
+/// 3→w→2w, pool, residual 2w, 4w, pool, residual 4w, 8w, pool, residual 8w, global maximum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Resnet9 {
@@ -41,7 +41,7 @@ impl Resnet9 {
             };
             layers.residual(body, |_| Ok(()), None)?;
         }
-        layers.global_average();
+        layers.global_maximum();
         Ok(())
     }
 }

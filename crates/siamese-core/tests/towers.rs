@@ -1,0 +1,146 @@
+//! The towers' bodies against PyTorch's and torchvision's: `golden/towers.py` wrote the numbers.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are tests, which clippy cannot know
+
+use std::collections::{BTreeMap, HashMap};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Deserialize;
+use siamese_core::candle::{Device, Tensor};
+use siamese_core::{Body, Conv4, Fit, ImageInput, Resnet, Resnet9, Stem, Tower, TowerConfig};
+
+#[derive(Deserialize)]
+struct Golden {
+    shape: [usize; 4],
+    eval: Vec<f64>,
+    train: Vec<f64>,
+    gradients: BTreeMap<String, [f64; 2]>,
+    running: BTreeMap<String, [f64; 2]>,
+}
+
+/// As `values` in `towers.py`.
+fn values(name: &str, count: usize, low: f64, high: f64) -> Vec<f32> {
+    let fnv = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(16_777_619);
+    let start = u64::from(name.bytes().fold(2_166_136_261, fnv));
+    let value = |place: u64| {
+        let hash = ((start + place) as u32).wrapping_mul(2_654_435_761);
+        let hash = (hash ^ (hash >> 15)).wrapping_mul(2_246_822_519);
+        (low + (high - low) * (f64::from(hash >> 8) / f64::from(1 << 24))) as f32
+    };
+    (0..count as u64).map(value).collect()
+}
+
+/// The tower's name of what torchvision calls `name`.
+fn ours(name: &str) -> String {
+    match name.strip_prefix("fc.") {
+        Some(rest) => format!("head.{rest}"),
+        None => format!("backbone.{name}"),
+    }
+}
+
+fn tower(body: Body, shape: [usize; 4], golden: &Golden) -> Tower {
+    let config = TowerConfig {
+        input: ImageInput {
+            height: shape[2],
+            width: shape[3],
+            mean: vec![0.0; 3],
+            std: vec![1.0; 3],
+            fit: Fit::default(),
+        },
+        body,
+        dropout: 0.0,
+        embedding: 5,
+        normalize: false,
+    };
+    let tower = Tower::new(config, 1, &Device::Cpu).unwrap();
+    let mut shapes: HashMap<String, Vec<usize>> = HashMap::new();
+    for (name, var) in tower.parameters().all() {
+        shapes.insert(name, var.dims().to_vec());
+    }
+    let names = golden.gradients.keys().chain(golden.running.keys());
+    let fill = |name: &String| {
+        let dims = &shapes[&ours(name)];
+        let count = dims.iter().product();
+        let (low, high) = match dims.len() {
+            1 if name.ends_with("weight") || name.ends_with("running_var") => (0.5, 1.5),
+            1 => (-0.5, 0.5),
+            _ => {
+                let bound = (3.0 / (count / dims[0]) as f64).sqrt();
+                (-bound, bound)
+            }
+        };
+        let values = values(name, count, low, high);
+        let tensor = Tensor::from_vec(values, dims.as_slice(), &Device::Cpu).unwrap();
+        (ours(name), tensor)
+    };
+    tower.parameters().load(&names.map(fill).collect()).unwrap();
+    tower
+}
+
+fn close(what: &str, found: &[f32], expected: &[f64]) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(0f64, |m, x| m.max(x.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        let error = (f64::from(*found) - expected).abs() / scale;
+        assert!(error < 2e-4, "{what}: {found} instead of {expected}");
+    }
+}
+
+/// Norm and product with the formula's values, each within a thousandth of the norm.
+fn same_digest(what: &str, name: &str, tensor: &Tensor, [norm, product]: [f64; 2]) {
+    let found = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let other = values(&format!("{name}/digest"), found.len(), -1.0, 1.0);
+    let pairs = || found.iter().map(|&x| f64::from(x)).zip(&other);
+    let found_norm = pairs().map(|(x, _)| x * x).sum::<f64>().sqrt();
+    let found_product = pairs().map(|(x, &o)| x * f64::from(o)).sum::<f64>();
+    assert!(
+        (found_norm - norm).abs() < 1e-3 * norm && (found_product - product).abs() < 1e-3 * norm,
+        "{what}: {name} has norm {found_norm} and product {found_product}, expected {norm} and {product}"
+    );
+}
+
+#[test]
+fn every_body_computes_what_pytorch_does_forward_and_backward() {
+    let all: BTreeMap<String, Golden> =
+        serde_json::from_str(include_str!("golden/towers.json")).unwrap();
+    assert_eq!(all.len(), 4);
+    for (what, golden) in &all {
+        let body = match what.as_str() {
+            "resnet18" => Body::Resnet(Resnet::default()),
+            "resnet18_small" => Body::Resnet(Resnet {
+                stem: Stem::Small,
+                ..Resnet::default()
+            }),
+            "conv4" => Body::Conv4(Conv4 {
+                channels: [6, 7, 8, 9],
+                ..Conv4::default()
+            }),
+            _ => Body::Resnet9(Resnet9 { width: 4 }),
+        };
+        let tower = tower(body, golden.shape, golden);
+        let pixels = values(what, golden.shape.iter().product(), -1.0, 1.0);
+        let images = Tensor::from_vec(pixels, golden.shape.as_slice(), &Device::Cpu).unwrap();
+        let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        close(
+            &format!("{what} in evaluation"),
+            &flat(&tower.embed(&images).unwrap()),
+            &golden.eval,
+        );
+        let y = tower
+            .embed_training(&images, &mut ChaCha8Rng::seed_from_u64(0))
+            .unwrap();
+        close(&format!("{what} in training"), &flat(&y), &golden.train);
+        let dy = values(&format!("{what}/dy"), golden.train.len(), -1.0, 1.0);
+        let dy = Tensor::from_vec(dy, y.shape(), &Device::Cpu).unwrap();
+        let grads = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
+        let vars: HashMap<_, _> = tower.parameters().all().into_iter().collect();
+        for (name, &digest) in &golden.gradients {
+            let grad = grads.get(&vars[&ours(name)]).unwrap();
+            same_digest(&format!("{what}'s gradients"), name, grad, digest);
+        }
+        for (name, &digest) in &golden.running {
+            same_digest(what, name, &vars[&ours(name)], digest);
+        }
+    }
+}
