@@ -192,10 +192,29 @@ fn bad_input_is_one_clear_line_and_a_failure() -> Result<()> {
         (vec!["train", "--preset", "fast"], "quick"),
         (vec!["train", "--data", "nowhere"], "nowhere"),
         (vec!["train", "--resume", "."], "config.json"),
+        (vec!["train"], "a folder with a subfolder per class"),
+        (
+            vec![
+                "train",
+                "cifar100",
+                "--source",
+                "sample",
+                "--set",
+                "objective.margn=1",
+            ],
+            "did you mean \"margin\"",
+        ),
         (vec!["train", "--config", "broken.json"], "broken.json"),
         (vec!["train", "--device", "gpu"], "cuda:N"),
         (
-            vec!["train", "--source", "sample", "--learning-rate", "-1"],
+            vec![
+                "train",
+                "cifar100",
+                "--source",
+                "sample",
+                "--learning-rate",
+                "-1",
+            ],
             "learning",
         ),
     ] {

@@ -283,7 +283,7 @@ fn a_run_split_by_classes_shows_seen_and_unseen_ones_side_by_side() -> Result<()
     let config = small_config(folder.path(), 1)?;
     let output = siamese(folder.path())
         .args([
-            "train", "--source", "sample", "--split", "classes", "--name", "run", "--config",
+            "train", "--source", "sample", "--preset", "cifar-fs", "--name", "run", "--config",
         ])
         .arg(config)
         .output()?;

@@ -151,9 +151,9 @@ fn training_hands_on_arguments_folder_and_exit_code() {
     let given: Vec<&str> = lines.collect();
     assert_eq!(given[..2], ["[run]", "[--manifest-path]"]);
     let expected = "[--release] [--package] [siamese-cli] [--features] [cuda] [--] \
-                    [train] [cifar100] [--data] [my data] [--resume] [../runs/a]";
+                    [train] [--data] [my data] [--resume] [../runs/a]";
     assert_eq!(given[3..].join(" "), expected);
-    let shown = "$ cargo run --release --package siamese-cli --features cuda -- train cifar100 --data 'my data'";
+    let shown = "$ cargo run --release --package siamese-cli --features cuda -- train --data 'my data'";
     assert!(stderr.contains(shown), "{stderr}");
 }
 

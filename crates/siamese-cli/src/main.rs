@@ -31,7 +31,7 @@ enum Command {
     /// Write a commented configuration to edit, for `siamese train FILE.toml`
     New(Box<train::NewArguments>),
     /// Say how good a model is, or an embedding from anywhere
-    Evaluate(evaluate::Arguments),
+    Evaluate(Box<evaluate::Arguments>),
     /// Say whether two pictures show the same thing
     Verify(verify::Arguments),
     /// Lay runs side by side

@@ -135,9 +135,18 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
     let (mut sets, mut notes) = (Vec::new(), Vec::new());
     let mut apart = true;
     match list.and_then(ClassList::benchmark) {
+        // the benchmark's own split: its test classes are the unseen ones
+        Some((name, benchmark))
+            if benchmark.test().collect::<HashSet<_>>()
+                == classes_in(&data, &divided, &[Part::Test]) =>
+        {
+            let tests = divided.tests(&data).into_iter();
+            sets.extend(tests.map(|set| (set.name.to_string(), set.images)));
+            notes.push(format!("the unseen classes are the test classes of {name}"));
+        }
         Some((name, benchmark)) => {
             let wanted: HashSet<&str> = benchmark.test().collect();
-            let used = used_classes(&data, &divided);
+            let used = classes_in(&data, &divided, &[Part::Train, Part::Validation]);
             let seen = wanted.iter().filter(|class| used.contains(*class)).count();
             let images = match seen {
                 0 => classes_of(&data.images, &wanted),
@@ -205,11 +214,12 @@ fn published_test(data: &TrainingData) -> ImageSet {
     data.images.subset(&test)
 }
 
-/// The classes that a run trained on or chose by.
-fn used_classes<'a>(data: &'a TrainingData, divided: &Divided) -> HashSet<&'a str> {
-    let used = [Part::Train, Part::Validation].map(|part| divided.part(part));
-    let class = |i: &u32| data.images.classes[data.images.labels[*i as usize] as usize].as_str();
-    used.iter().flatten().map(class).collect()
+/// The classes of the images in these parts.
+fn classes_in<'a>(data: &'a TrainingData, divided: &Divided, parts: &[Part]) -> HashSet<&'a str> {
+    let images = parts.iter().flat_map(|part| divided.part(*part));
+    images
+        .map(|i| data.images.classes[data.images.labels[i as usize] as usize].as_str())
+        .collect()
 }
 
 /// The record of the run that the model belongs to: in the folder given, or beside the file given.

@@ -51,9 +51,7 @@ pub fn check_split(
     let mut count = 0;
     for (i, record) in table.records().enumerate() {
         let record = record.map_err(reading)?;
-        if i >= parts.len()
-            || record != csv::StringRecord::from(row(items, names, parts, i).to_vec())
-        {
+        if i >= parts.len() || record != row(items, names, parts, i).to_vec() {
             return Err(differs(
                 i + 2,
                 &format!("{:?}", record.iter().collect::<Vec<_>>()),
