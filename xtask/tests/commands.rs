@@ -153,7 +153,8 @@ fn training_hands_on_arguments_folder_and_exit_code() {
     let expected = "[--release] [--package] [siamese-cli] [--features] [cuda] [--] \
                     [train] [--data] [my data] [--resume] [../runs/a]";
     assert_eq!(given[3..].join(" "), expected);
-    let shown = "$ cargo run --release --package siamese-cli --features cuda -- train --data 'my data'";
+    let shown =
+        "$ cargo run --release --package siamese-cli --features cuda -- train --data 'my data'";
     assert!(stderr.contains(shown), "{stderr}");
 }
 
