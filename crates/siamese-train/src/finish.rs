@@ -5,9 +5,9 @@ use siamese_core::Model;
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate};
 
 use crate::data::TestSet;
+use crate::request::Request;
 use crate::run::Run;
 use crate::summary::Summary;
-use crate::train::Request;
 use crate::write_up;
 
 /// Judges the best weights and writes `result.json`, `report.html` and the model card.

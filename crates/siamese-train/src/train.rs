@@ -1,11 +1,10 @@
 //! The training loop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use candle_core::Device;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
 use siamese_data::{Loader, LoaderConfig, Part};
@@ -17,49 +16,15 @@ use siamese_report::{EpochRow, EventWriter};
 use crate::checkpoint::Position;
 use crate::collapse;
 use crate::config::TrainConfig;
-use crate::data::TrainingData;
 use crate::event::{Event, StepEvent};
 use crate::finish::finish;
-use crate::folder::RunFolder;
+use crate::request::{Outcome, Request};
 use crate::run::Run;
 use crate::step::{Prepared, StepSums, Totals, gradients};
 use crate::stopping::{Monitor, Verdict};
-use crate::summary::Summary;
 
 /// Figures are read from the device after this many steps, and a checkpoint is written then at most.
 const READ_EVERY: usize = 20;
-
-/// What to train.
-pub struct Request<'a> {
-    /// All that decides the run.
-    pub config: &'a TrainConfig,
-    /// The images.
-    pub data: &'a TrainingData,
-    /// Where the tower computes.
-    pub device: &'a Device,
-    /// Where everything goes; a checkpoint in it is gone on from.
-    pub folder: &'a RunFolder,
-    /// Background threads that prepare batches, at least one.
-    pub workers: usize,
-    /// A checkpoint is written this often, and at the end of each epoch.
-    pub checkpoint_every: Duration,
-    /// Set to true (by Ctrl-C, say) to end after the current step, with a checkpoint.
-    pub interrupt: &'a AtomicBool,
-    /// Is told what happens.
-    pub observe: &'a dyn Fn(&Event),
-}
-
-/// How a training ended.
-#[derive(Debug)]
-pub enum Outcome {
-    /// By early stopping or at the last epoch, with its final figures.
-    Finished(Box<Summary>),
-    /// By the interrupt, in this epoch (from 1); a checkpoint was written.
-    Interrupted {
-        /// The epoch under way.
-        epoch: usize,
-    },
-}
 
 /// Trains, keeps the best epoch's weights, and judges them once on the test images.
 ///

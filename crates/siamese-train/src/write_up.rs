@@ -6,9 +6,9 @@ use siamese_report::{Banner, ModelCard, RunReport, SetFigures};
 
 use crate::data::TestSet;
 use crate::folder::RunRecord;
+use crate::request::Request;
 use crate::run::Run;
 use crate::summary::Summary;
-use crate::train::Request;
 
 /// The test sets and what was found of each.
 type Judged<'a> = (&'a [TestSet], &'a [Evaluation]);
