@@ -13,7 +13,8 @@ const CUTOUT_FILL: u8 = 128;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
-    /// Cut out a random part and resize it to the whole, as torchvision's `RandomResizedCrop`.
+    /// Cut out a random part and resize it to the whole, bilinearly; like torchvision's `RandomResizedCrop`, but the
+    /// ratio is relative to the image's own, and nothing is smoothed where a part is shrunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub random_crop: Option<RandomCrop>,
     /// Mirror left and right, at even odds.
