@@ -177,17 +177,10 @@ impl ImageSet {
     /// `None` if the set has no superclasses, or if a class has images in two of them.
     pub fn superclass_of_class(&self) -> Option<Vec<u32>> {
         let coarse_labels = self.coarse_labels.as_ref()?;
-        let mut superclass = vec![None; self.classes.len()];
-        for (&label, &coarse) in self.labels.iter().zip(coarse_labels) {
-            if *superclass[label as usize].get_or_insert(coarse) != coarse {
-                return None;
-            }
-        }
-        Some(
-            superclass
-                .into_iter()
-                .map(Option::unwrap_or_default)
-                .collect(),
+        let pairs = self.labels.iter().zip(coarse_labels);
+        superclass_of_class(
+            self.classes.len(),
+            pairs.map(|(&label, &coarse)| (label, coarse)),
         )
     }
 
@@ -211,6 +204,21 @@ impl ImageSet {
             ..*self
         }
     }
+}
+
+/// The superclass of each class, by (class, superclass) of its images; `None` if a class has images in two.
+pub(crate) fn superclass_of_class(
+    classes: usize,
+    of_images: impl IntoIterator<Item = (u32, u32)>,
+) -> Option<Vec<u32>> {
+    let mut superclass = vec![None; classes];
+    for (label, coarse) in of_images {
+        if *superclass[label as usize].get_or_insert(coarse) != coarse {
+            return None;
+        }
+    }
+    let known = superclass.into_iter().map(Option::unwrap_or_default);
+    Some(known.collect())
 }
 
 impl std::fmt::Debug for ImageSet {

@@ -46,6 +46,7 @@ pub use rng::stream;
 pub use sampler::chances::ClassSampling;
 pub use sampler::error::SamplerError;
 pub use sampler::evaluation::{Pair, evaluation_pairs};
+pub use sampler::listed::{ListedPairs, chosen_pairs};
 pub use sampler::pairs::{PairSampler, PairSamplerConfig};
 pub use sampler::{Draw, Episodes, PairSampling, PerClass, Sampler, SamplerConfig};
 pub use source::cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};

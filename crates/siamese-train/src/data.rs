@@ -1,14 +1,17 @@
 //! The images of a run: a data set decoded at the run's size and divided into parts.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use siamese_data::{
-    Division, Framing, ImageSet, Items, LeftOut, Listing, OpenOptions, Origin, Part, SplitConfig,
-    check_split, split, write_split,
+    Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions, Origin, Pair,
+    Part, check_split, split, write_split,
 };
+
+use crate::config::DataConfig;
 
 /// What a data set is, for the records of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -41,6 +44,8 @@ pub struct TrainingData {
     pub groups: Option<Vec<u32>>,
     /// The part that each image was published in.
     pub published: Option<Vec<Option<Part>>>,
+    /// The pairs, where the set is a list of pairs: these are trained on and judged, and no others.
+    pub pairs: Option<Vec<Pair>>,
 }
 
 /// Images that are judged at the end.
@@ -49,6 +54,8 @@ pub struct TestSet {
     pub name: &'static str,
     /// Its images, none of them trained on.
     pub images: ImageSet,
+    /// The pairs of them to judge, where pairs are listed.
+    pub pairs: Option<Vec<Pair>>,
 }
 
 /// Images whose pixels tell one data set from another: all of a small set, some of a large one.
@@ -83,6 +90,10 @@ impl TrainingData {
                 .collect(),
             groups: items.iter().map(|i| item(i).group).collect(),
             published: published(items.iter().map(|i| item(i).part).collect()),
+            pairs: listing.pairs.as_deref().map(|pairs| {
+                let place: HashMap<u32, u32> = items.iter().copied().zip(0..).collect();
+                among(&pairs_of(pairs), &place)
+            }),
             images: Arc::new(loaded.images),
         };
         Ok((data, loaded.problems))
@@ -92,7 +103,7 @@ impl TrainingData {
     ///
     /// # Errors
     /// When the images do not allow the split that is asked for, or a part would make no like or no unlike pair.
-    pub fn divide(&self, config: &SplitConfig, seed: u64) -> Result<Divided> {
+    pub fn divide(&self, config: &DataConfig, seed: u64) -> Result<Divided> {
         Divided::of(&self.items(), config, seed)
     }
 
@@ -112,8 +123,27 @@ impl TrainingData {
             classes: &self.images.classes,
             groups: self.groups.as_deref(),
             published: self.published.as_deref(),
+            pairs: self.pairs.as_deref(),
         }
     }
+}
+
+/// The pairs of a listing, by its items.
+pub(crate) fn pairs_of(listed: &[ListedPair]) -> Vec<Pair> {
+    let pair = |&ListedPair { a, b, same, .. }: &ListedPair| Pair { a, b, like: same };
+    listed.iter().map(pair).collect()
+}
+
+/// The pairs whose two images have a place, by these places.
+fn among(pairs: &[Pair], place: &HashMap<u32, u32>) -> Vec<Pair> {
+    let pair = |pair: &Pair| {
+        Some(Pair {
+            a: *place.get(&pair.a)?,
+            b: *place.get(&pair.b)?,
+            like: pair.like,
+        })
+    };
+    pairs.iter().filter_map(pair).collect()
 }
 
 /// The published parts, where any item has one.
@@ -140,6 +170,7 @@ pub struct Divided {
     /// The number of each training class among them, by label; what is not trained on has number 0.
     dense: Arc<[u32]>,
     classes: usize,
+    pairs: Option<Vec<Pair>>,
 }
 
 impl Divided {
@@ -147,14 +178,23 @@ impl Divided {
     ///
     /// # Errors
     /// As [`TrainingData::divide`].
-    pub(crate) fn of(items: &Items, config: &SplitConfig, seed: u64) -> Result<Self> {
-        let division = split(items, config, seed).context("dividing the images")?;
-        Ok(Self::new(division, items.labels, items.classes.len()))
+    pub(crate) fn of(items: &Items, config: &DataConfig, seed: u64) -> Result<Self> {
+        let mut division = split(items, &config.split, seed).context("dividing the images")?;
+        if config.refit {
+            for part in &mut division.parts {
+                if matches!(part, Part::Test | Part::SeenTest) {
+                    *part = Part::Train;
+                }
+            }
+            division.explained += "; of these the test images train too";
+        }
+        let pairs = items.pairs.map(<[Pair]>::to_vec);
+        Ok(Self::new(division, items, pairs))
     }
 
-    fn new(division: Division, labels: &[u32], classes: usize) -> Self {
-        let mut trained = vec![false; classes];
-        let parts = labels.iter().zip(&division.parts);
+    fn new(division: Division, items: &Items, pairs: Option<Vec<Pair>>) -> Self {
+        let mut trained = vec![false; items.classes.len()];
+        let parts = items.labels.iter().zip(&division.parts);
         for (&label, _) in parts.filter(|(_, part)| **part == Part::Train) {
             trained[label as usize] = true;
         }
@@ -168,6 +208,7 @@ impl Divided {
             division,
             dense,
             classes: count as usize,
+            pairs,
         }
     }
 
@@ -175,6 +216,14 @@ impl Divided {
     pub fn part(&self, part: Part) -> Vec<u32> {
         let parts = (0u32..).zip(&self.division.parts);
         parts.filter(|(_, p)| **p == part).map(|(i, _)| i).collect()
+    }
+
+    /// The pairs that lie within a part, where pairs are listed.
+    pub fn pairs(&self, part: Part) -> Option<Vec<Pair>> {
+        let in_part = |&i: &u32| self.division.parts[i as usize] == part;
+        let within = |pair: &&Pair| [pair.a, pair.b].iter().all(in_part);
+        let pairs = self.pairs.as_ref()?.iter().filter(within);
+        Some(pairs.copied().collect())
     }
 
     /// Classes that are trained on.
@@ -187,17 +236,26 @@ impl Divided {
         Arc::clone(&self.dense)
     }
 
-    /// The sets that are judged once, at the end, the first being the one that the run is about.
+    /// The sets that are judged once, at the end, the first being the one that the run is about; none after a refit.
     pub fn tests(&self, data: &TrainingData) -> Vec<TestSet> {
-        let set = |name, indices: &[u32]| TestSet {
-            name,
-            images: data.images.subset(indices),
+        let set = |name, part| {
+            let indices = self.part(part);
+            let place: HashMap<u32, u32> = indices.iter().copied().zip(0..).collect();
+            TestSet {
+                name,
+                images: data.images.subset(&indices),
+                pairs: self.pairs(part).map(|pairs| among(&pairs, &place)),
+            }
         };
-        let (test, seen) = (self.part(Part::Test), self.part(Part::SeenTest));
-        if seen.is_empty() {
-            return vec![set("", &test)];
+        let is_there = |part| self.division.parts.contains(&part);
+        match (is_there(Part::Test), is_there(Part::SeenTest)) {
+            (false, _) => Vec::new(),
+            (true, false) => vec![set("", Part::Test)],
+            (true, true) => vec![
+                set("unseen classes", Part::Test),
+                set("seen classes", Part::SeenTest),
+            ],
         }
-        vec![set("unseen classes", &test), set("seen classes", &seen)]
     }
 
     /// What a model is trained on, in words.

@@ -3,13 +3,12 @@
 use anyhow::{Context, Result};
 use candle_core::Device;
 use siamese_core::ImageInput;
-use siamese_data::{
-    Colour, Fit, Framing, Items, LeftOut, Listing, OpenOptions, Part, Sampler, SplitConfig,
-};
+use siamese_data::{Colour, Fit, Framing, Items, LeftOut, Listing, OpenOptions, Part};
 
-use crate::config::{Layer, Preset, Proposal, TrainConfig, Traits};
-use crate::data::{Divided, TrainingData, published};
+use crate::config::{DataConfig, Layer, Preset, Proposal, TrainConfig, Traits};
+use crate::data::{Divided, TrainingData, pairs_of, published};
 use crate::plan::Plan;
+use crate::run::sampler;
 
 /// Images from which the mean and deviation of a set are measured.
 const MEASURED: usize = 2_000;
@@ -21,6 +20,7 @@ pub struct Draft {
     /// What was chosen from the data and why, a line each; without what was told otherwise.
     pub reasons: Vec<String>,
     layer: Layer,
+    divided: Divided,
 }
 
 impl Draft {
@@ -44,7 +44,7 @@ impl Draft {
         }
         let upper = upper.under(&named).under(told);
         let divided = divide(&listing, &upper)?;
-        let Proposal { layer, mut reasons } = traits(&listing, &divided).propose()?;
+        let Proposal { layer, mut reasons } = traits(&listing, &divided).propose(&upper)?;
         if let Some(preset) = preset {
             reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
         }
@@ -52,7 +52,16 @@ impl Draft {
             listing,
             reasons,
             layer: layer.under(&upper),
+            divided,
         })
+    }
+
+    /// Changes a setting that does not decide how the images are divided; the value is TOML.
+    ///
+    /// # Errors
+    /// When the key is none.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<()> {
+        self.layer.set(key, value)
     }
 
     /// How pictures become images of the run.
@@ -101,14 +110,19 @@ impl Draft {
     ///
     /// # Errors
     /// When the settings make no run.
-    pub fn plan(&self, device: &Device) -> Result<(TrainConfig, Plan, String)> {
+    pub fn plan(&self, device: &Device) -> Result<(TrainConfig, Plan)> {
         let config = self.rough_config()?;
-        let divided = divide(&self.listing, &self.layer)?;
         let labels: Vec<u32> = self.listing.items.iter().map(|item| item.label).collect();
-        let training = divided.part(Part::Train);
-        let sampler = Sampler::new(&config.sampler, config.seed, &labels, &training, None)?;
-        let plan = Plan::measure(&config, &divided, sampler.batches_per_epoch(), device)?;
-        Ok((config, plan, divided.division.explained.clone()))
+        let superclasses = self.listing.superclass_of_class();
+        let sampler = sampler(&config, &labels, &self.divided, superclasses.as_deref())?;
+        let batches = sampler.batches_per_epoch();
+        let plan = Plan::measure(&config, &self.divided, batches, device)?;
+        Ok((config, plan))
+    }
+
+    /// How the images are divided, in a line; pictures that cannot be read are not known yet.
+    pub fn split(&self) -> &str {
+        &self.divided.division.explained
     }
 
     /// Decodes the pictures and completes the configuration. What could not be read comes beside.
@@ -121,8 +135,8 @@ impl Draft {
     ) -> Result<(TrainConfig, TrainingData, Vec<LeftOut>)> {
         self.rough_config()?;
         let (data, problems) = TrainingData::load(&self.listing, &self.framing()?, options)?;
-        let (split, seed) = split_of(&self.layer)?;
-        let measured = self.measured(&data, &data.divide(&split, seed)?)?;
+        let (division, seed) = division_of(&self.layer)?;
+        let measured = self.measured(&data, &data.divide(&division, seed)?)?;
         let config = TrainConfig::from_layers([&measured, &self.layer])?;
         Ok((config, data, problems))
     }
@@ -159,11 +173,15 @@ fn input_layer(mean: &[f32], std: &[f32]) -> Result<Layer> {
 }
 
 /// How a layer divides the images.
-fn split_of(layer: &Layer) -> Result<(SplitConfig, u64)> {
-    let split = layer
-        .value::<SplitConfig>("data.split")?
-        .unwrap_or_default();
-    Ok((split, layer.value::<u64>("seed")?.unwrap_or_default()))
+fn division_of(layer: &Layer) -> Result<(DataConfig, u64)> {
+    let split = layer.value("data.split")?.unwrap_or_default();
+    let refit = layer.value("data.refit")?.unwrap_or_default();
+    let data = DataConfig {
+        split,
+        refit,
+        ..Default::default()
+    };
+    Ok((data, layer.value::<u64>("seed")?.unwrap_or_default()))
 }
 
 /// Divides the items of a listing, as if every picture could be read.
@@ -171,14 +189,16 @@ fn divide(listing: &Listing, layer: &Layer) -> Result<Divided> {
     let labels: Vec<u32> = listing.items.iter().map(|item| item.label).collect();
     let groups: Option<Vec<u32>> = listing.items.iter().map(|item| item.group).collect();
     let parts = published(listing.items.iter().map(|item| item.part).collect());
+    let pairs = listing.pairs.as_deref().map(pairs_of);
     let items = Items {
         labels: &labels,
         classes: &listing.classes,
         groups: groups.as_deref(),
         published: parts.as_deref(),
+        pairs: pairs.as_deref(),
     };
-    let (split, seed) = split_of(layer)?;
-    Divided::of(&items, &split, seed)
+    let (data, seed) = division_of(layer)?;
+    Divided::of(&items, &data, seed)
 }
 
 fn traits(listing: &Listing, divided: &Divided) -> Traits {
@@ -191,5 +211,6 @@ fn traits(listing: &Listing, divided: &Divided) -> Traits {
         },
         alike: listing.sizes.alike,
         grey: listing.sizes.grey,
+        pairs: divided.pairs(Part::Train).map(|pairs| pairs.len()),
     }
 }

@@ -5,6 +5,7 @@ use siamese_core::Model;
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate};
 
 use crate::data::TestSet;
+use crate::folder::RunFolder;
 use crate::request::Request;
 use crate::run::Run;
 use crate::summary::Summary;
@@ -14,6 +15,22 @@ use crate::write_up;
 pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     let model =
         Model::load(run.folder.best(), request.device).context("loading the best weights")?;
+    let threshold = model
+        .threshold
+        .as_ref()
+        .context("the model carries no threshold")?;
+    let best_epoch = model.provenance.epoch;
+    if let Some(name) = &run.folder.record()?.refit_of {
+        let judged = RunFolder::open(&run.folder.beside(name))?.summary()?;
+        let summary = Summary {
+            threshold: threshold.value,
+            figures_of: Some(name.clone()),
+            ..told(run, request, best_epoch, judged)
+        };
+        run.folder.write_json("result.json", &summary)?;
+        write_up::write(run, request, (&[], &[]), &summary)?;
+        return Ok(summary);
+    }
     let config = EvaluateConfig {
         pairs: run.config.judge.test_pairs,
         seed: run.config.seed,
@@ -29,29 +46,38 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
             .with_context(|| format!("judging the model on {what}"))
     };
     let judged = tests.iter().map(judge).collect::<Result<Vec<_>>>()?;
-    let summary = summary(run, request, &judged, model.provenance.epoch);
+    let summary = told(run, request, best_epoch, figures(&judged));
     run.folder.write_json("result.json", &summary)?;
     write_up::write(run, request, (&tests, &judged), &summary)?;
     Ok(summary)
 }
 
-fn summary(run: &Run, request: &Request, tests: &[Evaluation], best_epoch: usize) -> Summary {
+/// The figures of the test images.
+fn figures(tests: &[Evaluation]) -> Summary {
     let tested = &tests[0];
-    let alarm = run.position.alarm.as_ref();
     Summary {
         figures: tested.figures.clone(),
         seen_classes: tests
             .get(1)
             .map_or_else(Vec::new, |seen| seen.figures.clone()),
         threshold: f64::from(tested.threshold),
+        test_pairs: tested.judged.pairs.len(),
+        test_images: tested.embeddings.len(),
+        ..Summary::default()
+    }
+}
+
+/// These figures, with what is to tell of the run.
+fn told(run: &Run, request: &Request, best_epoch: usize, figures: Summary) -> Summary {
+    let alarm = run.position.alarm.as_ref();
+    Summary {
         trained_on: run.trained_on.clone(),
         sample: request.data.about.sample,
         best_epoch,
         epochs: run.position.epoch,
         seconds: run.position.seconds,
-        test_pairs: tested.judged.pairs.len(),
-        test_images: tested.embeddings.len(),
         seed: run.config.seed,
         alarm: alarm.map(|(epoch, reason)| format!("epoch {epoch}: {reason}")),
+        ..figures
     }
 }

@@ -10,6 +10,7 @@ use siamese_report::EpochRow;
 
 use crate::config::TrainConfig;
 use crate::data::DataRecord;
+use crate::summary::Summary;
 
 /// The version of Candle in the workspace; a test keeps it true.
 const CANDLE_VERSION: &str = "0.11.1";
@@ -49,6 +50,9 @@ pub struct RunRecord {
     pub command: String,
     /// The configuration.
     pub config: TrainConfig,
+    /// The run beside this one whose settings these are, and that was judged on the images which this one trains on too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refit_of: Option<String>,
 }
 
 impl RunRecord {
@@ -62,6 +66,18 @@ impl RunRecord {
             data: data.clone(),
             command,
             config: config.clone(),
+            refit_of: None,
+        }
+    }
+
+    /// The record of the run that trains on the test images of the run `name` too, which this is the record of.
+    pub fn refit(&self, name: String, command: String) -> Self {
+        let mut refit = self.clone();
+        refit.config.data.refit = true;
+        Self {
+            refit_of: Some(name),
+            command,
+            ..refit
         }
     }
 
@@ -166,6 +182,22 @@ impl RunFolder {
         let text =
             fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    }
+
+    /// Reads `result.json`: the figures of a run that is finished.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be understood.
+    pub fn summary(&self) -> Result<Summary> {
+        let path = self.file("result.json");
+        let reading = || format!("reading {}", path.display());
+        let text = fs::read_to_string(&path).with_context(reading)?;
+        serde_json::from_str(&text).with_context(reading)
+    }
+
+    /// The folder of a run beside this one.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name)
     }
 
     /// Writes a file of pretty JSON.

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
+use siamese_core::objective::Arrangement;
 use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, WeightAverage};
-use siamese_data::{ImageSet, Pair, Part, Sampler, evaluation_pairs};
+use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 
 use crate::checkpoint::{Checkpoint, Position};
@@ -44,17 +45,20 @@ impl Run {
     ) -> Result<Self> {
         config.validate()?;
         check_images(config, &data.images)?;
-        let divided = data.divide(&config.data.split, config.seed)?;
+        ensure!(
+            !config.data.refit || folder.record()?.refit_of.is_some(),
+            "data.refit trains on the test images, which another run is to be judged on first: leave it out and say --refit"
+        );
+        let divided = data.divide(&config.data, config.seed)?;
         data.keep_split(&divided.division.parts, &folder.file("split.csv"))?;
-        let validation = divided.part(Part::Validation);
-        let validation_pairs = evaluation_pairs(
+        let validation_pairs = validation_pairs(config, data, &divided)?;
+        let superclasses = data.images.superclass_of_class();
+        let sampler = sampler(
+            config,
             &data.images.labels,
-            &validation,
-            config.judge.validation_pairs,
-            config.seed,
-        )
-        .context("drawing the validation pairs")?;
-        let sampler = sampler(config, data, &divided)?;
+            &divided,
+            superclasses.as_deref(),
+        )?;
         let (tower, objective) = networks(config, &divided, device)?;
         let params = params(&tower, &objective);
         let average = config
@@ -176,15 +180,47 @@ fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
     Ok(())
 }
 
-fn sampler(config: &TrainConfig, data: &TrainingData, divided: &Divided) -> Result<Sampler> {
-    let superclasses = data.images.superclass_of_class();
-    let sampler = Sampler::new(
-        &config.sampler,
-        config.seed,
-        &data.images.labels,
-        &divided.part(Part::Train),
-        superclasses.as_deref(),
-    );
+/// The pairs that every epoch is judged by.
+fn validation_pairs(
+    config: &TrainConfig,
+    data: &TrainingData,
+    divided: &Divided,
+) -> Result<Vec<Pair>> {
+    let (count, seed) = (config.judge.validation_pairs, config.seed);
+    if let Some(listed) = divided.pairs(Part::Validation) {
+        return Ok(chosen_pairs(&listed, count, seed));
+    }
+    let validation = divided.part(Part::Validation);
+    evaluation_pairs(&data.images.labels, &validation, count, seed)
+        .context("drawing the validation pairs")
+}
+
+/// What makes the batches of the training images.
+pub(crate) fn sampler(
+    config: &TrainConfig,
+    labels: &[u32],
+    divided: &Divided,
+    superclasses: Option<&[u32]>,
+) -> Result<Sampler> {
+    let (sampler, seed) = (&config.sampler, config.seed);
+    let sampler = match divided.pairs(Part::Train) {
+        Some(pairs) => {
+            ensure!(
+                config.objective.needs() == Arrangement::Pairs,
+                "the data is a list of pairs, and says nothing about others: learn from these by objective.kind = \
+                 \"contrastive\" with objective.pairs = \"sampled\", not by {}",
+                config.objective
+            );
+            Sampler::of_pairs(sampler, seed, labels, &pairs)
+        }
+        None => Sampler::new(
+            sampler,
+            seed,
+            labels,
+            &divided.part(Part::Train),
+            superclasses,
+        ),
+    };
     sampler.context("making batches of the training images")
 }
 

@@ -5,7 +5,7 @@ use siamese_core::metrics::Figure;
 use siamese_evaluate::FigureTable;
 
 /// The final figures of a run, as `result.json` holds them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Figures of the test images under their standard names; of unseen classes, if the run was split by classes.
     #[serde(with = "by_name")]
@@ -33,6 +33,9 @@ pub struct Summary {
     pub seed: u64,
     /// The collapse alarm, if it was raised.
     pub alarm: Option<String>,
+    /// The run that the figures are of, whose settings this one has: this one was trained on its test images too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures_of: Option<String>,
 }
 
 /// The figures that the short table at the end shows.
@@ -58,11 +61,20 @@ impl std::fmt::Display for Summary {
             }
         };
         writeln!(f, "{}", table.only(&TABLE))?;
+        match &self.figures_of {
+            Some(run) => writeln!(
+                f,
+                "figures of {run}, which held these images out: this model was trained on them too"
+            )?,
+            None => write!(
+                f,
+                "{} pairs of {} images{of} · ",
+                self.test_pairs, self.test_images
+            )?,
+        }
         write!(
             f,
-            "{} pairs of {} images{of} · threshold {:.4} fitted on validation · best epoch {} of {} · {:.1} min",
-            self.test_pairs,
-            self.test_images,
+            "threshold {:.4} fitted on validation · best epoch {} of {} · {:.1} min",
             self.threshold,
             self.best_epoch,
             self.epochs,

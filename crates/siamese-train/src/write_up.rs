@@ -60,9 +60,10 @@ fn report(
         ],
         ..Default::default()
     };
-    let (tests, tested) = judged;
-    tested[0].fill(&mut report, &tests[0].images)?;
-    report.figures = figures(judged);
+    if let (Some(set), Some(tested)) = (judged.0.first(), judged.1.first()) {
+        tested.fill(&mut report, &set.images)?;
+    }
+    report.figures = figures(judged, summary);
     Ok(report)
 }
 
@@ -78,7 +79,10 @@ fn banners(run: &Run, summary: &Summary) -> Vec<Banner> {
 }
 
 /// The figures of every test set, side by side where there are several.
-fn figures((tests, tested): Judged) -> Vec<SetFigures> {
+fn figures((tests, tested): Judged, summary: &Summary) -> Vec<SetFigures> {
+    if summary.figures_of.is_some() {
+        return vec![SetFigures::on("", summary.figures.clone())];
+    }
     let sets = tests.iter().zip(tested);
     sets.map(|(set, evaluation)| SetFigures::on(set.name, evaluation.figures.clone()))
         .collect()
@@ -127,7 +131,7 @@ fn card(
                 record.device
             ),
         ],
-        figures: figures(judged),
+        figures: figures(judged, summary),
         figures_note: figures_note(run, summary),
         reproduce: vec![
             record.command.clone(),
@@ -138,6 +142,13 @@ fn card(
 }
 
 fn figures_note(run: &Run, summary: &Summary) -> String {
+    if let Some(name) = &summary.figures_of {
+        return format!(
+            "the figures are of {name}, a model of the same settings that held these images out: this one was trained on \
+             them too, and should be no worse; its threshold is fitted on {} validation pairs, which train neither",
+            run.validation_pairs.len()
+        );
+    }
     format!(
         "{} pairs of {} test images; threshold fitted on {} validation pairs; 95 % intervals by bootstrap over classes",
         summary.test_pairs,

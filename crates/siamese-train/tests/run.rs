@@ -57,6 +57,7 @@ fn data_of(images: ImageSet) -> TrainingData {
         names: (0..images.len()).map(|i| format!("bar {i}")).collect(),
         groups: None,
         published: Some(parts.concat()),
+        pairs: None,
         images: Arc::new(images),
     }
 }

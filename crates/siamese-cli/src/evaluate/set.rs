@@ -130,7 +130,7 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
         return of_data(arguments, model);
     }
     let config = record.config;
-    let divided = data.divide(&config.data.split, config.seed)?;
+    let divided = data.divide(&config.data, config.seed)?;
     let list = arguments.few_shot.classes();
     let (mut sets, mut notes) = (Vec::new(), Vec::new());
     let mut apart = true;

@@ -47,6 +47,9 @@ pub(crate) struct Arguments {
     /// Fit the epochs to this much time, such as 20m or 1h30m, by measuring some steps
     #[arg(long, value_name = "TIME", value_parser = duration)]
     time: Option<Duration>,
+    /// When the run is finished and judged, train once more on its test images too: the model to use, in RUN-refit
+    #[arg(long)]
+    refit: bool,
     /// Print plan, parameters, estimated time and memory, and end
     #[arg(long)]
     dry_run: bool,
@@ -88,6 +91,7 @@ pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode> {
 /// Runs `siamese train`.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = arguments.device.open()?;
+    ctrlc::set_handler(on_interrupt).context("taking over Ctrl-C")?;
     match &arguments.resume {
         Some(run) => resume(arguments, run, &device),
         None => start(arguments, &device),
@@ -103,24 +107,18 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
         .filter(|path| is_config(path));
     let told = arguments.settings.layer(file)?;
     let source = source(arguments, file, &told)?;
-    let mut told = told;
     let mut draft = draft(&source, &arguments.place, &told)?;
     if arguments.time.is_some() || arguments.dry_run {
-        let (config, plan, split) = draft.plan(device)?;
+        let (config, mut plan) = draft.plan(device)?;
         if let Some(budget) = arguments.time {
-            let epochs = plan.epochs_within(budget)?;
-            told.set("epochs", &epochs.to_string())?;
-            let patience = config.stopping.patience.max(epochs);
-            told.set("stopping.patience", &patience.to_string())?;
-            eprintln!("{epochs} epochs fit into {}", HumanDuration(budget));
-            draft = Draft::new(draft.listing, &source, &told)?;
+            plan.epochs = plan.epochs_within(budget)?;
+            let patience = config.stopping.patience.max(plan.epochs);
+            draft.set("epochs", &plan.epochs.to_string())?;
+            draft.set("stopping.patience", &patience.to_string())?;
+            eprintln!("{} epochs fit into {}", plan.epochs, HumanDuration(budget));
         }
         if arguments.dry_run {
-            let (config, plan, _) = match arguments.time {
-                Some(_) => draft.plan(device)?,
-                None => (config, plan, String::new()),
-            };
-            print_plan(&config, &plan, &split);
+            print_plan(&config, &plan, draft.split());
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -133,9 +131,7 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
     }
     eprintln!(
         "  {}",
-        data.divide(&config.data.split, config.seed)?
-            .division
-            .explained
+        data.divide(&config.data, config.seed)?.division.explained
     );
     let stem = match config.preset.as_str() {
         "auto" => data.about.name.clone(),
@@ -144,7 +140,7 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
     let folder = RunFolder::create(&arguments.runs, arguments.name.as_deref(), &stem)?;
     let record = RunRecord::new(&config, &data.about, describe(device), command_line());
     folder.write_json("config.json", &record)?;
-    go(arguments, device, &config, &data, &folder)
+    run_and_refit(arguments, device, &record, &data, &folder)
 }
 
 /// What is trained on: as it was named, else by where it lies, else by the configuration, else by the preset.
@@ -179,7 +175,36 @@ fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode
     say_left_out(&problems);
     record.check_data(&data.about)?;
     folder.write_json("config.json", &record)?;
-    go(arguments, device, &record.config, &data, &folder)
+    run_and_refit(arguments, device, &record, &data, &folder)
+}
+
+/// Trains in a folder; where that is asked for, then on the test images too, in another.
+fn run_and_refit(
+    arguments: &Arguments,
+    device: &Device,
+    record: &RunRecord,
+    data: &TrainingData,
+    folder: &RunFolder,
+) -> Result<ExitCode> {
+    let ended = go(arguments, device, &record.config, data, folder)?;
+    if !arguments.refit || record.refit_of.is_some() || ended != ExitCode::SUCCESS {
+        return Ok(ended);
+    }
+    let name = format!("{}-refit", folder.name());
+    let place = folder.beside(&name);
+    let (folder, record) = if place.exists() {
+        let folder = RunFolder::open(&place)?;
+        let record = folder.record()?;
+        (folder, record)
+    } else {
+        let record = record.refit(folder.name(), command_line());
+        let parent = place.parent().unwrap_or(Path::new("."));
+        let folder = RunFolder::create(parent, Some(&name), "")?;
+        folder.write_json("config.json", &record)?;
+        (folder, record)
+    };
+    eprintln!("\nand now on the test images too, with the same settings");
+    go(arguments, device, &record.config, data, &folder)
 }
 
 /// The images of a run, from where it had them or from where it is told.
@@ -203,7 +228,6 @@ fn go(
     data: &TrainingData,
     folder: &RunFolder,
 ) -> Result<ExitCode> {
-    ctrlc::set_handler(on_interrupt).context("taking over Ctrl-C")?;
     eprintln!("training on {}", describe(device));
     eprintln!("run folder {}", folder.path().display());
     let progress = Progress::default();

@@ -73,6 +73,11 @@ impl ObjectiveConfig {
         self.loss().validate()
     }
 
+    /// What a batch must look like.
+    pub fn needs(&self) -> Arrangement {
+        self.loss().needs()
+    }
+
     fn loss(&self) -> &dyn Loss {
         match self {
             Self::Contrastive(loss) => loss,
@@ -160,7 +165,7 @@ impl Objective {
 
     /// What a batch must look like.
     pub fn needs(&self) -> Arrangement {
-        self.config.loss().needs()
+        self.config.needs()
     }
 
     /// The loss of a batch: embeddings `(B, D)` and their labels `(B)` of u32.

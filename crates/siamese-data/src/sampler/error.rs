@@ -33,6 +33,14 @@ pub enum SamplerError {
         /// The number of classes.
         classes: usize,
     },
+    /// Listed pairs are of one kind.
+    #[error(
+        "no {kind} pair is listed among those to train on: to learn from pairs, both kinds are needed"
+    )]
+    NoneListed {
+        /// `like` or `unlike`.
+        kind: &'static str,
+    },
     /// More images than can be unlike anchors have no second image of their class.
     #[error(
         "{lone} of {images} images are alone in their class and can only be unlike anchors, but \

@@ -5,6 +5,7 @@ pub(crate) mod episodes;
 pub(crate) mod error;
 pub(crate) mod evaluation;
 pub(crate) mod groups;
+pub(crate) mod listed;
 pub(crate) mod pairs;
 pub(crate) mod per_class;
 
@@ -14,6 +15,7 @@ use chances::ClassSampling;
 use episodes::EpisodeSampler;
 use error::SamplerError;
 use evaluation::Pair;
+use listed::ListedPairs;
 use pairs::{PairSampler, PairSamplerConfig};
 use per_class::PerClassSampler;
 
@@ -39,6 +41,24 @@ pub struct PairSampling {
     pub class_sampling: ClassSampling,
     /// Share of the unlike pairs drawn within one superclass.
     pub hard_fraction: f64,
+}
+
+impl PairSampling {
+    /// Whether every setting is in range, whatever the images.
+    fn validate(&self) -> Result<(), SamplerError> {
+        let (name, value, expected) = match self.hard_fraction {
+            _ if self.pairs_per_batch == 0 => ("sampler.pairs_per_batch", 0.0, "at least 1"),
+            share if !(0.0..=1.0).contains(&share) => {
+                ("sampler.hard_fraction", share, "a share from 0 to 1")
+            }
+            _ => return Ok(()),
+        };
+        Err(SamplerError::Setting {
+            name,
+            value: value.to_string(),
+            expected,
+        })
+    }
 }
 
 impl Default for PairSampling {
@@ -102,6 +122,15 @@ impl Default for Episodes {
 }
 
 impl SamplerConfig {
+    /// Its kind, as files have it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pairs(_) => "pairs",
+            Self::PerClass(_) => "per_class",
+            Self::Episodes(_) => "episodes",
+        }
+    }
+
     /// Images in a whole batch.
     pub fn batch_images(&self) -> usize {
         match self {
@@ -125,12 +154,7 @@ impl SamplerConfig {
             false => Ok(()),
         };
         match self {
-            Self::Pairs(pairs) => at_least(
-                "sampler.pairs_per_batch",
-                pairs.pairs_per_batch,
-                1,
-                "at least 1",
-            ),
+            Self::Pairs(pairs) => pairs.validate(),
             Self::PerClass(per) => {
                 at_least("sampler.classes", per.classes, 2, "at least 2")?;
                 at_least(
@@ -178,6 +202,8 @@ pub struct Draw {
 pub enum Sampler {
     /// Balanced pairs.
     Pairs(Box<PairSampler>, Vec<u32>),
+    /// Pairs that are listed.
+    Listed(ListedPairs, Vec<u32>),
     /// Classes × images.
     PerClass(PerClassSampler),
     /// Episodes.
@@ -218,10 +244,38 @@ impl Sampler {
         })
     }
 
+    /// A sampler over pairs that are listed, of images whose classes are `labels[index]`: it shows these and no others.
+    ///
+    /// # Errors
+    /// When the settings are of another sampler or out of range, a pair names no image, or no pair of a kind is listed.
+    pub fn of_pairs(
+        config: &SamplerConfig,
+        seed: u64,
+        labels: &[u32],
+        pairs: &[Pair],
+    ) -> Result<Self, SamplerError> {
+        config.validate()?;
+        let SamplerConfig::Pairs(settings) = config else {
+            return Err(SamplerError::Setting {
+                name: "sampler.kind",
+                value: config.name().into(),
+                expected: "pairs, as the pairs are listed",
+            });
+        };
+        let images = labels.len();
+        let beyond = |index: &u32| *index as usize >= images;
+        if let Some(index) = pairs.iter().flat_map(|p| [p.a, p.b]).find(beyond) {
+            return Err(SamplerError::Index { index, images });
+        }
+        let listed = ListedPairs::new(settings, seed, pairs)?;
+        Ok(Self::Listed(listed, labels.to_vec()))
+    }
+
     /// How many batches an epoch has.
     pub fn batches_per_epoch(&self) -> usize {
         match self {
             Self::Pairs(sampler, _) => sampler.batches_per_epoch(),
+            Self::Listed(sampler, _) => sampler.batches_per_epoch(),
             Self::PerClass(sampler) => sampler.batches_per_epoch(),
             Self::Episodes(sampler) => sampler.batches_per_epoch(),
         }
@@ -230,22 +284,23 @@ impl Sampler {
     /// The batches of an epoch, counted from 0.
     pub fn epoch(&self, epoch: usize) -> Vec<Draw> {
         match self {
-            Self::Pairs(sampler, labels) => {
-                let batches = sampler.epoch(epoch).into_iter();
-                batches.map(|pairs| of_pairs(&pairs, labels)).collect()
-            }
+            Self::Pairs(sampler, labels) => of_pairs(&sampler.epoch(epoch), labels),
+            Self::Listed(sampler, labels) => of_pairs(&sampler.epoch(epoch), labels),
             Self::PerClass(sampler) => sampler.epoch(epoch),
             Self::Episodes(sampler) => sampler.epoch(epoch),
         }
     }
 }
 
-fn of_pairs(pairs: &[Pair], labels: &[u32]) -> Draw {
-    let anchors = pairs.iter().map(|pair| pair.a);
-    let indices: Vec<u32> = anchors.chain(pairs.iter().map(|pair| pair.b)).collect();
-    Draw {
-        labels: indices.iter().map(|&i| labels[i as usize]).collect(),
-        indices,
-        paired: true,
-    }
+fn of_pairs(batches: &[Vec<Pair>], labels: &[u32]) -> Vec<Draw> {
+    let draw = |pairs: &Vec<Pair>| {
+        let anchors = pairs.iter().map(|pair| pair.a);
+        let indices: Vec<u32> = anchors.chain(pairs.iter().map(|pair| pair.b)).collect();
+        Draw {
+            labels: indices.iter().map(|&i| labels[i as usize]).collect(),
+            indices,
+            paired: true,
+        }
+    };
+    batches.iter().map(draw).collect()
 }

@@ -60,7 +60,7 @@ impl PerClassSampler {
             .collect();
         let batches = self.batches_per_epoch();
         (0..batches)
-            .map(|_| self.batch(&mut deals, &mut rng))
+            .map(|at| self.batch(&mut deals, batches - at, &mut rng))
             .collect()
     }
 
@@ -79,11 +79,20 @@ impl PerClassSampler {
         images.chunks(self.config.images).map(deal).collect()
     }
 
-    /// P classes, those first that have most left to deal; a class that has nothing left is dealt anew.
-    fn batch(&self, deals: &mut [Vec<Vec<u32>>], rng: &mut impl Rng) -> Draw {
-        let mut order: Vec<usize> = (0..deals.len()).collect();
-        order.shuffle(rng);
-        order.sort_by_key(|&class| std::cmp::Reverse(deals[class].len()));
+    /// P classes: those that have to be in every one of the `left` batches to be dealt out, then others by chance, one
+    /// with more left to deal more probably. A class that has nothing left is dealt anew, and comes last.
+    fn batch(&self, deals: &mut [Vec<Vec<u32>>], left: usize, rng: &mut impl Rng) -> Draw {
+        // the smallest of exponential times at these rates: weighted, and without replacement
+        let mut due: Vec<(f64, usize)> = (0..deals.len())
+            .map(|class| match deals[class].len() {
+                count if count >= left => (-1.0, class),
+                0 => (f64::INFINITY, class),
+                count => (-(1.0 - rng.random::<f64>()).ln() / count as f64, class),
+            })
+            .collect();
+        due.shuffle(rng);
+        due.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut order: Vec<usize> = due.into_iter().map(|(_, class)| class).collect();
         order.truncate(self.config.classes);
         order.shuffle(rng);
         let mut draw = Draw::default();
@@ -138,6 +147,25 @@ mod tests {
         }
         assert_ne!(sampler.epoch(0), sampler.epoch(1));
         assert_eq!(sampler.epoch(1), sampler.epoch(1));
+    }
+
+    #[test]
+    fn large_and_small_classes_come_throughout_an_epoch() {
+        // one class of forty images and twenty of four: 20 + 20·2 deals in 20 batches of three classes
+        let sizes: Vec<usize> = std::iter::once(40).chain([4; 20]).collect();
+        let sampler = sampler(&sizes, 3, 2);
+        let batches = sampler.epoch(0);
+        assert_eq!(batches.len(), 20);
+        assert!(batches.iter().all(|batch| batch.labels.contains(&0)));
+        let sizes: Vec<usize> = std::iter::repeat_n(12, 10).chain([4; 30]).collect();
+        let batches = self::sampler(&sizes, 8, 2).epoch(0);
+        let small = |batches: &[Draw]| {
+            let labels = batches.iter().flat_map(|batch| &batch.labels);
+            labels.filter(|&&label| label >= 10).count()
+        };
+        let (early, late) = batches.split_at(batches.len() / 2);
+        let (early, late) = (small(early), small(late));
+        assert!(early > late / 2 && late > early / 2, "{early} {late}");
     }
 
     #[test]

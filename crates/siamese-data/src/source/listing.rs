@@ -8,6 +8,7 @@ use super::dataset::Origin;
 use super::sizes::Sizes;
 use super::store::Store;
 use crate::error::DataError;
+use crate::image_set::superclass_of_class;
 use crate::split::Part;
 
 /// A data set as it was found: its classes and pictures, of which none is decoded yet.
@@ -187,6 +188,16 @@ impl Listing {
             .iter()
             .filter(|item| item.part == Some(part))
             .count()
+    }
+
+    /// For each class the superclass of its pictures, as [`ImageSet::superclass_of_class`] has it.
+    ///
+    /// [`ImageSet::superclass_of_class`]: crate::ImageSet::superclass_of_class
+    pub fn superclass_of_class(&self) -> Option<Vec<u32>> {
+        let items = self.items.iter();
+        let of_items: Option<Vec<(u32, u32)>> =
+            items.map(|i| Some((i.label, i.superclass?))).collect();
+        superclass_of_class(self.classes.len(), of_items?)
     }
 
     /// What distinguishes the source's files from any others: where they are, their lengths and times. Another

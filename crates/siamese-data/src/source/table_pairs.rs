@@ -162,29 +162,55 @@ pub(crate) fn list(
             "to learn from pairs, both kinds are needed",
         ));
     }
+    let parts = parts(pictures.paths.len(), &pairs);
     let (labels, classes) = joined(pictures.paths.len(), &pairs, &pictures.names);
-    let mut items: Vec<Item> = labels
-        .into_iter()
-        .map(|label| Item {
-            label,
-            ..Item::default()
-        })
-        .collect();
-    for pair in &pairs {
-        for picture in [pair.a, pair.b] {
-            let part = &mut items[picture as usize].part;
-            *part = (*part).or(pair.part);
-        }
-    }
+    let item = |(label, part)| Item {
+        label,
+        part,
+        ..Item::default()
+    };
+    let items: Vec<Item> = labels.into_iter().zip(parts).map(item).collect();
+    let mut left_out = listing.left_out;
+    pairs.retain(|pair| {
+        let why = unusable(pair, &items);
+        left_out.extend(why.map(|why| {
+            let [a, b] = [pair.a, pair.b].map(|i| pictures.names[i as usize].as_str());
+            LeftOut::new(format!("{a} and {b}"), why)
+        }));
+        why.is_none()
+    });
     let listing = Listing {
         items,
         classes,
         names: pictures.names,
         pairs: Some(pairs),
         store: Store::Files(pictures.paths),
+        left_out,
         ..listing
     };
     listing.finish(path)
+}
+
+/// The part of each picture: the one that is judged by, where pairs of several parts show it.
+fn parts(count: usize, pairs: &[ListedPair]) -> Vec<Option<Part>> {
+    let mut parts = vec![None; count];
+    for pair in pairs {
+        for picture in [pair.a, pair.b] {
+            let part: &mut Option<Part> = &mut parts[picture as usize];
+            *part = (*part).max(pair.part);
+        }
+    }
+    parts
+}
+
+/// Why a pair is not to be learned from or judged by, if so.
+fn unusable(pair: &ListedPair, items: &[Item]) -> Option<&'static str> {
+    let [a, b] = [pair.a, pair.b].map(|i| items[i as usize]);
+    if pair.part.is_some() && (a.part, b.part) != (pair.part, pair.part) {
+        return Some("a pair of one part with a picture that another part judges by");
+    }
+    let contradicted = !pair.same && a.label == b.label;
+    contradicted.then_some("said to be different, where other pairs make both the same thing")
 }
 
 /// The distinct pictures, in the order in which they come up.
@@ -254,6 +280,37 @@ mod tests {
                 vec![0, 1, 2, 1, 1],
                 ["a", "b", "c"].map(String::from).to_vec()
             )
+        );
+    }
+
+    #[test]
+    fn a_picture_that_is_judged_by_is_not_trained_on_and_contradictions_are_left_out() {
+        let pair = |a, b, same, part| ListedPair { a, b, same, part };
+        let (train, test) = (Some(Part::Train), Some(Part::Test));
+        let pairs = [
+            pair(0, 1, true, train),
+            pair(1, 2, true, test),
+            pair(0, 2, false, train),
+            pair(3, 0, false, train),
+        ];
+        let parts = parts(4, &pairs);
+        assert_eq!(parts, [train, test, test, train]);
+        let labels = joined(4, &pairs, &["a", "b", "c", "d"].map(String::from)).0;
+        let items: Vec<Item> = labels
+            .into_iter()
+            .zip(parts)
+            .map(|(label, part)| Item {
+                label,
+                part,
+                ..Item::default()
+            })
+            .collect();
+        let why = pairs.map(|pair| unusable(&pair, &items).is_some());
+        assert_eq!(why, [true, false, true, false]);
+        assert!(
+            unusable(&pair(0, 1, false, None), &items)
+                .unwrap()
+                .contains("different")
         );
     }
 

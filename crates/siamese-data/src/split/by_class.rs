@@ -8,6 +8,7 @@ use super::config::{ClassLists, Items, SplitConfig, SplitError};
 use super::cut::cut;
 use super::part::Part;
 use crate::rng::stream;
+use crate::sampler::evaluation::Pair;
 
 /// Gives whole classes to test and validation, and some images of the others to the seen test.
 pub(super) fn by_classes(
@@ -17,7 +18,10 @@ pub(super) fn by_classes(
 ) -> Result<Vec<Part>, SplitError> {
     let of_class = match &config.classes {
         Some(lists) => listed(items.classes, lists)?,
-        None => drawn(items, config, seed)?,
+        None => match items.pairs {
+            Some(pairs) => drawn_by_pairs(items.labels, pairs, config, seed),
+            None => drawn(items, config, seed)?,
+        },
     };
     let of_image = |&label: &u32| of_class.get(&label).copied().unwrap_or(Part::LeftOut);
     let mut parts: Vec<Part> = items.labels.iter().map(of_image).collect();
@@ -31,6 +35,8 @@ pub(super) fn by_classes(
                 *part = Part::SeenTest;
             }
         }
+        // its pairs with the images that train would be lost
+        _ if items.pairs.is_some() => {}
         // a group that is held out of a class would have to leave training whole
         _ if items.groups.is_some() => {}
         _ => cut(items, &mut parts, Part::SeenTest, config.seen_test, seed)?,
@@ -125,4 +131,46 @@ fn drawn(items: &Items, config: &SplitConfig, seed: u64) -> Result<HashMap<u32, 
         parts.insert(class, part);
     }
     Ok(parts)
+}
+
+/// Draws pairs for test and validation; the classes of their images are theirs, all others train.
+fn drawn_by_pairs(
+    labels: &[u32],
+    pairs: &[Pair],
+    config: &SplitConfig,
+    seed: u64,
+) -> HashMap<u32, Part> {
+    let validation = config.validation * (1.0 - config.test);
+    let shares = [(Part::Test, config.test), (Part::Validation, validation)];
+    let mut parts: HashMap<u32, Part> = labels.iter().map(|&c| (c, Part::Train)).collect();
+    parts.extend(around_pairs(labels, pairs, &shares, seed));
+    parts
+}
+
+/// Draws listed pairs for each part in turn, until it has its share of each kind, and gives it the classes of their
+/// images: so few pairs lie between the parts.
+pub(super) fn around_pairs(
+    labels: &[u32],
+    pairs: &[Pair],
+    shares: &[(Part, f64)],
+    seed: u64,
+) -> HashMap<u32, Part> {
+    let mut order: Vec<&Pair> = pairs.iter().collect();
+    order.shuffle(&mut stream(seed, "unseen pairs", &[]));
+    let mut parts = HashMap::new();
+    for &(part, share) in shares {
+        for like in [true, false] {
+            let all = order.iter().filter(|pair| pair.like == like);
+            let mut wanted = (all.clone().count() as f64 * share).ceil() as usize;
+            for pair in all {
+                let classes = [pair.a, pair.b].map(|i| labels[i as usize]);
+                let free = |class| parts.get(class).is_none_or(|other| *other == part);
+                if wanted > 0 && classes.iter().all(free) {
+                    parts.extend(classes.map(|class| (class, part)));
+                    wanted -= 1;
+                }
+            }
+        }
+    }
+    parts
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sampler::evaluation::Pair;
 use crate::split::part::Part;
 
 /// What a model is to be good at.
@@ -72,6 +73,8 @@ pub struct Items<'a> {
     pub groups: Option<&'a [u32]>,
     /// The part that each image was published in.
     pub published: Option<&'a [Option<Part>]>,
+    /// The pairs, where the set is a list of pairs: a part then trains or judges those that lie within it.
+    pub pairs: Option<&'a [Pair]>,
 }
 
 /// Why a data set cannot be divided as asked.
@@ -91,7 +94,7 @@ pub enum SplitError {
     Impossible(String),
     /// A part cannot be judged.
     #[error(
-        "the {part} images make no {missing} pair ({images} images of {classes} classes): {advice}"
+        "the {part} images have no {missing} pair ({images} images of {classes} classes): {advice}"
     )]
     Unjudgeable {
         /// The part.

@@ -14,7 +14,9 @@ pub use part::Part;
 pub use stratified::stratified_split;
 pub use table::{check_split, write_split};
 
-use by_class::{by_classes, validate_by_classes};
+use crate::sampler::evaluation::Pair;
+
+use by_class::{around_pairs, by_classes, validate_by_classes};
 use cut::cut;
 
 /// Classes with two images or more from which on a set is divided by classes, where nothing is said.
@@ -42,7 +44,7 @@ pub struct Division {
 /// // ten classes of five images: nothing is said, so two classes are never trained on
 /// let labels: Vec<u32> = (0..50).map(|i| i / 5).collect();
 /// let classes: Vec<String> = (0..10).map(|c| format!("class {c}")).collect();
-/// let items = Items { labels: &labels, classes: &classes, groups: None, published: None };
+/// let items = Items { labels: &labels, classes: &classes, groups: None, published: None, pairs: None };
 /// let division = split(&items, &SplitConfig::default(), 42)?;
 /// assert_eq!(division.by, SplitBy::Classes);
 /// assert_eq!(division.parts.iter().filter(|part| **part == Part::Test).count(), 10);
@@ -127,6 +129,20 @@ fn published(items: &Items, config: &SplitConfig, seed: u64) -> Result<Vec<Part>
     if parts.contains(&Part::Validation) {
         return Ok(parts);
     }
+    if let Some(pairs) = items.pairs {
+        let of_class = around_pairs(
+            items.labels,
+            &within(pairs, &parts, Part::Train),
+            &[(Part::Validation, config.validation)],
+            seed,
+        );
+        for (label, part) in items.labels.iter().zip(&mut parts) {
+            if let (Part::Train, Some(&chosen)) = (*part, of_class.get(label)) {
+                *part = chosen;
+            }
+        }
+        return Ok(parts);
+    }
     let classes = |part| -> BTreeSet<u32> {
         let of = items.labels.iter().zip(&parts).filter(|(_, p)| **p == part);
         of.map(|(label, _)| *label).collect()
@@ -171,12 +187,17 @@ fn check(items: &Items, parts: &[Part], part: Part) -> Result<(), SplitError> {
     for (&label, _) in items.labels.iter().zip(parts).filter(|(_, p)| **p == part) {
         *sizes.entry(label).or_default() += 1;
     }
-    let missing = if sizes.values().all(|&size| size < 2) {
-        "like"
-    } else if sizes.len() < 2 {
-        "unlike"
-    } else {
-        return Ok(());
+    let [like, unlike] = match items.pairs {
+        Some(pairs) => pairs_within(pairs, parts, part),
+        None => [
+            sizes.values().filter(|&&size| size > 1).count(),
+            sizes.len().saturating_sub(1),
+        ],
+    };
+    let missing = match (like, unlike) {
+        (0, _) => "like",
+        (_, 0) => "unlike",
+        _ => return Ok(()),
     };
     Err(SplitError::Unjudgeable {
         part,
@@ -192,6 +213,19 @@ fn check(items: &Items, parts: &[Part], part: Part) -> Result<(), SplitError> {
             }
         },
     })
+}
+
+/// How many like and unlike pairs lie within a part.
+fn pairs_within(pairs: &[Pair], parts: &[Part], part: Part) -> [usize; 2] {
+    let within = within(pairs, parts, part);
+    let like = within.iter().filter(|pair| pair.like).count();
+    [like, within.len() - like]
+}
+
+/// The pairs both of whose images are in a part.
+fn within(pairs: &[Pair], parts: &[Part], part: Part) -> Vec<Pair> {
+    let within = |pair: &&Pair| [pair.a, pair.b].iter().all(|&i| parts[i as usize] == part);
+    pairs.iter().filter(within).copied().collect()
 }
 
 fn explain(items: &Items, parts: &[Part], by: SplitBy, torn: usize) -> String {
@@ -222,6 +256,12 @@ fn explain(items: &Items, parts: &[Part], by: SplitBy, torn: usize) -> String {
     );
     if seen.0 > 0 {
         text += &format!(", {} held-out images of the training classes", seen.0);
+    }
+    if let Some(pairs) = items.pairs {
+        let [train, validation, test] = [Part::Train, Part::Validation, Part::Test]
+            .map(|part| pairs_within(pairs, parts, part).iter().sum::<usize>());
+        let between = pairs.len() - train - validation - test;
+        text += &format!("; {train}, {validation} and {test} pairs within them, {between} between");
     }
     if left_out.0 > 0 {
         text += &format!(", {} left out", left_out.0);

@@ -20,6 +20,7 @@ fn items<'a>(labels: &'a [u32], classes: &'a [String]) -> Items<'a> {
         classes,
         groups: None,
         published: None,
+        pairs: None,
     }
 }
 
@@ -225,4 +226,36 @@ proptest! {
             prop_assert!(groups.is_some() || division.parts[i] == Part::Train, "a lone image of {class} of {size}");
         }
     }
+}
+
+#[test]
+fn listed_pairs_are_divided_by_their_classes_so_that_few_lie_between_the_parts() {
+    // sixty things of two pictures: each its like pair, and unlike ones between neighbours
+    let (labels, names) = (labels(&[2; 60]), names(60));
+    let like = (0..60).map(|i| Pair {
+        a: 2 * i,
+        b: 2 * i + 1,
+        like: true,
+    });
+    let unlike = (0..60).map(|i| Pair {
+        a: 2 * i,
+        b: (2 * i + 3) % 120,
+        like: false,
+    });
+    let pairs: Vec<Pair> = like.chain(unlike).collect();
+    let items = Items {
+        pairs: Some(&pairs),
+        ..items(&labels, &names)
+    };
+    let division = split(&items, &SplitConfig::default(), 5).unwrap();
+    assert_eq!(division.by, SplitBy::Classes);
+    for class in labels.chunks(2).zip(division.parts.chunks(2)) {
+        assert_eq!(class.1[0], class.1[1], "{class:?}");
+    }
+    let within = |part| pairs_within(&pairs, &division.parts, part);
+    let [test, validation, train] = [Part::Test, Part::Validation, Part::Train].map(within);
+    assert!(test.iter().all(|&count| count >= 10), "{test:?}");
+    assert!(validation.iter().all(|&count| count >= 4), "{validation:?}");
+    assert!(train.iter().sum::<usize>() > 50, "{train:?}");
+    assert!(division.explained.contains("pairs within them"));
 }

@@ -7,6 +7,7 @@ mod propose;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
+use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, ObjectiveConfig, Precision, TowerConfig};
 use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig};
 
@@ -77,6 +78,10 @@ pub struct DataConfig {
     pub columns: Columns,
     /// Which images train, validate and test.
     pub split: SplitConfig,
+    /// Train on the test images too, once another run of the same settings was judged on them. The validation images
+    /// stay apart: they choose epoch and threshold.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub refit: bool,
 }
 
 /// How a model is judged.
@@ -147,7 +152,14 @@ impl TrainConfig {
             ensure!(pairs > 1, "{name} must be at least 2, got {pairs}");
         }
         self.objective.validate().context("objective")?;
-        self.sampler.validate().context("sampler")?;
+        self.sampler.validate()?;
+        ensure!(
+            self.objective.needs() != Arrangement::Pairs
+                || matches!(self.sampler, SamplerConfig::Pairs(_)),
+            "objective.pairs = \"sampled\" learns from pairs, but sampler.kind is \"{}\": say sampler.kind = \"pairs\", or \
+             objective.pairs = \"in_batch\"",
+            self.sampler.name()
+        );
         if let Some(problem) = self.schedule.problem() {
             bail!("{problem}");
         }
@@ -204,6 +216,21 @@ mod tests {
     }
 
     #[test]
+    fn an_objective_of_sampled_pairs_wants_the_sampler_of_pairs() {
+        let error = with(&[
+            ("objective.kind", "contrastive"),
+            ("objective.pairs", "sampled"),
+            ("objective.averaging", "all"),
+            ("sampler.kind", "per_class"),
+        ]);
+        let error = error.unwrap_err().to_string();
+        assert!(
+            error.contains("sampler.kind") && error.contains("in_batch"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn impossible_values_are_named() {
         for (key, value) in [
             ("epochs", "0"),
@@ -212,6 +239,7 @@ mod tests {
             ("weight_average", "1.0"),
             ("stopping.patience", "0"),
             ("judge.test_pairs", "0"),
+            ("sampler.hard_fraction", "1.5"),
         ] {
             let error = format!("{:#}", with(&[(key, value)]).unwrap_err());
             assert!(error.contains(key), "{key}: {error}");

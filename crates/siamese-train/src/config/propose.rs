@@ -17,6 +17,8 @@ pub struct Traits {
     pub alike: bool,
     /// Whether all pictures are grey.
     pub grey: bool,
+    /// Pairs to train on, where pairs are listed.
+    pub pairs: Option<usize>,
 }
 
 /// Settings chosen from the data, with the reasons in words.
@@ -34,6 +36,8 @@ const SMALL: usize = 64;
 const PHOTO: usize = 128;
 /// Images in a batch.
 const BATCH: usize = 128;
+/// Pairs in a batch.
+const PAIRS: usize = 64;
 /// Images that a run passes through the tower, small pictures and photos: some 20 minutes on two cores.
 const SMALL_IMAGES: usize = 1_200_000;
 const PHOTO_IMAGES: usize = 80_000;
@@ -41,11 +45,12 @@ const PHOTO_IMAGES: usize = 80_000;
 const MOST_EPOCHS: usize = 150;
 
 impl Traits {
-    /// Settings for such data.
+    /// Settings for such data, beneath what is told.
     ///
     /// # Errors
     /// None that a caller could mend.
-    pub fn propose(&self) -> Result<Proposal> {
+    pub fn propose(&self, told: &Layer) -> Result<Proposal> {
+        let pairs = self.pairs.is_some() || told.text("objective.kind") == Some("contrastive");
         let size = self.training_size();
         let photo = size.0.max(size.1) > SMALL;
         let (classes, images) = self.batch();
@@ -73,19 +78,25 @@ impl Traits {
         }
         set("augment.flip", (!self.grey).to_string())?;
         set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
-        set("objective.kind", "normalized_softmax".into())?;
-        set("sampler.kind", "per_class".into())?;
-        set("sampler.classes", classes.to_string())?;
-        set("sampler.images", images.to_string())?;
+        if pairs {
+            set("objective.kind", "contrastive".into())?;
+            set("sampler.kind", "pairs".into())?;
+            set("sampler.pairs_per_batch", PAIRS.to_string())?;
+        } else {
+            set("objective.kind", "normalized_softmax".into())?;
+            set("sampler.kind", "per_class".into())?;
+            set("sampler.classes", classes.to_string())?;
+            set("sampler.images", images.to_string())?;
+        }
         // the best epoch of a one-cycle run is near its end: an early stop would cut the cycle
         set("stopping.patience", self.epochs(photo).max(7).to_string())?;
         Ok(Proposal {
             layer,
-            reasons: self.reasons(photo),
+            reasons: self.reasons(photo, pairs),
         })
     }
 
-    fn reasons(&self, photo: bool) -> Vec<String> {
+    fn reasons(&self, photo: bool, pairs: bool) -> Vec<String> {
         let (height, width) = self.training_size();
         let (tower, why) = match photo {
             true => ("ResNet-18", "photos"),
@@ -94,14 +105,23 @@ impl Traits {
         let colour = if self.grey { "grey" } else { "colour" };
         let (classes, images) = self.batch();
         let epochs = self.epochs(photo);
-        vec![
-            format!("{height}×{width} pixels, {colour}; {tower}, since these are {why}"),
-            format!(
+        let batches = match (self.pairs, pairs) {
+            (Some(_), _) => format!(
+                "batches of {PAIRS} of the listed pairs, half of them like, contrastive loss"
+            ),
+            (None, true) => format!(
+                "batches of {PAIRS} pairs, half of them like, as the contrastive loss asks for"
+            ),
+            (None, false) => format!(
                 "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
             ),
+        };
+        vec![
+            format!("{height}×{width} pixels, {colour}; {tower}, since these are {why}"),
+            batches,
             format!(
                 "{epochs} epochs of {} images, some 20 minutes on two cores (--time fits the run to a budget)",
-                self.images
+                self.images_an_epoch()
             ),
         ]
     }
@@ -133,12 +153,17 @@ impl Traits {
         (self.classes.min(BATCH / images).max(2), images)
     }
 
+    /// Images that pass through the tower in an epoch, about.
+    fn images_an_epoch(&self) -> usize {
+        self.pairs.map_or(self.images, |pairs| 2 * pairs).max(1)
+    }
+
     fn epochs(&self, photo: bool) -> usize {
         let budget = if photo { PHOTO_IMAGES } else { SMALL_IMAGES };
         let pixels = self.training_size().0 * self.training_size().1;
         let usual = if photo { PHOTO * PHOTO } else { 32 * 32 };
         let images = budget as f64 * usual as f64 / pixels as f64;
-        ((images / self.images.max(1) as f64) as usize).clamp(2, MOST_EPOCHS)
+        ((images / self.images_an_epoch() as f64) as usize).clamp(2, MOST_EPOCHS)
     }
 }
 
@@ -159,6 +184,7 @@ mod tests {
             size,
             alike,
             grey,
+            pairs: None,
         }
     }
 
@@ -196,6 +222,26 @@ mod tests {
             );
             assert!(p * k <= 2 * BATCH, "{p} x {k}");
         }
+    }
+
+    #[test]
+    fn listed_pairs_are_trained_on_as_pairs() -> Result<()> {
+        let mut traits = traits(300, 200, (128, 128), true, false);
+        traits.pairs = Some(400);
+        let proposal = traits.propose(&Layer::default())?;
+        assert_eq!(proposal.layer.text("objective.kind"), Some("contrastive"));
+        assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
+        assert!(proposal.reasons.concat().contains("listed pairs"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_contrastive_loss_that_is_told_brings_its_pairs() -> Result<()> {
+        let mut told = Layer::default();
+        told.set("objective.kind", "contrastive")?;
+        let proposal = traits(300, 20, (128, 128), true, false).propose(&told)?;
+        assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
+        Ok(())
     }
 
     #[test]
