@@ -57,7 +57,9 @@ pub fn train(request: &Request) -> Result<Outcome> {
         run.save()?;
         tell(&run, request, &row, verdict);
     }
-    (request.observe)(&Event::Judging);
+    if !run.config.data.refit {
+        (request.observe)(&Event::Judging);
+    }
     Ok(Outcome::Finished(Box::new(finish(&run, request)?)))
 }
 

@@ -147,8 +147,8 @@ fn drawn_by_pairs(
     parts
 }
 
-/// Draws listed pairs for each part in turn, until it has its share of each kind, and gives it the classes of their
-/// images: so few pairs lie between the parts.
+/// Draws listed pairs for each part in turn, and gives it the classes of their images, until it has its share of the
+/// pairs of each kind or of the images: so few pairs lie between the parts.
 pub(super) fn around_pairs(
     labels: &[u32],
     pairs: &[Pair],
@@ -157,18 +157,29 @@ pub(super) fn around_pairs(
 ) -> HashMap<u32, Part> {
     let mut order: Vec<&Pair> = pairs.iter().collect();
     order.shuffle(&mut stream(seed, "unseen pairs", &[]));
+    let mut sizes = HashMap::<u32, usize>::new();
+    labels
+        .iter()
+        .for_each(|&label| *sizes.entry(label).or_default() += 1);
+    let count = |like| pairs.iter().filter(|pair| pair.like == like).count();
     let mut parts = HashMap::new();
     for &(part, share) in shares {
-        for like in [true, false] {
-            let all = order.iter().filter(|pair| pair.like == like);
-            let mut wanted = (all.clone().count() as f64 * share).ceil() as usize;
-            for pair in all {
-                let classes = [pair.a, pair.b].map(|i| labels[i as usize]);
-                let free = |class| parts.get(class).is_none_or(|other| *other == part);
-                if wanted > 0 && classes.iter().all(free) {
-                    parts.extend(classes.map(|class| (class, part)));
-                    wanted -= 1;
+        let share_of = |count: usize| (count as f64 * share).ceil() as usize;
+        let (mut images, mut drawn) = (0, [0, 0]);
+        let (most, wanted) = (
+            share_of(labels.len()),
+            [false, true].map(|like| share_of(count(like))),
+        );
+        for pair in &order {
+            let kind = usize::from(pair.like);
+            let classes = [pair.a, pair.b].map(|i| labels[i as usize]);
+            let free = |class| parts.get(class).is_none_or(|other| *other == part);
+            let room = drawn[kind] == 0 || (drawn[kind] < wanted[kind] && images < most);
+            if room && classes.iter().all(free) {
+                for class in classes {
+                    images += parts.insert(class, part).map_or(sizes[&class], |_| 0);
                 }
+                drawn[kind] += 1;
             }
         }
     }

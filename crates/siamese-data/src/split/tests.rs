@@ -259,3 +259,31 @@ fn listed_pairs_are_divided_by_their_classes_so_that_few_lie_between_the_parts()
     assert!(train.iter().sum::<usize>() > 50, "{train:?}");
     assert!(division.explained.contains("pairs within them"));
 }
+
+#[test]
+fn pairs_of_few_classes_leave_most_of_them_to_train_on() {
+    // twenty things of five pictures, every one of them paired with many others
+    let (labels, names) = (labels(&[5; 20]), names(20));
+    let pair = |a: u32, b: u32| Pair {
+        a,
+        b,
+        like: a / 5 == b / 5,
+    };
+    let pairs: Vec<Pair> = (0..100)
+        .flat_map(|a| [1, 2, 17, 33].map(|by| pair(a, (a + by) % 100)))
+        .collect();
+    let items = Items {
+        pairs: Some(&pairs),
+        ..items(&labels, &names)
+    };
+    let division = split(&items, &SplitConfig::default(), 5).unwrap();
+    assert!(
+        count(&division.parts, Part::Train) >= 60,
+        "{}",
+        division.explained
+    );
+    for part in [Part::Train, Part::Validation, Part::Test] {
+        let within = pairs_within(&pairs, &division.parts, part);
+        assert!(within.iter().all(|&count| count > 0), "{part}: {within:?}");
+    }
+}

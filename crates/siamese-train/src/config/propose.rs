@@ -30,6 +30,15 @@ pub struct Proposal {
     pub reasons: Vec<String>,
 }
 
+/// What a proposal follows from.
+struct Choice {
+    size: (usize, usize),
+    photo: bool,
+    /// Whether pairs are what is learned from.
+    pairs: bool,
+    epochs: usize,
+}
+
 /// Pictures whose longer side is at most this are small: they are taken whole, by a tower for small pictures.
 const SMALL: usize = 64;
 /// Photos are trained on as squares of this side.
@@ -50,62 +59,85 @@ impl Traits {
     /// # Errors
     /// None that a caller could mend.
     pub fn propose(&self, told: &Layer) -> Result<Proposal> {
-        let pairs = self.pairs.is_some() || told.text("objective.kind") == Some("contrastive");
-        let size = self.training_size();
+        let choice = self.choose(told)?;
+        let layer = self.layer(&choice)?;
+        let untold = |keys: &[&str]| !keys.iter().any(|key| told.has(key));
+        let reasons = self.reasons(&choice).into_iter();
+        Ok(Proposal {
+            layer,
+            reasons: reasons
+                .filter(|(keys, _)| untold(keys))
+                .map(|(_, reason)| reason)
+                .collect(),
+        })
+    }
+
+    /// What the rest follows from; a size or a loss that is told counts.
+    fn choose(&self, told: &Layer) -> Result<Choice> {
+        let (height, width) = self.training_size();
+        let size = (
+            told.value("tower.input.height")?.unwrap_or(height),
+            told.value("tower.input.width")?.unwrap_or(width),
+        );
         let photo = size.0.max(size.1) > SMALL;
-        let (classes, images) = self.batch();
+        Ok(Choice {
+            size,
+            photo,
+            pairs: self.pairs.is_some() || told.text("objective.kind") == Some("contrastive"),
+            epochs: self.epochs(size, photo),
+        })
+    }
+
+    fn layer(&self, choice: &Choice) -> Result<Layer> {
+        let (height, width) = choice.size;
         let mut layer = Layer::default();
         let mut set = |key: &str, value: String| layer.set(key, &value);
         set("preset", "auto".into())?;
-        set("epochs", self.epochs(photo).to_string())?;
-        set("tower.input.height", size.0.to_string())?;
-        set("tower.input.width", size.1.to_string())?;
+        set("epochs", choice.epochs.to_string())?;
+        set("tower.input.height", height.to_string())?;
+        set("tower.input.width", width.to_string())?;
         set("tower.input.fit", "crop".into())?;
         set("tower.embedding", "128".into())?;
         set("tower.normalize", "true".into())?;
-        if photo {
+        if choice.photo {
             set("tower.body.kind", "resnet".into())?;
             set("tower.body.depth", "18".into())?;
             set("tower.body.stem", "imagenet".into())?;
-            set(
-                "augment.random_crop",
-                "{ scale = [0.35, 1.0], ratio = [0.75, 1.3333] }".into(),
-            )?;
+            let crop = "{ scale = [0.35, 1.0], ratio = [0.75, 1.3333] }";
+            set("augment.random_crop", crop.into())?;
             set("augment.jitter", "0.3".into())?;
         } else {
             set("tower.body.kind", "stages".into())?;
-            set("augment.crop_padding", (size.0.min(size.1) / 8).to_string())?;
+            set("augment.crop_padding", (height.min(width) / 8).to_string())?;
         }
         set("augment.flip", (!self.grey).to_string())?;
         set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
-        if pairs {
+        if choice.pairs {
             set("objective.kind", "contrastive".into())?;
             set("sampler.kind", "pairs".into())?;
             set("sampler.pairs_per_batch", PAIRS.to_string())?;
         } else {
+            let (classes, images) = self.batch();
             set("objective.kind", "normalized_softmax".into())?;
             set("sampler.kind", "per_class".into())?;
             set("sampler.classes", classes.to_string())?;
             set("sampler.images", images.to_string())?;
         }
         // the best epoch of a one-cycle run is near its end: an early stop would cut the cycle
-        set("stopping.patience", self.epochs(photo).max(7).to_string())?;
-        Ok(Proposal {
-            layer,
-            reasons: self.reasons(photo, pairs),
-        })
+        set("stopping.patience", choice.epochs.max(7).to_string())?;
+        Ok(layer)
     }
 
-    fn reasons(&self, photo: bool, pairs: bool) -> Vec<String> {
-        let (height, width) = self.training_size();
-        let (tower, why) = match photo {
+    /// What was chosen and why, by the keys of which none may be told for it to be true.
+    fn reasons(&self, choice: &Choice) -> Vec<(&'static [&'static str], String)> {
+        let (height, width) = choice.size;
+        let (tower, why) = match choice.photo {
             true => ("ResNet-18", "photos"),
             false => ("the stages tower", "small pictures"),
         };
         let colour = if self.grey { "grey" } else { "colour" };
         let (classes, images) = self.batch();
-        let epochs = self.epochs(photo);
-        let batches = match (self.pairs, pairs) {
+        let batches = match (self.pairs, choice.pairs) {
             (Some(_), _) => format!(
                 "batches of {PAIRS} of the listed pairs, half of them like, contrastive loss"
             ),
@@ -116,13 +148,26 @@ impl Traits {
                 "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
             ),
         };
+        let batch_keys: &[&str] = match (self.pairs, choice.pairs) {
+            (None, true) => &["sampler.kind", "sampler.pairs_per_batch"],
+            _ => &["objective.kind", "sampler.kind"],
+        };
+        let epochs = format!(
+            "{} epochs of {} images, some 20 minutes on two cores (--time fits the run to a budget)",
+            choice.epochs,
+            self.images_an_epoch()
+        );
         vec![
-            format!("{height}×{width} pixels, {colour}; {tower}, since these are {why}"),
-            batches,
-            format!(
-                "{epochs} epochs of {} images, some 20 minutes on two cores (--time fits the run to a budget)",
-                self.images_an_epoch()
+            (
+                &["tower.input.height", "data.colour"],
+                format!("{height}×{width} pixels, {colour}"),
             ),
+            (
+                &["tower.body.kind"],
+                format!("{tower}, since these are {why}"),
+            ),
+            (batch_keys, batches),
+            (&["epochs"], epochs),
         ]
     }
 
@@ -158,9 +203,9 @@ impl Traits {
         self.pairs.map_or(self.images, |pairs| 2 * pairs).max(1)
     }
 
-    fn epochs(&self, photo: bool) -> usize {
+    fn epochs(&self, size: (usize, usize), photo: bool) -> usize {
         let budget = if photo { PHOTO_IMAGES } else { SMALL_IMAGES };
-        let pixels = self.training_size().0 * self.training_size().1;
+        let pixels = (size.0 * size.1).max(1);
         let usual = if photo { PHOTO * PHOTO } else { 32 * 32 };
         let images = budget as f64 * usual as f64 / pixels as f64;
         ((images / self.images_an_epoch() as f64) as usize).clamp(2, MOST_EPOCHS)
@@ -236,6 +281,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_told_is_followed_and_no_reason_speaks_against_it() -> Result<()> {
+        let photos = traits(300, 20, (480, 640), false, false);
+        let mut told = Layer::default();
+        told.set("tower.input.height", "32")?;
+        told.set("tower.input.width", "32")?;
+        told.set("epochs", "3")?;
+        let proposal = photos.propose(&told)?;
+        assert_eq!(proposal.layer.text("tower.body.kind"), Some("stages"));
+        let reasons = proposal.reasons.join("; ");
+        assert!(
+            !reasons.contains("pixels") && !reasons.contains("epochs"),
+            "{reasons}"
+        );
+        assert!(reasons.contains("stages"), "{reasons}");
+        Ok(())
+    }
+
+    #[test]
     fn a_contrastive_loss_that_is_told_brings_its_pairs() -> Result<()> {
         let mut told = Layer::default();
         told.set("objective.kind", "contrastive")?;
@@ -246,7 +309,8 @@ mod tests {
 
     #[test]
     fn larger_sets_get_fewer_epochs() {
-        let epochs = |images| traits(images, 20, (300, 400), false, false).epochs(true);
+        let epochs =
+            |images| traits(images, 20, (300, 400), false, false).epochs((PHOTO, PHOTO), true);
         assert_eq!(epochs(500), 150);
         assert!(epochs(3_000) < 40 && epochs(100_000) == 2);
     }
