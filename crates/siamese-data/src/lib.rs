@@ -32,7 +32,7 @@ pub use check::{
 };
 pub use error::DataError;
 pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_thumbnail};
-pub use hub::HubOptions;
+pub use hub::{HubOptions, Proxies};
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};

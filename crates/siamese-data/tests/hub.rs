@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use hub_server::{COMMIT, Faults, HubServer, nobody, sha256};
+use hub_server::{COMMIT, Faults, HubServer, etag, nobody, sha256};
 use siamese_data::{
     DataError, HubOptions, LoadOptions, OpenOptions, Origin, Part, Progress, SourceChoice,
     fetch_cifar100, load_cifar100, open,
@@ -43,14 +43,10 @@ fn options(folder: &TempDir, endpoint: &str) -> LoadOptions {
         cache: Some(folder.path().join("packed")),
         samples: Some(datasets()),
         hub: HubOptions {
-            endpoint: endpoint.into(),
-            cache: folder.path().join("hub"),
-            token: None,
-            offline: false,
-            connect_timeout: Duration::from_secs(3),
             read_timeout: Duration::from_secs(10),
             retries: 2,
             backoff: Duration::from_millis(1),
+            ..HubOptions::new(endpoint, &folder.path().join("hub"))
         },
         progress: Progress::Silent,
     }
@@ -215,6 +211,64 @@ fn a_renamed_repository_is_followed() {
 }
 
 #[test]
+fn a_redirect_without_a_size_is_followed_whatever_its_kind() {
+    for resolves in [
+        ("301 Moved Permanently", "/resolved/"),
+        ("302 Found", "//HOST/resolved/"),
+        ("303 See Other", "http://HOST/resolved/"),
+        ("307 Temporary Redirect", "../../../../../../resolved/"),
+        ("308 Permanent Redirect", "/a/../resolved/"),
+    ] {
+        let faults = Faults {
+            resolves: Some(resolves),
+            wants_token: Some("hf_right"),
+            ..Faults::default()
+        };
+        let (server, folder) = (serve(faults), TempDir::new().unwrap());
+        let mut options = options(&folder, &server.endpoint);
+        options.hub.token = Some("hf_right".into());
+        assert_whole(&options);
+        let mut names: Vec<String> = files().iter().map(|(_, content)| etag(content)).collect();
+        names.sort();
+        assert_eq!(blobs(&options), names, "{resolves:?}");
+    }
+}
+
+#[test]
+fn what_the_hub_does_not_say_of_a_file_its_host_is_asked_for_without_the_token() {
+    let faults = Faults {
+        tells_little: true,
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let mut options = options(&folder, &server.endpoint);
+    options.hub.token = Some("hf_right".into());
+    let error = fetch_cifar100(&options).unwrap_err().to_string();
+    assert!(
+        error.contains("does not name commit, ETag and size"),
+        "{error}"
+    );
+    let asked = server.seen().into_iter().find(|seen| seen.to_content_host);
+    let asked = asked.expect("a request for one byte");
+    assert_eq!(
+        (asked.start, asked.end, asked.authorization),
+        (Some(0), Some(0), None)
+    );
+}
+
+#[test]
+fn a_redirect_to_nowhere_is_told_at_once() {
+    let faults = Faults {
+        resolves: Some(("307 Temporary Redirect", "ftp://HOST/")),
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let error = fetch_cifar100(&options(&folder, &server.endpoint)).unwrap_err();
+    assert!(error.to_string().contains("ftp://"), "{error}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
 fn a_damaged_file_in_the_cache_is_fetched_again() {
     let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
     let options = options(&folder, &server.endpoint);
@@ -241,6 +295,65 @@ fn a_refusal_names_the_token_and_is_not_repeated() {
     options.hub.token = Some("hf_wrong".into());
     let error = fetch_cifar100(&options).unwrap_err();
     assert!(error.to_string().contains("is not accepted"), "{error}");
+}
+
+#[test]
+fn the_hubs_own_words_on_a_gated_set_are_shown() {
+    let refuses = Some((
+        "403 Forbidden",
+        "X-Error-Code: GatedRepo\r\nX-Error-Message: Access to this set is restricted.\r\n",
+    ));
+    let (server, folder) = (
+        serve(Faults {
+            refuses,
+            ..Faults::default()
+        }),
+        TempDir::new().unwrap(),
+    );
+    let mut options = options(&folder, &server.endpoint);
+    options.hub.token = Some("hf_right".into());
+    for source in [SourceChoice::Hub, SourceChoice::Auto] {
+        options.source = source;
+        let error = load_cifar100(&options).unwrap_err().to_string();
+        assert!(
+            error.contains("Access to this set is restricted. (GatedRepo)")
+                && error.contains("ask for access"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn malformed_settings_are_refused_before_anything_is_asked() {
+    let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
+    let whole = options(&folder, &server.endpoint);
+    let with = |change: &dyn Fn(&mut HubOptions)| {
+        let mut options = whole.clone();
+        options.source = SourceChoice::Auto;
+        change(&mut options.hub);
+        options
+    };
+    for (name, options) in [
+        (
+            "HF_ENDPOINT",
+            with(&|hub| hub.endpoint = "hub.example".into()),
+        ),
+        ("HF_TOKEN", with(&|hub| hub.token = Some("hf_a\nb".into()))),
+        (
+            "SSL_CERT_FILE",
+            with(&|hub| hub.certificates = vec!["/none".into()]),
+        ),
+        (
+            "HTTP_PROXY",
+            with(&|hub| hub.malformed = Some("HTTP_PROXY is wrong".into())),
+        ),
+    ] {
+        let error = load_cifar100(&options).unwrap_err();
+        assert!(matches!(error, DataError::Setting(_)), "{error}");
+        let error = error.to_string();
+        assert!(error.contains(name) && !error.contains("hf_a"), "{error}");
+    }
+    assert!(server.seen().is_empty());
 }
 
 #[test]
@@ -339,6 +452,64 @@ fn without_a_network_auto_takes_the_sample_and_says_why() {
             .unwrap()
             .contains("HF_HUB_OFFLINE")
     );
+}
+
+#[test]
+fn auto_waits_for_a_busy_hub_and_does_not_take_the_sample_instead() {
+    let busy = |hub_busy| Faults {
+        hub_busy,
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(busy(2)), TempDir::new().unwrap());
+    let mut options = options(&folder, &server.endpoint);
+    options.source = SourceChoice::Auto;
+    assert!(!load_cifar100(&options).unwrap().provenance.is_sample());
+
+    let (server, folder) = (serve(busy(usize::MAX)), TempDir::new().unwrap());
+    let mut options = self::options(&folder, &server.endpoint);
+    options.source = SourceChoice::Auto;
+    let error = load_cifar100(&options).unwrap_err();
+    assert!(matches!(error, DataError::Busy { .. }), "{error}");
+    assert!(error.to_string().contains("503"), "{error}");
+    assert_eq!(server.seen().len(), 3, "asked once and twice again");
+}
+
+#[test]
+fn a_hub_that_asks_for_an_hour_is_not_waited_for() {
+    let faults = Faults {
+        refuses: Some(("429 Too Many Requests", "Retry-After: 3600\r\n")),
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let error = fetch_cifar100(&options(&folder, &server.endpoint)).unwrap_err();
+    assert!(error.to_string().contains("429"), "{error}");
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn without_a_network_a_set_fetched_before_comes_before_the_sample() {
+    let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
+    let mut options = OpenOptions {
+        cache: Some(folder.path().join("packed")),
+        datasets: Some(datasets()),
+        hub: options(&folder, &server.endpoint).hub,
+        progress: Progress::Silent,
+        ..OpenOptions::default()
+    };
+    options.hub.endpoint = nobody();
+    // the sample lies in a folder of data sets, too
+    options.datasets = Some(folder.path().join("none"));
+    assert!(open("cifar100", &options).is_err());
+    options.hub.endpoint = server.endpoint.clone();
+    assert!(matches!(
+        open("cifar100", &options).unwrap().origin,
+        Origin::Hub { .. }
+    ));
+    options.hub.endpoint = nobody();
+    assert!(matches!(
+        open("cifar100", &options).unwrap().origin,
+        Origin::Hub { .. }
+    ));
 }
 
 #[test]
