@@ -55,7 +55,9 @@ pub use source::listing::{Item, LeftOut, ListedPair, Listing};
 pub use source::load::Loaded;
 pub use source::look::open;
 pub use source::options::{Columns, OpenOptions};
+pub use source::pairs_file::{PathPair, read_pairs, read_text};
 pub use source::sizes::Sizes;
+pub use source::table::file_at;
 pub use split::{
     ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split, split,
     stratified_split, write_split,

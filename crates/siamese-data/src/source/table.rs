@@ -272,7 +272,7 @@ pub(crate) fn check_files(folder: &Path, names: Vec<&str>) -> Vec<Result<PathBuf
 }
 
 /// The file called `name` from `folder`, also where the name is written as on Windows.
-fn file_at(folder: &Path, name: &str) -> Option<PathBuf> {
+pub fn file_at(folder: &Path, name: &str) -> Option<PathBuf> {
     let written = [name.to_string(), name.replace('\\', "/")];
     written
         .map(|name| folder.join(name))

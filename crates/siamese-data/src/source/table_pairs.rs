@@ -9,15 +9,16 @@ use super::options::Columns;
 use super::store::Store;
 use super::table::{check_files, is_same_word};
 use super::table_file::Table;
+use super::verdict::{EXPECTED, Verdict, verdict};
 use crate::error::DataError;
 use crate::split::Part;
 
 /// Where the columns of a table of pairs are.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PairPlaces {
-    a: usize,
-    b: usize,
-    same: usize,
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    pub(crate) same: usize,
     split: Option<usize>,
 }
 
@@ -33,7 +34,8 @@ pub(crate) fn places(table: &Table, columns: &Columns) -> Result<Option<PairPlac
             .first()
             .map(|(_, row)| row.as_slice())
             .unwrap_or_default();
-        let is_pair = first.len() == 3 && told(&first[2]).is_some() && told(&first[1]).is_none();
+        let is_pair =
+            first.len() == 3 && verdict(&first[2]).is_some() && verdict(&first[1]).is_none();
         return Ok(is_pair.then_some(PairPlaces {
             a: 0,
             b: 1,
@@ -77,18 +79,6 @@ fn is_one_of_two(name: &str) -> bool {
     sided || stems.iter().any(|stem| FILE_WORDS.contains(stem))
 }
 
-/// Whether a value says "the same thing" or "not".
-fn told(value: &str) -> Option<bool> {
-    match value.to_lowercase().as_str() {
-        "1" | "1.0" | "true" | "yes" | "y" | "same" | "genuine" | "match" | "like" | "positive" => {
-            Some(true)
-        }
-        "0" | "0.0" | "-1" | "false" | "no" | "n" | "different" | "forged" | "forgery"
-        | "mismatch" | "unlike" | "negative" => Some(false),
-        _ => None,
-    }
-}
-
 /// Lists the pictures and pairs of `table`, its paths relative to `folder`.
 ///
 /// # Errors
@@ -121,18 +111,15 @@ pub(crate) fn list(
             .map(|i| row[i].as_str())
             .filter(|word| !word.is_empty());
         let part = word.map(|word| Part::of_word(word).ok_or(word)).transpose();
-        match (a, b, told(same), part) {
+        match (a, b, verdict(same), part) {
             (Err(why), _, _, _) => left_out.push(left(name_a, why)),
             (_, Err(why), _, _) => left_out.push(left(name_b, why)),
-            (_, _, None, _) => left_out.push(left(
-                same,
-                "a value that says neither same nor different".into(),
-            )),
+            (_, _, None, _) => left_out.push(left(same, format!("no verdict, as {EXPECTED}"))),
             (_, _, _, Err(word)) => left_out.push(left(
                 word,
                 "a split that is none of train, validation and test".into(),
             )),
-            (Ok(a), Ok(b), Some(same), Ok(part)) => {
+            (Ok(a), Ok(b), Some(Verdict { same, .. }), Ok(part)) => {
                 let (a, b) = (pictures.id(a, name_a), pictures.id(b, name_b));
                 match a == b {
                     true => left_out.push(left(name_a, "a picture paired with itself".into())),
