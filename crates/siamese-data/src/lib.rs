@@ -10,7 +10,6 @@ mod error;
 mod folder;
 mod hub;
 #[cfg(test)]
-#[allow(dead_code)] // each test uses a part of it
 #[path = "../tests/hub_server/mod.rs"]
 mod hub_server;
 mod image_set;
@@ -24,6 +23,7 @@ mod rng;
 mod sampler;
 mod source;
 mod split;
+mod variables;
 
 pub use batch::augment::{AugmentConfig, AugmentError, ImageShape};
 pub use batch::loader::{Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError};

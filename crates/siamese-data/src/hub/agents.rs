@@ -69,9 +69,9 @@ mod tests {
     use std::thread;
 
     use super::super::client::Client;
-    use super::super::variables::Variables;
     use super::*;
     use crate::Progress;
+    use crate::variables::Variables;
 
     /// A proxy that refuses, and the first line it was told.
     fn proxy() -> (String, thread::JoinHandle<String>) {

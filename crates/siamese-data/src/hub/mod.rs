@@ -17,7 +17,6 @@ mod published;
 mod repo;
 mod roots;
 mod transfer;
-mod variables;
 
 pub use options::HubOptions;
 pub use proxies::Proxies;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::address::Origin;
 use super::proxies::Proxies;
 use super::roots;
-use super::variables::Variables;
 use crate::DataError;
+use crate::variables::Variables;
 
 const HUB: &str = "https://huggingface.co";
 

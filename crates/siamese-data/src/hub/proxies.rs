@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ureq::Proxy;
 
 use super::address::Origin;
-use super::variables::Variables;
+use crate::variables::Variables;
 
 /// The proxies that requests go through; by default none.
 #[derive(Clone, Default)]

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use rustls_native_certs::{CertificateResult, load_certs_from_paths, load_native_certs};
 use ureq::tls::{Certificate, RootCerts};
 
-use super::variables::Variables;
 use crate::DataError;
+use crate::variables::Variables;
 
 /// What was read before, by the paths: a system's store takes a while.
 static READ: Mutex<Option<HashMap<Vec<PathBuf>, RootCerts>>> = Mutex::new(None);

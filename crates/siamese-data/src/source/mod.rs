@@ -28,6 +28,7 @@ pub(crate) mod omniglot;
 pub(crate) mod options;
 pub(crate) mod pairs_file;
 pub(crate) mod pairs_layout;
+pub(crate) mod pairs_rows;
 pub(crate) mod parquet_columns;
 pub(crate) mod parquet_file;
 pub(crate) mod pixels;

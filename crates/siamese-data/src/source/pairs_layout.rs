@@ -195,7 +195,7 @@ fn columns_of_pictures(body: &[Row], same: usize) -> Result<(usize, usize), Uncl
 }
 
 /// Whether a value is a path: it has folders, or an ending.
-fn looks_like_file(value: &str) -> bool {
+pub(crate) fn looks_like_file(value: &str) -> bool {
     let ending = value.rsplit_once('.').map_or("", |(_, ending)| ending);
     let is_ending = (2..=5).contains(&ending.len())
         && ending.chars().all(|c| c.is_ascii_alphanumeric())

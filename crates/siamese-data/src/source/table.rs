@@ -43,7 +43,13 @@ pub(crate) fn list(path: &Path, options: &OpenOptions) -> Result<Listing, DataEr
     if let Some(places) = table_pairs::places(&table, columns).map_err(unrecognised)? {
         return table_pairs::list(path, folder, &table, &places);
     }
-    let places = places(&table, columns).map_err(unrecognised)?;
+    let places = match places(&table, columns) {
+        Ok(places) => places,
+        Err(found) => match table_pairs::guessed(&table) {
+            Some(places) => return table_pairs::list(path, folder, &table, &places),
+            None => return Err(unrecognised(found)),
+        },
+    };
     list_all(
         path,
         &[Sheet {

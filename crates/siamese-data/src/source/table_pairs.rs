@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::columns::{FILE_WORDS, LABEL_WORDS, SPLIT_WORDS, column, plain};
 use super::listing::{Item, LeftOut, ListedPair, Listing};
 use super::options::Columns;
+use super::pairs_layout::{Layout, Row, layout, looks_like_file};
 use super::store::Store;
 use super::table::{check_files, is_same_word};
 use super::table_file::Table;
@@ -60,6 +61,28 @@ pub(crate) fn places(table: &Table, columns: &Columns) -> Result<Option<PairPlac
             table.header[a], table.header[b]
         )),
     }
+}
+
+/// Where the columns are by what they hold, where their names tell nothing: two of paths and one of verdicts.
+pub(crate) fn guessed(table: &Table) -> Option<PairPlaces> {
+    let header = Some((1, table.header.clone())).filter(|(_, header)| !header.is_empty());
+    let rows: Vec<Row> = header
+        .into_iter()
+        .chain(table.rows.iter().cloned())
+        .collect();
+    let layout = layout(&rows).ok()?;
+    if layout.heading == table.header.is_empty() {
+        return None;
+    }
+    let Layout { a, b, same, .. } = layout;
+    let names_files = |row: &[String]| looks_like_file(&row[a]) && looks_like_file(&row[b]);
+    let all = table.rows.iter().all(|(_, row)| names_files(row));
+    all.then_some(PairPlaces {
+        a,
+        b,
+        same,
+        split: None,
+    })
 }
 
 /// Whether a column is called like one of two: `path`, `path1`, `image_b`, `left`.
@@ -242,6 +265,28 @@ mod tests {
                 ["a", "b", "c"].map(String::from).to_vec()
             )
         );
+    }
+
+    #[test]
+    fn columns_in_anybodys_words_are_found_by_what_they_hold() {
+        let guess = |header: &[&str], rows: &[&[&str]]| {
+            let words = |row: &[&str]| row.iter().map(|value| value.to_string()).collect();
+            let rows = (2..).zip(rows.iter().map(|row| words(row)));
+            let found = guessed(&Table {
+                header: words(header),
+                rows: rows.collect(),
+            });
+            found.map(|places| (places.a, places.b, places.same))
+        };
+        let header = ["", "Foto", "Vergleich", "Urteil"];
+        let rows: [&[&str]; 2] = [
+            &["0", "x/a.png", "b.png", "genuine"],
+            &["1", "c.png", "x/d.png", "forged"],
+        ];
+        assert_eq!(guess(&header, &rows), Some((1, 2, 3)));
+        assert_eq!(guess(&[], &rows), Some((1, 2, 3)));
+        let labels: [&[&str]; 2] = [&["a.png", "cat", "1"], &["b.png", "dog", "0"]];
+        assert_eq!(guess(&["Datei", "Art", "gut"], &labels), None);
     }
 
     #[test]

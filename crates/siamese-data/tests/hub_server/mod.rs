@@ -3,6 +3,9 @@
 //! Two ports: the hub itself, which answers with the file's commit, ETag and size and redirects,
 //! and the content host that it redirects to, which knows ranges.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

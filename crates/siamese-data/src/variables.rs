@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The environment, or a stand-in for it. What is empty or blank is not set.
-pub(super) struct Variables<'a>(pub(super) &'a dyn Fn(&str) -> Option<OsString>);
+pub(crate) struct Variables<'a>(pub(crate) &'a dyn Fn(&str) -> Option<OsString>);
 
 impl Variables<'_> {
     /// A word or two, without the blanks around it.
-    pub(super) fn text(&self, name: &str) -> Result<Option<String>, String> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, String> {
         let Some(value) = (self.0)(name) else {
             return Ok(None);
         };
@@ -20,7 +20,7 @@ impl Variables<'_> {
     }
 
     /// The first of these that is set, and its name.
-    pub(super) fn first<'n>(&self, names: &[&'n str]) -> Result<Option<(&'n str, String)>, String> {
+    pub(crate) fn first<'n>(&self, names: &[&'n str]) -> Result<Option<(&'n str, String)>, String> {
         for name in names {
             if let Some(value) = self.text(name)? {
                 return Ok(Some((name, value)));
@@ -30,7 +30,7 @@ impl Variables<'_> {
     }
 
     /// A path, with `~`, `$NAME` and `${NAME}` put in, as Python's client does.
-    pub(super) fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
+    pub(crate) fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
         match (self.0)(name) {
             Some(value) if value.to_str().is_none() => Ok(Some(value.into())),
             _ => match self.text(name)? {
@@ -41,7 +41,7 @@ impl Variables<'_> {
     }
 
     /// Several paths, divided as in `PATH`.
-    pub(super) fn paths(&self, name: &str) -> Result<Vec<PathBuf>, String> {
+    pub(crate) fn paths(&self, name: &str) -> Result<Vec<PathBuf>, String> {
         let list = self.text(name)?.unwrap_or_default();
         let paths = std::env::split_paths(&list);
         let paths = paths.filter(|path| !path.as_os_str().is_empty());
@@ -92,7 +92,7 @@ impl Variables<'_> {
     }
 
     /// The user's home folder.
-    pub(super) fn home(&self) -> Option<PathBuf> {
+    pub(crate) fn home(&self) -> Option<PathBuf> {
         (self.0)("HOME")
             .filter(|home| Path::new(home).is_absolute())
             .map(PathBuf::from)
@@ -100,7 +100,7 @@ impl Variables<'_> {
     }
 
     /// Whether something is wanted.
-    pub(super) fn yes(&self, name: &str) -> Result<bool, String> {
+    pub(crate) fn yes(&self, name: &str) -> Result<bool, String> {
         let value = self.text(name)?.unwrap_or_default();
         match value.to_uppercase().as_str() {
             "1" | "ON" | "YES" | "TRUE" => Ok(true),
@@ -110,7 +110,7 @@ impl Variables<'_> {
     }
 
     /// A time of more than nothing and at most a day.
-    pub(super) fn seconds(&self, name: &str) -> Result<Option<Duration>, String> {
+    pub(crate) fn seconds(&self, name: &str) -> Result<Option<Duration>, String> {
         let Some(value) = self.text(name)? else {
             return Ok(None);
         };
@@ -119,6 +119,13 @@ impl Variables<'_> {
         time.map(Some)
             .ok_or_else(|| format!("{name} is {value:?}; write a number of seconds, as 10"))
     }
+}
+
+/// The folder that a variable of the environment names, `~` put in; as it is written, if that cannot be done.
+pub(crate) fn folder(name: &str) -> Option<PathBuf> {
+    let look = |name: &str| std::env::var_os(name);
+    let read = Variables(&look).path(name);
+    read.unwrap_or_else(|_| look(name).map(PathBuf::from))
 }
 
 #[cfg(test)]
