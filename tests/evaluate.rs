@@ -146,7 +146,8 @@ fn a_pairs_file_is_judged_at_the_models_threshold_or_one_fitted_on_another_file(
         lines
     };
     fs::write(folder.path().join("pairs.csv"), list(1))?;
-    fs::write(folder.path().join("others.csv"), list(5))?;
+    let others = list(5).replace('/', "\\").replace(',', ";"); // as Windows and a spreadsheet write them
+    fs::write(folder.path().join("others.csv"), others)?;
     let judge = "model.safetensors --folder pictures --pairs-file pairs.csv";
     let own = evaluate_json(folder.path(), judge)?;
     assert_has_interval(&own, &["accuracy", "roc_auc", "eer", "average_precision"]);
@@ -198,7 +199,7 @@ fn lfw_is_judged_fold_by_fold() -> Result<()> {
         lines += &format!("Person_{one}\t1\tPerson_{other}\t5\n");
         lines += &format!("Person_{one}\t6\tPerson_{other}\t2\n");
     }
-    fs::write(folder.path().join("pairs.txt"), &lines)?;
+    fs::write(folder.path().join("pairs.txt"), format!("\u{feff}{lines}"))?;
     let judge = "model.safetensors --folder pictures --lfw pairs.txt";
     let judged = evaluate_json(folder.path(), judge)?;
     assert_has_interval(&judged, &["accuracy"]);

@@ -1,5 +1,8 @@
 //! The `siamese` binary: it assembles, the crates do the work.
 
+#[macro_use]
+mod output;
+
 mod check;
 mod compare;
 mod data;
@@ -11,6 +14,8 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use output::FAILURE;
 
 /// Training allocates the same large buffers step after step; mimalloc keeps their pages.
 #[global_allocator]
@@ -45,7 +50,11 @@ enum Command {
 
 fn main() -> ExitCode {
     sigpipe::reset(); // `siamese … | head` ends quietly
-    let result = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(said) => return help(&said),
+    };
+    let result = match arguments.command {
         Command::Train(arguments) => train::run(&arguments),
         Command::New(arguments) => train::new(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
@@ -54,11 +63,18 @@ fn main() -> ExitCode {
         Command::Fetch(arguments) => data::fetch(&arguments),
         Command::Data(command) => check::run(&command),
     };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(2)
-        }
+    output::finish(result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(FAILURE)
+    }))
+}
+
+/// Shows the help that was asked for, or what is wrong with the arguments.
+fn help(said: &clap::Error) -> ExitCode {
+    match said.print() {
+        Ok(()) => output::finish(ExitCode::from(
+            said.exit_code().try_into().unwrap_or(FAILURE),
+        )),
+        Err(error) => output::failure(&error).into(),
     }
 }

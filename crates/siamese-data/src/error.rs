@@ -72,6 +72,19 @@ pub enum DataError {
         reason: String,
     },
 
+    /// The hub is there, and kept answering that it is busy, or did not end its answers.
+    #[error("{url} does not serve: {reason}; try again later, or give the data with --data PATH")]
+    Busy {
+        /// The address asked for.
+        url: String,
+        /// The last failure.
+        reason: String,
+    },
+
+    /// A setting (of the environment, mostly) that cannot be as it is; it is named.
+    #[error("{0}")]
+    Setting(String),
+
     /// The hub answered, and its answer was no.
     #[error("{url}: {reason}; {advice}")]
     Refused {
@@ -156,6 +169,11 @@ impl DataError {
     pub(crate) fn picture(path: &Path) -> impl FnOnce(PictureError) -> Self {
         let path = path.to_path_buf();
         move |reason| Self::Picture { path, reason }
+    }
+
+    /// Whether the hub cannot be asked at all: a reason to do without it, as being refused is not.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Offline { .. })
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {

@@ -10,7 +10,6 @@ mod error;
 mod folder;
 mod hub;
 #[cfg(test)]
-#[allow(dead_code)] // each test uses a part of it
 #[path = "../tests/hub_server/mod.rs"]
 mod hub_server;
 mod image_set;
@@ -24,6 +23,7 @@ mod rng;
 mod sampler;
 mod source;
 mod split;
+mod variables;
 
 pub use batch::augment::{AugmentConfig, AugmentError, ImageShape};
 pub use batch::loader::{Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError};
@@ -32,7 +32,7 @@ pub use check::{
 };
 pub use error::DataError;
 pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_thumbnail};
-pub use hub::HubOptions;
+pub use hub::{HubOptions, Proxies};
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
@@ -56,7 +56,9 @@ pub use source::listing::{Item, LeftOut, ListedPair, Listing};
 pub use source::load::Loaded;
 pub use source::look::open;
 pub use source::options::{Columns, OpenOptions};
+pub use source::pairs_file::{PathPair, read_pairs, read_text};
 pub use source::sizes::Sizes;
+pub use source::table::file_at;
 pub use split::{
     ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split, split,
     stratified_split, write_split,

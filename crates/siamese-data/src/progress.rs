@@ -1,6 +1,6 @@
 //! Progress on standard error: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,7 +22,7 @@ impl Progress {
     /// Says one line.
     pub(crate) fn note(self, line: &str) {
         if self == Self::Stderr {
-            eprintln!("{line}");
+            say(line);
         }
     }
 
@@ -56,6 +56,11 @@ impl Progress {
             start: None,
         }
     }
+}
+
+/// A line on standard error; where that is full or closed it is let go, which `eprintln!` does not.
+fn say(line: &str) {
+    writeln!(stderr(), "{line}").ok();
 }
 
 /// What is counted.
@@ -106,7 +111,7 @@ impl Meter {
         match &self.view {
             View::Silent => {}
             View::Bar(bar) => bar.finish(),
-            View::Lines { .. } => eprintln!("{}", self.line(self.started.elapsed())),
+            View::Lines { .. } => say(&self.line(self.started.elapsed())),
         }
     }
 
@@ -118,7 +123,7 @@ impl Meter {
                 let now = Instant::now();
                 if now >= *next {
                     *next = now + INTERVAL;
-                    eprintln!("{}", self.line(now - self.started));
+                    say(&self.line(now - self.started));
                 }
             }
         }

@@ -3,79 +3,15 @@
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 mod hub_server;
+mod hub_support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
-use hub_server::{COMMIT, Faults, HubServer, nobody, sha256};
-use siamese_data::{
-    DataError, HubOptions, LoadOptions, OpenOptions, Origin, Part, Progress, SourceChoice,
-    fetch_cifar100, load_cifar100, open,
-};
+use hub_server::{COMMIT, Faults, etag, sha256};
+use hub_support::{TRAIN, assert_whole, blobs, files, options, repo_folder, serve};
+use siamese_data::{DataError, OpenOptions, Origin, Part, Progress, fetch_cifar100, open};
 use tempfile::TempDir;
-
-const TRAIN: &str = "cifar100/train-00000-of-00001.parquet";
-const TEST: &str = "cifar100/test-00000-of-00001.parquet";
-
-fn datasets() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../datasets")
-}
-
-/// The bundled sample, in the place of the whole set.
-fn files() -> Vec<(&'static str, Vec<u8>)> {
-    let read = |file| {
-        let path = datasets().join("uoft-cs/cifar100").join(file);
-        (file, fs::read(path).expect("the bundled sample"))
-    };
-    vec![read(TRAIN), read(TEST)]
-}
-
-fn serve(faults: Faults) -> HubServer {
-    HubServer::start(files(), faults)
-}
-
-/// Options that look at nothing of this machine but `folder`.
-fn options(folder: &TempDir, endpoint: &str) -> LoadOptions {
-    LoadOptions {
-        data: None,
-        source: SourceChoice::Hub,
-        cache: Some(folder.path().join("packed")),
-        samples: Some(datasets()),
-        hub: HubOptions {
-            endpoint: endpoint.into(),
-            cache: folder.path().join("hub"),
-            token: None,
-            offline: false,
-            connect_timeout: Duration::from_secs(3),
-            read_timeout: Duration::from_secs(10),
-            retries: 2,
-            backoff: Duration::from_millis(1),
-        },
-        progress: Progress::Silent,
-    }
-}
-
-fn assert_whole(options: &LoadOptions) {
-    let fetched = fetch_cifar100(options).expect("a download");
-    for (path, (file, content)) in [fetched.train, fetched.test].iter().zip(files()) {
-        assert_eq!(sha256(&fs::read(path).unwrap()), sha256(&content), "{file}");
-    }
-}
-
-fn repo_folder(options: &LoadOptions) -> PathBuf {
-    options.hub.cache.join("datasets--uoft-cs--cifar100")
-}
-
-fn blobs(options: &LoadOptions) -> Vec<String> {
-    let entries = fs::read_dir(repo_folder(options).join("blobs"));
-    let entries = entries.into_iter().flatten().flatten();
-    let mut names: Vec<_> = entries
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
-}
 
 #[test]
 fn a_download_lies_in_the_cache_as_pythons_client_lays_it() {
@@ -195,16 +131,6 @@ fn what_is_left_of_another_file_is_replaced() {
 }
 
 #[test]
-fn a_busy_server_is_asked_again() {
-    let faults = Faults {
-        busy: 2,
-        ..Faults::default()
-    };
-    let (server, folder) = (serve(faults), TempDir::new().unwrap());
-    assert_whole(&options(&folder, &server.endpoint));
-}
-
-#[test]
 fn a_renamed_repository_is_followed() {
     let faults = Faults {
         renamed: true,
@@ -212,6 +138,64 @@ fn a_renamed_repository_is_followed() {
     };
     let (server, folder) = (serve(faults), TempDir::new().unwrap());
     assert_whole(&options(&folder, &server.endpoint));
+}
+
+#[test]
+fn a_redirect_without_a_size_is_followed_whatever_its_kind() {
+    for resolves in [
+        ("301 Moved Permanently", "/resolved/"),
+        ("302 Found", "//HOST/resolved/"),
+        ("303 See Other", "http://HOST/resolved/"),
+        ("307 Temporary Redirect", "../../../../../../resolved/"),
+        ("308 Permanent Redirect", "/a/../resolved/"),
+    ] {
+        let faults = Faults {
+            resolves: Some(resolves),
+            wants_token: Some("hf_right"),
+            ..Faults::default()
+        };
+        let (server, folder) = (serve(faults), TempDir::new().unwrap());
+        let mut options = options(&folder, &server.endpoint);
+        options.hub.token = Some("hf_right".into());
+        assert_whole(&options);
+        let mut names: Vec<String> = files().iter().map(|(_, content)| etag(content)).collect();
+        names.sort();
+        assert_eq!(blobs(&options), names, "{resolves:?}");
+    }
+}
+
+#[test]
+fn what_the_hub_does_not_say_of_a_file_its_host_is_asked_for_without_the_token() {
+    let faults = Faults {
+        tells_little: true,
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let mut options = options(&folder, &server.endpoint);
+    options.hub.token = Some("hf_right".into());
+    let error = fetch_cifar100(&options).unwrap_err().to_string();
+    assert!(
+        error.contains("does not name commit, ETag and size"),
+        "{error}"
+    );
+    let asked = server.seen().into_iter().find(|seen| seen.to_content_host);
+    let asked = asked.expect("a request for one byte");
+    assert_eq!(
+        (asked.start, asked.end, asked.authorization),
+        (Some(0), Some(0), None)
+    );
+}
+
+#[test]
+fn a_redirect_to_nowhere_is_told_at_once() {
+    let faults = Faults {
+        resolves: Some(("307 Temporary Redirect", "ftp://HOST/")),
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let error = fetch_cifar100(&options(&folder, &server.endpoint)).unwrap_err();
+    assert!(error.to_string().contains("ftp://"), "{error}");
+    assert_eq!(server.seen().len(), 1);
 }
 
 #[test]
@@ -224,23 +208,6 @@ fn a_damaged_file_in_the_cache_is_fetched_again() {
     bytes[12_345] ^= 1;
     fs::write(&blob, bytes).unwrap();
     assert_whole(&options);
-}
-
-#[test]
-fn a_refusal_names_the_token_and_is_not_repeated() {
-    let faults = || Faults {
-        wants_token: Some("hf_right"),
-        ..Faults::default()
-    };
-    let (server, folder) = (serve(faults()), TempDir::new().unwrap());
-    let mut options = options(&folder, &server.endpoint);
-    let error = fetch_cifar100(&options).unwrap_err();
-    assert!(error.to_string().contains("401") && error.to_string().contains("set HF_TOKEN"));
-    assert_eq!(server.seen().len(), 1);
-
-    options.hub.token = Some("hf_wrong".into());
-    let error = fetch_cifar100(&options).unwrap_err();
-    assert!(error.to_string().contains("is not accepted"), "{error}");
 }
 
 #[test]
@@ -263,90 +230,6 @@ fn the_token_goes_to_the_hub_and_not_to_the_content_host() {
             "{seen:?}"
         );
     }
-}
-
-#[test]
-fn offline_uses_the_cache_and_asks_nobody() {
-    let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
-    let mut options = options(&folder, &server.endpoint);
-    fetch_cifar100(&options).unwrap();
-    let before = server.seen().len();
-    options.hub.offline = true;
-    let dataset = load_cifar100(&options).unwrap();
-    assert!(matches!(dataset.provenance.origin, Origin::Hub { commit, .. } if commit == COMMIT));
-    assert_eq!(server.seen().len(), before);
-}
-
-#[test]
-fn offline_without_a_cache_is_an_error_that_says_so() {
-    let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
-    let mut options = options(&folder, &server.endpoint);
-    options.hub.offline = true;
-    let error = load_cifar100(&options).unwrap_err().to_string();
-    assert!(
-        error.contains(TRAIN) && error.contains("HF_HUB_OFFLINE"),
-        "{error}"
-    );
-    assert!(server.seen().is_empty());
-}
-
-#[test]
-fn auto_prefers_the_hub_and_then_what_was_packed_from_it() {
-    let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
-    let mut options = options(&folder, &server.endpoint);
-    options.source = SourceChoice::Auto;
-    let first = load_cifar100(&options).unwrap();
-    assert!(matches!(first.provenance.origin, Origin::Hub { .. }));
-    assert!(
-        !first.provenance.verified,
-        "the sample is not the whole set"
-    );
-
-    // Neither the network nor the downloaded files: the packed set is enough.
-    fs::remove_dir_all(&options.hub.cache).unwrap();
-    options.hub.endpoint = nobody();
-    let second = load_cifar100(&options).unwrap();
-    assert_eq!(second.provenance, first.provenance);
-    assert_eq!(
-        second.train.image(3_999).unwrap(),
-        first.train.image(3_999).unwrap()
-    );
-}
-
-#[test]
-fn without_a_network_auto_takes_the_sample_and_says_why() {
-    let folder = TempDir::new().unwrap();
-    let mut options = options(&folder, &nobody());
-    options.source = SourceChoice::Auto;
-    options.hub.retries = 5;
-    options.hub.backoff = Duration::from_secs(60);
-    let start = Instant::now();
-    let dataset = load_cifar100(&options).unwrap();
-    assert!(
-        start.elapsed() < Duration::from_secs(60),
-        "it did not wait for a retry"
-    );
-    assert!(dataset.provenance.is_sample());
-    let reason = dataset.provenance.fallback.expect("a reason");
-    assert!(reason.contains("cannot reach"), "{reason}");
-
-    options.hub.offline = true;
-    let dataset = load_cifar100(&options).unwrap();
-    assert!(
-        dataset
-            .provenance
-            .fallback
-            .unwrap()
-            .contains("HF_HUB_OFFLINE")
-    );
-}
-
-#[test]
-fn without_a_network_the_hub_is_an_error_where_it_was_asked_for() {
-    let folder = TempDir::new().unwrap();
-    let error = load_cifar100(&options(&folder, &nobody())).unwrap_err();
-    assert!(matches!(error, DataError::Unreachable { .. }), "{error}");
-    assert!(error.to_string().contains("--data PATH"), "{error}");
 }
 
 #[test]

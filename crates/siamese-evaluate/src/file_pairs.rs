@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use siamese_core::metrics::protocols::{CrossValidation, LfwPairs, ListedPair, cross_validate};
+use siamese_core::metrics::protocols::{CrossValidation, LfwPairs, cross_validate};
 use siamese_core::metrics::verification::{
     is_same, verification_figures, verification_figures_by_image,
 };
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
-use siamese_data::{Pair, read_image};
+use siamese_data::{Pair, PathPair, file_at, read_image};
 use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
 
@@ -36,18 +36,23 @@ impl FilePairs {
     ///
     /// # Errors
     /// When a file cannot be read (it is named), or all pairs are of one kind.
-    pub fn new(model: &Model, folder: &Path, listed: &[ListedPair]) -> Result<Self> {
+    pub fn new(model: &Model, folder: &Path, listed: &[PathPair]) -> Result<Self> {
         let mut numbers: HashMap<&Path, u32> = HashMap::new();
         let mut files = Vec::new();
+        // a file that is not there is told when it is read
+        let place = |path: &Path| {
+            let written = path.to_str().and_then(|name| file_at(folder, name));
+            written.unwrap_or_else(|| folder.join(path))
+        };
         let mut number = |path| {
             *numbers.entry(path).or_insert_with(|| {
-                files.push(folder.join(path));
+                files.push(place(path));
                 files.len() as u32 - 1
             })
         };
         let pairs: Vec<Pair> = listed
             .iter()
-            .map(|ListedPair { a, b, like }| Pair {
+            .map(|PathPair { a, b, like }| Pair {
                 a: number(a),
                 b: number(b),
                 like: *like,

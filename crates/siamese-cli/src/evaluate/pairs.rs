@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use siamese_core::Model;
 use siamese_core::metrics::Figure;
-use siamese_core::metrics::protocols::{ListedPair, read_lfw_pairs, read_pairs};
-use siamese_evaluate::FilePairs;
+use siamese_data::{PathPair, read_pairs};
+use siamese_evaluate::{FilePairs, lfw_path_pairs, read_lfw_pairs};
 use siamese_report::RunReport;
 
 use super::Arguments;
@@ -25,15 +25,7 @@ pub(super) fn judge(arguments: &Arguments, folder: &Path) -> Result<Results> {
 
 fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Result<Results> {
     let protocol = read_lfw_pairs(file)?;
-    let pairs: Vec<ListedPair> = protocol
-        .pairs
-        .iter()
-        .map(|pair| ListedPair {
-            a: pair.a.path(),
-            b: pair.b.path(),
-            like: pair.like(),
-        })
-        .collect();
+    let pairs = lfw_path_pairs(folder, &protocol)?;
     let measured = FilePairs::new(model, folder, &pairs)?;
     let result = measured.lfw(&protocol, &arguments.bootstrap())?;
     let thresholds = result.folds.folds.iter().map(|fold| fold.threshold);
@@ -85,7 +77,7 @@ fn fit(
     arguments: &Arguments,
     model: &mut Model,
     folder: &Path,
-    (reported_in, reported): (&Path, &[ListedPair]),
+    (reported_in, reported): (&Path, &[PathPair]),
 ) -> Result<()> {
     let chosen = &arguments.threshold;
     let (target, file) = match (chosen.threshold_at, &chosen.fit_pairs) {
@@ -99,7 +91,7 @@ fn fit(
         }
     };
     let fitting = read_pairs(file)?;
-    let key = |pair: &ListedPair| -> (PathBuf, PathBuf) {
+    let key = |pair: &PathPair| -> (PathBuf, PathBuf) {
         let (a, b) = (pair.a.clone(), pair.b.clone());
         if a <= b { (a, b) } else { (b, a) }
     };

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
-use super::client::{Client, Failure, Request, header};
+use super::answer::text;
+use super::client::Client;
+use super::failure::Failure;
 use crate::progress::Meter;
 use crate::{DataError, Progress, digest};
 
@@ -101,7 +103,7 @@ fn fill(
         if start == size {
             return Ok(());
         }
-        let failure = match client.send(url, Request::GetFrom(start)) {
+        let failure = match client.send(url, start) {
             Ok(response) => match append(response, size, part, meter)? {
                 None => continue,
                 Some(failure) => failure,
@@ -112,11 +114,11 @@ fn fill(
         if received >= start + HEADWAY {
             failures = 0;
         }
-        client.wait_out(failure, &mut failures, |reason| DataError::BrokenDownload {
+        client.wait_out(failure, &mut failures, |last| DataError::BrokenDownload {
             url: url.into(),
             received,
             size,
-            reason,
+            reason: last.reason(),
         })?;
     }
 }
@@ -128,17 +130,12 @@ fn append(
     part: &mut Part,
     meter: &mut Meter,
 ) -> Result<Option<Failure>, DataError> {
-    let passing = |reason: String| {
-        Ok(Some(Failure::Passing {
-            reason,
-            retry_after: None,
-        }))
-    };
+    let passing = |reason: String| Ok(Some(Failure::passing(reason)));
     let start = part.len()?;
     let expected = format!("bytes {start}-{}/{size}", size - 1);
     match response.status() {
         StatusCode::PARTIAL_CONTENT => {
-            let range = header(response.headers(), "content-range").unwrap_or_default();
+            let range = text(response.headers(), "content-range").unwrap_or_default();
             if range != expected {
                 part.truncate()?;
                 return passing(format!("asked for {expected}, the server sent {range:?}"));

@@ -12,8 +12,8 @@ use crate::hub::DatasetRepo;
 use crate::image_set::ImageSet;
 use crate::packed::{self, Wanted};
 
-const REPO: &str = "uoft-cs/cifar100";
-const FILES: [&str; 2] = [
+pub(crate) const REPO: &str = "uoft-cs/cifar100";
+pub(crate) const FILES: [&str; 2] = [
     "cifar100/train-00000-of-00001.parquet",
     "cifar100/test-00000-of-00001.parquet",
 ];
@@ -60,11 +60,9 @@ pub fn load_cifar100(options: &LoadOptions) -> Result<Dataset, DataError> {
         SourceChoice::Sample => load_sample(options, None),
         SourceChoice::Hub => load_hub(options),
         SourceChoice::Auto if is_at_hand(options) => load_hub(options),
-        SourceChoice::Auto => match repo(options).probe(FILES[0]) {
+        SourceChoice::Auto => match repo(options).probe(FILES[0], options.progress) {
             Ok(()) => load_hub(options),
-            Err(error @ (DataError::Unreachable { .. } | DataError::Offline { .. })) => {
-                load_sample(options, Some(error.to_string()))
-            }
+            Err(error) if error.is_out_of_reach() => load_sample(options, Some(error.to_string())),
             Err(error) => Err(error),
         },
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::cifar100::{FILES, REPO};
 use super::dataset::{Origin, SourceChoice};
 use super::listing::Listing;
 use super::look::open_path;
@@ -10,7 +11,7 @@ use super::names::{CIFAR100, Known, Published};
 use super::options::OpenOptions;
 use super::{hub_repo, sample};
 use crate::error::DataError;
-use crate::hub;
+use crate::hub::{self, DatasetRepo};
 
 /// Opens the set `known`: from a folder of data sets, from what was downloaded before, else downloaded now.
 ///
@@ -31,25 +32,32 @@ pub(crate) fn open(known: &Known, options: &OpenOptions) -> Result<Listing, Data
     Ok(listing)
 }
 
-/// CIFAR-100 from the hub; without a network the bundled sample, unless the hub was asked for.
+/// CIFAR-100 from the hub; where it cannot be reached what was fetched before, else the bundled sample, unless the
+/// hub was asked for.
 fn cifar100(options: &OpenOptions) -> Result<Listing, DataError> {
-    if options.source == SourceChoice::Sample {
-        return bundled(options);
+    match options.source {
+        SourceChoice::Sample => return bundled(options),
+        SourceChoice::Hub => return hub_repo::open(REPO, options),
+        SourceChoice::Auto => {}
     }
-    match hub_repo::open("uoft-cs/cifar100", options) {
-        Err(error @ (DataError::Unreachable { .. } | DataError::Offline { .. }))
-            if options.source == SourceChoice::Auto =>
-        {
-            let mut listing = bundled(options)?;
-            listing.fallback = Some(error.to_string());
-            Ok(listing)
-        }
-        found => found,
+    let repo = DatasetRepo::new(REPO, &options.hub);
+    let error = match repo.probe(FILES[0], options.progress) {
+        Ok(()) => return hub_repo::open(REPO, options),
+        Err(error) if error.is_out_of_reach() => error,
+        Err(error) => return Err(error),
+    };
+    if FILES.iter().all(|file| repo.cached(file).is_some()) {
+        let mut offline = options.clone();
+        offline.hub.offline = true;
+        return hub_repo::open(REPO, &offline);
     }
+    let mut listing = bundled(options)?;
+    listing.fallback = Some(error.to_string());
+    Ok(listing)
 }
 
 fn bundled(options: &OpenOptions) -> Result<Listing, DataError> {
-    let folder = sample::find("uoft-cs/cifar100", options.datasets.as_deref())?;
+    let folder = sample::find(REPO, options.datasets.as_deref())?;
     let mut listing = open_path(&folder, options)?;
     listing.origin = Origin::Sample(folder.canonicalize().unwrap_or(folder));
     Ok(listing)
@@ -120,14 +128,10 @@ mod tests {
             datasets: Some(folder.join("datasets")),
             mirror: Some(format!("{endpoint}/published/")),
             hub: HubOptions {
-                endpoint: nobody(),
-                cache: folder.join("hub"),
                 token: Some("hf_secret".into()),
-                offline: false,
-                connect_timeout: Duration::from_secs(3),
-                read_timeout: Duration::from_secs(10),
                 retries: 2,
                 backoff: Duration::from_millis(1),
+                ..HubOptions::new(&nobody(), &folder.join("hub"))
             },
             progress: Progress::Silent,
             ..OpenOptions::default()

@@ -8,6 +8,7 @@ use super::cache::cache_folder;
 use super::dataset::SourceChoice;
 use crate::hub::HubOptions;
 use crate::progress::Progress;
+use crate::variables::folder;
 
 /// Where [`open`](crate::open) looks, and what it may use.
 ///
@@ -41,8 +42,8 @@ impl OpenOptions {
 
     /// The folders in which named sets are looked for.
     pub(crate) fn dataset_folders(&self) -> Vec<PathBuf> {
-        let named = std::env::var_os("SIAMESE_DATASETS").filter(|value| !value.is_empty());
-        if let Some(folder) = self.datasets.clone().or_else(|| named.map(PathBuf::from)) {
+        let named = || folder("SIAMESE_DATASETS");
+        if let Some(folder) = self.datasets.clone().or_else(named) {
             return vec![folder];
         }
         let here = std::env::current_dir().unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
+use crate::variables::folder;
 
 /// The folder `datasets/NAME`, as `uoft-cs/cifar100`, of the bundled samples.
 ///
@@ -11,7 +12,7 @@ use crate::error::DataError;
 pub(crate) fn find(name: &str, given: Option<&Path>) -> Result<PathBuf, DataError> {
     let named = given
         .map(Path::to_path_buf)
-        .or_else(|| std::env::var_os("SIAMESE_DATASETS").map(PathBuf::from));
+        .or_else(|| folder("SIAMESE_DATASETS"));
     let places = match named {
         Some(folder) => vec![folder],
         None => upward(),

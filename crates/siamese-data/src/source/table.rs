@@ -43,7 +43,13 @@ pub(crate) fn list(path: &Path, options: &OpenOptions) -> Result<Listing, DataEr
     if let Some(places) = table_pairs::places(&table, columns).map_err(unrecognised)? {
         return table_pairs::list(path, folder, &table, &places);
     }
-    let places = places(&table, columns).map_err(unrecognised)?;
+    let places = match places(&table, columns) {
+        Ok(places) => places,
+        Err(found) => match table_pairs::guessed(&table) {
+            Some(places) => return table_pairs::list(path, folder, &table, &places),
+            None => return Err(unrecognised(found)),
+        },
+    };
     list_all(
         path,
         &[Sheet {
@@ -272,7 +278,7 @@ pub(crate) fn check_files(folder: &Path, names: Vec<&str>) -> Vec<Result<PathBuf
 }
 
 /// The file called `name` from `folder`, also where the name is written as on Windows.
-fn file_at(folder: &Path, name: &str) -> Option<PathBuf> {
+pub fn file_at(folder: &Path, name: &str) -> Option<PathBuf> {
     let written = [name.to_string(), name.replace('\\', "/")];
     written
         .map(|name| folder.join(name))

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::delimiter::delimiter;
 use super::parquet_columns;
 use crate::error::DataError;
 use crate::source::sniff::is_text;
@@ -38,13 +39,7 @@ pub(crate) fn read(path: &Path, is_header: impl Fn(&[String]) -> bool) -> Result
     if bytes.starts_with(b"PAR1") {
         return parquet_columns::read_table(path);
     }
-    let text = decoded(&bytes).map_err(|found| {
-        DataError::unrecognised(
-            path,
-            found,
-            "write the table as UTF-8 (or UTF-16 with its mark)",
-        )
-    })?;
+    let text = text_of(path, &bytes)?;
     let first = text.trim_start().chars().next();
     let table = match first {
         Some('{') => json_lines(&text),
@@ -62,6 +57,18 @@ pub(crate) fn read(path: &Path, is_header: impl Fn(&[String]) -> bool) -> Result
     }
 }
 
+/// The text that a file holds.
+///
+/// # Errors
+///
+/// [`DataError::Unrecognised`] names the line that is none.
+pub(crate) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, DataError> {
+    decoded(bytes).map_err(|found| {
+        let advice = "write the file as UTF-8 (or UTF-16 with its mark)";
+        DataError::unrecognised(path, found, advice)
+    })
+}
+
 /// UTF-8, with or without its mark, or UTF-16 with its mark.
 fn decoded(bytes: &[u8]) -> Result<String, String> {
     let wide = |unit: fn([u8; 2]) -> u16| {
@@ -72,6 +79,9 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
         String::from_utf16(&units).map_err(|_| "it begins as UTF-16 and is not".to_string())
     };
     match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if bytes.len() % 2 == 1 => {
+            Err("it begins as UTF-16 and is cut".into())
+        }
         [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
         [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
         _ => {
@@ -91,26 +101,8 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
 }
 
 fn delimited(text: &str, is_header: impl Fn(&[String]) -> bool) -> Result<Table, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(delimiter(text))
-        .from_reader(text.as_bytes());
-    let mut lines = Lines {
-        text: text.as_bytes(),
-        at: 0,
-        line: 1,
-    };
     let mut table = Table::default();
-    for (i, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| error.to_string())?;
-        let line = lines.at(record
-            .position()
-            .map_or(0, |position| position.byte() as usize));
-        let row: Vec<String> = record
-            .iter()
-            .map(|value| value.trim().to_string())
-            .collect();
+    for (i, (line, row)) in records(text, delimiter(text))?.into_iter().enumerate() {
         if i == 0 && is_header(&row) {
             table.header = row;
             continue;
@@ -121,17 +113,40 @@ fn delimited(text: &str, is_header: impl Fn(&[String]) -> bool) -> Result<Table,
                 .first()
                 .map_or(row.len(), |(_, first)| first.len()),
         );
-        if row.len() != columns && !row.iter().all(String::is_empty) {
+        if row.iter().all(String::is_empty) {
+            continue;
+        }
+        if row.len() != columns {
             return Err(format!(
                 "line {line} has {} values, and {columns} are expected",
                 row.len()
             ));
         }
-        if !row.iter().all(String::is_empty) {
-            table.rows.push((line, row));
-        }
+        table.rows.push((line, row));
     }
     Ok(table)
+}
+
+/// The values of each line that is not blank, quoted as in RFC 4180 or not, and the line.
+pub(crate) fn records(text: &str, delimiter: u8) -> Result<Vec<(u64, Vec<String>)>, String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(text.as_bytes());
+    let mut lines = Lines {
+        text: text.as_bytes(),
+        at: 0,
+        line: 1,
+    };
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let place = record.position().map_or(0, |position| position.byte());
+        let row = record.iter().map(|value| value.trim().to_string());
+        rows.push((lines.at(place as usize), row.collect()));
+    }
+    Ok(rows)
 }
 
 /// Counts lines that end in any way, quoted ones too.
@@ -153,27 +168,6 @@ impl Lines<'_> {
         }
         self.line
     }
-}
-
-/// Of tab, semicolon and comma the one that the first line has most of.
-fn delimiter(text: &str) -> u8 {
-    let first = text
-        .split(['\n', '\r'])
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
-    let mut quoted = false;
-    let mut counts = [0usize; 3];
-    for byte in first.bytes() {
-        match byte {
-            b'"' => quoted = !quoted,
-            b',' if !quoted => counts[0] += 1,
-            b';' if !quoted => counts[1] += 1,
-            b'\t' if !quoted => counts[2] += 1,
-            _ => {}
-        }
-    }
-    let most = (0..3).rev().max_by_key(|&i| counts[i]).unwrap_or(0);
-    b",;\t"[most]
 }
 
 fn json_lines(text: &str) -> Result<Table, String> {

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use super::columns::{FILE_WORDS, LABEL_WORDS, SPLIT_WORDS, column, plain};
 use super::listing::{Item, LeftOut, ListedPair, Listing};
 use super::options::Columns;
+use super::pairs_layout::{Layout, Row, layout, looks_like_file};
 use super::store::Store;
 use super::table::{check_files, is_same_word};
 use super::table_file::Table;
+use super::verdict::{EXPECTED, Verdict, verdict};
 use crate::error::DataError;
 use crate::split::Part;
 
 /// Where the columns of a table of pairs are.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PairPlaces {
-    a: usize,
-    b: usize,
-    same: usize,
+    pub(crate) a: usize,
+    pub(crate) b: usize,
+    pub(crate) same: usize,
     split: Option<usize>,
 }
 
@@ -33,7 +35,8 @@ pub(crate) fn places(table: &Table, columns: &Columns) -> Result<Option<PairPlac
             .first()
             .map(|(_, row)| row.as_slice())
             .unwrap_or_default();
-        let is_pair = first.len() == 3 && told(&first[2]).is_some() && told(&first[1]).is_none();
+        let is_pair =
+            first.len() == 3 && verdict(&first[2]).is_some() && verdict(&first[1]).is_none();
         return Ok(is_pair.then_some(PairPlaces {
             a: 0,
             b: 1,
@@ -60,6 +63,28 @@ pub(crate) fn places(table: &Table, columns: &Columns) -> Result<Option<PairPlac
     }
 }
 
+/// Where the columns are by what they hold, where their names tell nothing: two of paths and one of verdicts.
+pub(crate) fn guessed(table: &Table) -> Option<PairPlaces> {
+    let header = Some((1, table.header.clone())).filter(|(_, header)| !header.is_empty());
+    let rows: Vec<Row> = header
+        .into_iter()
+        .chain(table.rows.iter().cloned())
+        .collect();
+    let layout = layout(&rows).ok()?;
+    if layout.heading == table.header.is_empty() {
+        return None;
+    }
+    let Layout { a, b, same, .. } = layout;
+    let names_files = |row: &[String]| looks_like_file(&row[a]) && looks_like_file(&row[b]);
+    let all = table.rows.iter().all(|(_, row)| names_files(row));
+    all.then_some(PairPlaces {
+        a,
+        b,
+        same,
+        split: None,
+    })
+}
+
 /// Whether a column is called like one of two: `path`, `path1`, `image_b`, `left`.
 fn is_one_of_two(name: &str) -> bool {
     let name = plain(name);
@@ -75,18 +100,6 @@ fn is_one_of_two(name: &str) -> bool {
                 .any(|word| name == format!("{side}{word}"))
     });
     sided || stems.iter().any(|stem| FILE_WORDS.contains(stem))
-}
-
-/// Whether a value says "the same thing" or "not".
-fn told(value: &str) -> Option<bool> {
-    match value.to_lowercase().as_str() {
-        "1" | "1.0" | "true" | "yes" | "y" | "same" | "genuine" | "match" | "like" | "positive" => {
-            Some(true)
-        }
-        "0" | "0.0" | "-1" | "false" | "no" | "n" | "different" | "forged" | "forgery"
-        | "mismatch" | "unlike" | "negative" => Some(false),
-        _ => None,
-    }
 }
 
 /// Lists the pictures and pairs of `table`, its paths relative to `folder`.
@@ -121,18 +134,15 @@ pub(crate) fn list(
             .map(|i| row[i].as_str())
             .filter(|word| !word.is_empty());
         let part = word.map(|word| Part::of_word(word).ok_or(word)).transpose();
-        match (a, b, told(same), part) {
+        match (a, b, verdict(same), part) {
             (Err(why), _, _, _) => left_out.push(left(name_a, why)),
             (_, Err(why), _, _) => left_out.push(left(name_b, why)),
-            (_, _, None, _) => left_out.push(left(
-                same,
-                "a value that says neither same nor different".into(),
-            )),
+            (_, _, None, _) => left_out.push(left(same, format!("no verdict, as {EXPECTED}"))),
             (_, _, _, Err(word)) => left_out.push(left(
                 word,
                 "a split that is none of train, validation and test".into(),
             )),
-            (Ok(a), Ok(b), Some(same), Ok(part)) => {
+            (Ok(a), Ok(b), Some(Verdict { same, .. }), Ok(part)) => {
                 let (a, b) = (pictures.id(a, name_a), pictures.id(b, name_b));
                 match a == b {
                     true => left_out.push(left(name_a, "a picture paired with itself".into())),
@@ -312,6 +322,28 @@ mod tests {
                 .unwrap()
                 .contains("different")
         );
+    }
+
+    #[test]
+    fn columns_in_anybodys_words_are_found_by_what_they_hold() {
+        let guess = |header: &[&str], rows: &[&[&str]]| {
+            let words = |row: &[&str]| row.iter().map(|value| value.to_string()).collect();
+            let rows = (2..).zip(rows.iter().map(|row| words(row)));
+            let found = guessed(&Table {
+                header: words(header),
+                rows: rows.collect(),
+            });
+            found.map(|places| (places.a, places.b, places.same))
+        };
+        let header = ["", "Foto", "Vergleich", "Urteil"];
+        let rows: [&[&str]; 2] = [
+            &["0", "x/a.png", "b.png", "genuine"],
+            &["1", "c.png", "x/d.png", "forged"],
+        ];
+        assert_eq!(guess(&header, &rows), Some((1, 2, 3)));
+        assert_eq!(guess(&[], &rows), Some((1, 2, 3)));
+        let labels: [&[&str]; 2] = [&["a.png", "cat", "1"], &["b.png", "dog", "0"]];
+        assert_eq!(guess(&["Datei", "Art", "gut"], &labels), None);
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Two ports: the hub itself, which answers with the file's commit, ETag and size and redirects,
 //! and the content host that it redirects to, which knows ranges.
 
+// Each test binary uses its own part of this.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -28,6 +31,15 @@ pub(crate) struct Faults {
     pub(crate) wants_token: Option<&'static str>,
     /// Redirect to another path of the hub first, as for a renamed repository.
     pub(crate) renamed: bool,
+    /// Answer so many requests to the hub itself with 503.
+    pub(crate) hub_busy: usize,
+    /// Answer all requests to the hub with this status and these lines.
+    pub(crate) refuses: Option<(&'static str, &'static str)>,
+    /// Serve files by the hub itself, after a redirect with this status and location that tells of the commit and
+    /// not of the size; `HOST` stands for the hub's.
+    pub(crate) resolves: Option<(&'static str, &'static str)>,
+    /// The content host's redirects tell neither size nor ETag.
+    pub(crate) tells_little: bool,
 }
 
 /// One request as it arrived.
@@ -39,6 +51,8 @@ pub(crate) struct Seen {
     pub(crate) head: bool,
     /// The first byte asked for.
     pub(crate) start: Option<usize>,
+    /// The last byte asked for.
+    pub(crate) end: Option<usize>,
     pub(crate) authorization: Option<String>,
 }
 
@@ -49,6 +63,7 @@ pub(crate) struct HubServer {
 }
 
 struct Shared {
+    endpoint: String,
     content_host: String,
     /// Path in the repository, and content.
     files: Vec<(&'static str, Vec<u8>)>,
@@ -62,6 +77,7 @@ impl HubServer {
         let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
         let endpoint = address(&hub);
         let shared = Arc::new(Shared {
+            endpoint: endpoint.clone(),
             content_host: address(&content),
             files,
             faults: Mutex::new(faults),
@@ -123,7 +139,8 @@ impl Shared {
             to_content_host: is_content,
             path,
             head: method == "HEAD",
-            start: range.and_then(|r| r.trim_end_matches('-').parse().ok()),
+            start: range.and_then(|r| r.split('-').next()?.parse().ok()),
+            end: range.and_then(|r| r.split('-').nth(1)?.parse().ok()),
             authorization: headers.get("authorization").cloned(),
         };
         self.seen.lock().unwrap().push(seen.clone());
@@ -135,34 +152,33 @@ impl Shared {
     }
 
     fn hub(&self, seen: &Seen) -> Vec<u8> {
-        let faults = self.faults.lock().unwrap();
+        let mut faults = self.faults.lock().unwrap();
         if let Some(token) = faults.wants_token
             && seen.authorization.as_deref() != Some(&format!("Bearer {token}"))
         {
-            return b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                .to_vec();
+            return head("401 Unauthorized", "", 0);
+        }
+        if faults.hub_busy > 0 {
+            faults.hub_busy -= 1;
+            return head("503 Busy", "Retry-After: 0\r\n", 0);
+        }
+        if let Some((status, lines)) = faults.refuses {
+            return head(status, lines, 0);
         }
         if seen.path == "/api/datasets/uoft-cs/cifar100/revision/main" {
-            let file = |(name, _): &(&str, Vec<u8>)| format!("{{\"rfilename\":\"{name}\"}}");
-            let files: Vec<String> = self.files.iter().map(file).collect();
-            let json = format!(
-                "{{\"sha\":\"{COMMIT}\",\"siblings\":[{}]}}",
-                files.join(",")
-            );
-            return format!(
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{json}",
-                json.len()
-            )
-            .into_bytes();
+            let json = self.list();
+            return [head("200 OK", "", json.len()), json.into_bytes()].concat();
         }
-        let published = seen.path.strip_prefix("/published/");
-        if let Some((_, content)) = self.files.iter().find(|(name, _)| published == Some(*name)) {
+        let file = |path: &str| self.files.iter().find(|(name, _)| *name == path);
+        let published = seen.path.strip_prefix("/published/").and_then(file);
+        let resolved = seen.path.split("/resolved/").nth(1).and_then(file);
+        if let Some((_, content)) = published.or(resolved) {
             if seen.head {
-                let length = content.len();
-                return format!(
-                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-                )
-                .into_bytes();
+                let lines = format!(
+                    "X-Repo-Commit: {COMMIT}\r\nETag: W/\"{}\"\r\n",
+                    etag(content)
+                );
+                return head("200 OK", &lines, content.len());
             }
             drop(faults);
             return self.send(seen, content);
@@ -170,30 +186,49 @@ impl Shared {
         let prefix = "/datasets/uoft-cs/cifar100/resolve/main/";
         let renamed = format!("/new{prefix}");
         let asked = match (seen.path.strip_prefix(&renamed), faults.renamed) {
-            (Some(file), _) => Some(file),
+            (Some(path), _) => Some(path),
             (None, true) => {
-                return format!(
-                    "HTTP/1.1 307 Temporary Redirect\r\nLocation: /new{}\r\n\
-                     Content-Length: 0\r\nConnection: close\r\n\r\n",
-                    seen.path
-                )
-                .into_bytes();
+                let lines = format!("Location: /new{}\r\n", seen.path);
+                return head("307 Temporary Redirect", &lines, 0);
             }
             (None, false) => seen.path.strip_prefix(prefix),
         };
-        let found = asked.and_then(|asked| self.files.iter().find(|(name, _)| *name == asked));
-        let Some((_, content)) = found else {
-            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                .to_vec();
-        };
-        let (sha256, host) = (sha256(content), &self.content_host);
+        match asked.and_then(file) {
+            None => head("404 Not Found", "", 0),
+            Some(file) => self.redirect(file, &faults),
+        }
+    }
+
+    fn list(&self) -> String {
+        let file = |(name, _): &(&str, Vec<u8>)| format!("{{\"rfilename\":\"{name}\"}}");
+        let files: Vec<String> = self.files.iter().map(file).collect();
         format!(
-            "HTTP/1.1 302 Found\r\nLocation: {host}/blobs/{sha256}?signed=1\r\n\
-             X-Repo-Commit: {COMMIT}\r\nX-Linked-Etag: \"{sha256}\"\r\nETag: \"of-the-pointer\"\r\n\
-             X-Linked-Size: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            content.len()
+            "{{\"sha\":\"{COMMIT}\",\"siblings\":[{}]}}",
+            files.join(",")
         )
-        .into_bytes()
+    }
+
+    /// The hub's answer for a file: where it is, and what is known of it.
+    fn redirect(&self, (name, content): &(&str, Vec<u8>), faults: &Faults) -> Vec<u8> {
+        let commit = format!("X-Repo-Commit: {COMMIT}\r\n");
+        if let Some((status, location)) = faults.resolves {
+            let host = self.endpoint.trim_start_matches("http://");
+            let location = location.replace("HOST", host) + name;
+            let body = "Temporary Redirect. Redirecting elsewhere";
+            let lines = format!("{commit}Location: {location}\r\nETag: \"of-the-redirect\"\r\n");
+            return [head(status, &lines, body.len()), body.into()].concat();
+        }
+        let (sha256, host) = (sha256(content), &self.content_host);
+        let location = format!("{commit}Location: {host}/blobs/{sha256}?signed=1\r\n");
+        let linked = format!(
+            "X-Linked-Etag: \"{sha256}\"\r\nX-Linked-Size: {}\r\n",
+            content.len()
+        );
+        let lines = match faults.tells_little {
+            true => location,
+            false => format!("{location}{linked}ETag: \"of-the-pointer\"\r\n"),
+        };
+        head("302 Found", &lines, 0)
     }
 
     fn content(&self, seen: &Seen) -> Vec<u8> {
@@ -210,30 +245,23 @@ impl Shared {
         let mut faults = self.faults.lock().unwrap();
         if faults.busy > 0 {
             faults.busy -= 1;
-            return b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\
-                     Connection: close\r\n\r\n"
-                .to_vec();
+            return head("503 Busy", "Retry-After: 0\r\n", 0);
         }
         let size = content.len();
-        let start = match seen.start {
-            Some(start) if !faults.ignores_ranges => start,
-            _ => 0,
-        };
-        let status = match seen.start {
-            Some(_) if !faults.ignores_ranges => {
-                format!(
-                    "206 Partial\r\nContent-Range: bytes {start}-{}/{size}",
-                    size - 1
-                )
+        let (start, end) = match (seen.start, seen.end) {
+            (Some(start), end) if !faults.ignores_ranges => {
+                (start, end.map_or(size, |end| end + 1))
             }
-            _ => "200 OK".into(),
+            _ => (0, size),
         };
-        let mut body = content[start..].to_vec();
-        let mut answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-            body.len()
-        )
-        .into_bytes();
+        let mut body = content[start..end].to_vec();
+        let mut answer = match seen.start {
+            Some(_) if !faults.ignores_ranges => {
+                let range = format!("Content-Range: bytes {start}-{}/{size}\r\n", end - 1);
+                head("206 Partial", &range, body.len())
+            }
+            _ => head("200 OK", "", body.len()),
+        };
         if faults.corruptions > 0 {
             faults.corruptions -= 1;
             let middle = body.len() / 2;
@@ -246,4 +274,15 @@ impl Shared {
         answer.extend(body);
         answer
     }
+}
+
+/// The ETag of a file that the hub serves itself.
+pub(crate) fn etag(content: &[u8]) -> String {
+    format!("{}-{}", &sha256(content)[..32], content.len())
+}
+
+/// The head of an answer.
+fn head(status: &str, lines: &str, length: usize) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\n{lines}Content-Length: {length}\r\nConnection: close\r\n\r\n")
+        .into()
 }

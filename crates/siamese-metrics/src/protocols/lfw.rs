@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{line_error, read_text};
 use crate::error::{Error, Result};
 
 /// One image: a person and a number.
@@ -15,9 +14,9 @@ pub struct LfwImage {
 }
 
 impl LfwImage {
-    /// Where LFW keeps it: `Person_Name/Person_Name_0001.jpg`.
-    pub fn path(&self) -> PathBuf {
-        Path::new(&self.person).join(format!("{}_{:04}.jpg", self.person, self.number))
+    /// Where LFW keeps it, without the ending (`.jpg` as published): `Person_Name/Person_Name_0001`.
+    pub fn stem(&self) -> PathBuf {
+        Path::new(&self.person).join(format!("{}_{:04}", self.person, self.number))
     }
 }
 
@@ -48,14 +47,6 @@ pub struct LfwPairs {
     pub pairs: Vec<LfwPair>,
 }
 
-/// Reads LFW's pairs; see [`parse_lfw_pairs`].
-///
-/// # Errors
-/// A file that cannot be read, and those of [`parse_lfw_pairs`].
-pub fn read_lfw_pairs(path: &Path) -> Result<LfwPairs> {
-    parse_lfw_pairs(&read_text(path)?, path)
-}
-
 /// Parses LFW's `pairs.txt`: first `FOLDS N` (or `N` for one fold), then for each fold N lines
 /// `person i j` and N lines `person i person j`. `path` names the file in errors.
 ///
@@ -64,6 +55,7 @@ pub fn read_lfw_pairs(path: &Path) -> Result<LfwPairs> {
 /// # Errors
 /// Names the line that does not hold what its place asks for, or says how many pairs are missing.
 pub fn parse_lfw_pairs(text: &str, path: &Path) -> Result<LfwPairs> {
+    let text = text.trim_start_matches('\u{feff}');
     let mut lines = text
         .lines()
         .enumerate()
@@ -116,6 +108,14 @@ pub fn parse_lfw_pairs(text: &str, path: &Path) -> Result<LfwPairs> {
         });
     }
     Ok(LfwPairs { folds, pairs })
+}
+
+fn line_error(path: &Path, line: usize, why: String) -> Error {
+    Error::Line {
+        path: path.to_owned(),
+        line,
+        why,
+    }
 }
 
 fn heading(line: &str) -> Option<(usize, usize)> {
@@ -180,8 +180,9 @@ mod tests {
         let like: Vec<bool> = read.pairs.iter().map(LfwPair::like).collect();
         assert_eq!(like, [true, true, false, false, true, true, false, false]);
         assert_eq!(read.pairs[4].fold, 1);
-        assert_eq!(read.pairs[0].b.path(), Path::new("Ann_A/Ann_A_0004.jpg"));
-        assert_eq!(read.pairs[3].a.path(), Path::new("Cy/Cy_0010.jpg"));
+        assert_eq!(read.pairs[0].b.stem(), Path::new("Ann_A/Ann_A_0004"));
+        assert_eq!(read.pairs[3].a.stem(), Path::new("Cy/Cy_0010"));
+        assert_eq!(parse(&format!("\u{feff}{TWO_FOLDS}")).unwrap(), read);
         assert_eq!(parse("1\nAnn 1 2\nAnn 1 Bob 1").unwrap().folds, 1);
     }
 

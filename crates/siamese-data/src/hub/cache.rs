@@ -1,0 +1,64 @@
+//! The hub's cache on disk: blobs named by what the hub calls them, links to them, and locks.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use crate::{DataError, Progress, digest};
+
+/// Waits for other processes that hold the lock at `path`; it ends with the file.
+pub(super) fn lock(path: &Path, progress: Progress) -> Result<File, DataError> {
+    let file = File::create(path).map_err(DataError::io("creating", path))?;
+    if file.try_lock().is_err() {
+        progress.note("another process is downloading this file, waiting for it");
+        file.lock().map_err(DataError::io("locking", path))?;
+    }
+    Ok(file)
+}
+
+/// Whether a blob named by its sha256, as the hub names large files, has that content.
+///
+/// True of other names: they say nothing that could be checked.
+pub(super) fn agrees_with_its_name(path: &Path) -> Result<bool, DataError> {
+    let read = DataError::io("reading", path);
+    let checked = || {
+        let blob = path.canonicalize()?;
+        let name = blob.file_name().unwrap_or_default().to_string_lossy();
+        match is_sha256(&name) {
+            true => Ok(digest::sha256_of_file(&blob)? == name),
+            false => Ok(true),
+        }
+    };
+    checked().map_err(read)
+}
+
+pub(super) fn is_sha256(etag: &str) -> bool {
+    etag.len() == 64 && etag.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Makes `pointer` lead to `blob`; `file` is the pointer's path within its snapshot.
+pub(super) fn point(pointer: &Path, blob: &Path, file: &str) -> std::io::Result<()> {
+    let folder = pointer.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    if pointer.is_symlink() || pointer.exists() {
+        fs::remove_file(pointer)?;
+    }
+    // From snapshots/COMMIT and the folders of `file` up to where `blobs` is.
+    let ups = "../".repeat(2 + file.matches('/').count());
+    let name = blob.file_name().unwrap_or_default();
+    let relative = Path::new(&ups).join("blobs").join(name);
+    match symlink(&relative, pointer) {
+        Ok(()) => Ok(()),
+        // No right to make links (Windows): the file itself, as Python's client does.
+        Err(_) => fs::rename(blob, pointer),
+    }
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, link)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, link: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_file(target, link)
+}
