@@ -50,6 +50,7 @@ fn summary(run: &Run, request: &Request, tests: &[Evaluation], best_epoch: usize
         epochs: run.position.epoch,
         seconds: run.position.seconds,
         test_pairs: tested.judged.pairs.len(),
+        test_like_pairs: tested.judged.curve.like_pairs(),
         test_images: tested.embeddings.len(),
         seed: run.config.seed,
         alarm: alarm.map(|(epoch, reason)| format!("epoch {epoch}: {reason}")),
