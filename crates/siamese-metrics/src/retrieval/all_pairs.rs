@@ -172,7 +172,7 @@ mod tests {
 
     /// Points on a small grid, so that ties abound, of three labels.
     fn grid(n: usize) -> (Vec<f32>, Vec<u32>) {
-        let coordinate = |i: usize| ((i * 7919 + i / 3) % 41) as f32 / 8.0;
+        let coordinate = |i: usize| ((i * 7919 + i / 3 * 31) % 41) as f32 / 8.0;
         let values = (0..3 * n).map(coordinate).collect();
         (values, (0..n).map(|i| (i * i % 3) as u32).collect())
     }
@@ -182,7 +182,7 @@ mod tests {
         let (values, labels) = grid(600);
         let set = Embeddings::new(&values, 3, &labels).unwrap();
         for metric in Distance::ALL {
-            let found = nearest_unlike(&set, metric, 500).unwrap();
+            let found = nearest_unlike(&set, metric, 20_000).unwrap();
             let mut all = Vec::new();
             for a in 0..600 {
                 for b in a + 1..600 {
@@ -197,7 +197,7 @@ mod tests {
             let (last, ..) = pairs[pairs.len() - 1];
             all.retain(|pair| pair.0 <= last);
             assert_eq!(pairs, all, "{metric}");
-            assert!((50..500).contains(&pairs.len()), "{metric} {}", pairs.len());
+            assert!((50..20_000).contains(&pairs.len()), "{metric} {}", pairs.len());
         }
     }
 
