@@ -190,6 +190,36 @@ fn a_pairs_file_is_judged_at_the_models_threshold_or_one_fitted_on_another_file(
 }
 
 #[test]
+fn two_classes_of_three_are_fifteen_pairs_and_carry_no_low_rate() -> Result<()> {
+    let folder = workplace()?;
+    for (class, colour) in ["red", "blue"].into_iter().zip([COLOURS[0], COLOURS[2]]) {
+        fs::create_dir_all(folder.path().join("few").join(class))?;
+        for i in 0..3u8 {
+            let file = folder.path().join(format!("few/{class}/{i}.png"));
+            image::RgbImage::from_pixel(8, 8, image::Rgb(colour.map(|c| c + i))).save(file)?;
+        }
+    }
+    let judge = "model.safetensors --folder few --report few.html";
+    let judged = evaluate_json(folder.path(), judge)?;
+    assert_eq!(
+        judged["pairs"],
+        serde_json::json!({ "like": 6, "unlike": 9 })
+    );
+    assert_eq!(judged["roc_auc"]["value"], 1.0);
+    let rates = judged.as_object().context("no object")?.keys();
+    assert_eq!(rates.filter(|name| name.starts_with("tar_at")).count(), 0);
+    let page = fs::read_to_string(folder.path().join("few.html"))?;
+    let said = "15 pairs (6 like, 9 unlike) of 6 images";
+    assert!(page.contains(said) && page.contains("left out: tar_at_far_1e-1"));
+    let table = evaluate(folder.path(), judge)?;
+    assert!(
+        table.contains(said) && table.contains("there are 9 unlike pairs"),
+        "{table}"
+    );
+    Ok(())
+}
+
+#[test]
 fn lfw_is_judged_fold_by_fold() -> Result<()> {
     let folder = workplace()?;
     let mut lines = String::from("3\t2\n");
@@ -253,11 +283,11 @@ fn a_threshold_is_fitted_on_other_classes_and_verify_uses_it() -> Result<()> {
     let judge = "model.safetensors --folder pictures --pairs 400 --threshold-at";
     let judged = evaluate_json(
         folder.path(),
-        &format!("{judge} far=0.05 --save-model strict.safetensors"),
+        &format!("{judge} far=0.1 --save-model strict.safetensors"),
     )?;
     let threshold = &judged["threshold"];
-    assert_eq!(threshold["fitted_on"], "400 pairs of every second class");
-    assert_eq!(threshold["target"], "FAR of at most 0.05");
+    assert_eq!(threshold["fitted_on"], "276 pairs of every second class");
+    assert_eq!(threshold["target"], "FAR of at most 0.1");
     let picture = "pictures/Person_0/Person_0_0001.jpg";
     let output = siamese(folder.path())
         .args(["verify", "strict.safetensors", picture, picture, "--json"])
@@ -268,13 +298,18 @@ fn a_threshold_is_fitted_on_other_classes_and_verify_uses_it() -> Result<()> {
     let table = evaluate(folder.path(), &format!("{judge} eer"))?;
     assert!(table.contains("the threshold was not fitted on"), "{table}");
     assert!(
-        table.contains("tar_at_far_1e-2") && table.contains("\nfar "),
+        table.contains("\ntar_at_far_1e-1") && table.contains("\nfar "),
         "{table}"
     );
+    assert!(table.contains("276 pairs (84 like, 192 unlike)"), "{table}");
+    assert!(table.contains("left out: tar_at_far_1e-2"), "{table}");
     let said = failure(folder.path(), &format!("{judge} 0.5"))?;
     assert!(said.contains("far=0.001"), "{said}");
     let said = failure(folder.path(), &format!("{judge} far=1e-9"))?;
-    assert!(said.contains("cannot be measured"), "{said}");
+    assert!(
+        said.contains("with 192 unlike pairs; at least 10000000000 are needed"),
+        "{said}"
+    );
     Ok(())
 }
 

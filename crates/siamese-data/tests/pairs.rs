@@ -31,7 +31,7 @@ fn all_pairs(labels: &[u32], indices: &[u32], like: bool) -> Vec<(u32, u32)> {
 
 proptest! {
     #[test]
-    fn pairs_are_balanced_true_and_as_distinct_as_can_be(
+    fn pairs_are_true_distinct_and_as_balanced_as_can_be(
         images in prop::collection::vec((0..5u32, any::<bool>()), 0..25),
         count in 0..300usize,
         seed in any::<u64>(),
@@ -53,20 +53,18 @@ proptest! {
                 return Ok(());
             }
         };
-        prop_assert_eq!(pairs.len(), count);
-        for (like, wanted) in [(true, count / 2), (false, count.div_ceil(2))] {
-            let kind: Vec<Pair> = pairs.iter().filter(|pair| pair.like == like).copied().collect();
-            prop_assert_eq!(kind.len(), wanted);
-            let all = &available[usize::from(like)];
-            let counts = multiplicities(&kind);
-            for pair in counts.keys() {
-                prop_assert!(all.contains(pair), "{:?} is not such a pair", pair);
-            }
-            // Each pair as often as any other, or once more.
-            for pair in all {
-                let times = counts.get(pair).copied().unwrap_or(0);
-                prop_assert!(times == wanted / all.len() || times == wanted.div_ceil(all.len()));
-            }
+        let [unlike, like] = [available[0].len(), available[1].len()];
+        prop_assert_eq!(pairs.len(), count.min(like + unlike));
+        prop_assert_eq!(multiplicities(&pairs).len(), pairs.len(), "a pair comes twice");
+        for pair in &pairs {
+            let wanted = (pair.a.min(pair.b), pair.a.max(pair.b));
+            prop_assert!(available[usize::from(pair.like)].contains(&wanted), "{:?}", pair);
+        }
+        let likes = pairs.iter().filter(|pair| pair.like).count();
+        // One kind has its half, or all there are while the other fills the rest.
+        prop_assert!(likes == count / 2 || likes == like || pairs.len() - likes == unlike);
+        if like >= count / 2 && unlike >= count.div_ceil(2) {
+            prop_assert_eq!(likes, count / 2);
         }
         prop_assert_eq!(pairs, evaluation_pairs(&labels, &indices, count, seed).unwrap());
     }
@@ -117,6 +115,24 @@ fn many_pairs_of_a_large_set_are_distinct() {
     // Like and unlike come mixed, so that a batch of them is a sample of both.
     let like_at_first = pairs[..1000].iter().filter(|pair| pair.like).count();
     assert!((400..600).contains(&like_at_first), "{like_at_first}");
+}
+
+#[test]
+fn two_classes_of_three_have_fifteen_pairs_and_no_more() {
+    let indices = [0, 1, 2, 3, 4, 5];
+    let pairs = evaluation_pairs(&[0, 0, 0, 1, 1, 1], &indices, 20_000, 0).unwrap();
+    assert_eq!((pairs.len(), multiplicities(&pairs).len()), (15, 15));
+    assert_eq!(pairs.iter().filter(|pair| pair.like).count(), 6);
+    assert_eq!(
+        evaluation_pairs(&[0, 0, 0, 1, 1, 1], &indices, usize::MAX, 0)
+            .unwrap()
+            .len(),
+        15
+    );
+    // Two like pairs exist: the unlike ones fill the ten that were asked for.
+    let few = evaluation_pairs(&[0, 0, 1, 1, 2, 3], &indices, 10, 0).unwrap();
+    assert_eq!(few.iter().filter(|pair| pair.like).count(), 2);
+    assert_eq!(few.len(), 10);
 }
 
 #[test]

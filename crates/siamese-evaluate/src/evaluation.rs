@@ -4,12 +4,13 @@ use anyhow::{Context, Result};
 use siamese_core::metrics::calibration::{
     self, Calibration, ReliabilityBin, brier, expected_calibration_error,
 };
-use siamese_core::metrics::verification::verification_figures;
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_core::{Distance, Model};
-use siamese_data::{ImageSet, evaluation_pairs};
+use siamese_data::ImageSet;
 use siamese_embed::{Embeddings, embed};
 
+use crate::drawn::{AllPairs, drawn_pairs};
+use crate::notes::{rate_notes, swapped_note, uneven};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::Retrieval;
 
@@ -19,7 +20,7 @@ const RELIABILITY_BINS: usize = 10;
 /// How a model is judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvaluateConfig {
-    /// Balanced pairs to draw.
+    /// Distinct pairs to draw, half of them like; all there are where those are fewer.
     pub pairs: usize,
     /// Seed of the pairs and of the bootstrap.
     pub seed: u64,
@@ -37,7 +38,7 @@ pub struct Evaluation {
     pub reliability: Vec<ReliabilityBin>,
     /// Every image's embedding, in the set's order.
     pub embeddings: Embeddings,
-    /// Balanced pairs.
+    /// Distinct pairs.
     pub judged: JudgedPairs,
     /// Each image asked about among all others.
     pub retrieval: Retrieval,
@@ -45,6 +46,8 @@ pub struct Evaluation {
     pub figures: Vec<Figure>,
     /// The seed of the pairs, of the bootstrap and of the report's map.
     pub seed: u64,
+    /// What to know of the figures: which are left out and why, what they are of, what flatters them.
+    pub notes: Vec<String>,
 }
 
 /// Judges a model on all images of a set, at the threshold that the model carries.
@@ -58,29 +61,33 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
         .context("the model carries no threshold; fit one with --threshold-at accuracy")?;
     let threshold = fitted.value as f32;
     let indices: Vec<u32> = (0..images.len() as u32).collect();
-    let pairs = evaluation_pairs(&images.labels, &indices, config.pairs, config.seed)
+    let pairs = drawn_pairs(&images.labels, &indices, config.pairs, config.seed)
         .context("drawing the pairs to judge the model by")?;
     let embeddings = embed(&model.tower, images, &indices)?;
-    let judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
-    let class = |index: u32| images.labels[index as usize];
-    let classes: Vec<(u32, u32)> = judged
-        .pairs
-        .iter()
-        .map(|pair| (class(pair.a), class(pair.b)))
-        .collect();
+    let mut judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
+    let table = embeddings.table(&images.labels)?;
+    judged.all = AllPairs::of(&table, &judged, model.distance, config.seed)?;
     let bootstrap = BootstrapConfig {
         seed: config.seed,
         ..Default::default()
     };
-    let mut figures = verification_figures(&judged.distances, &classes, threshold, &bootstrap)?;
-    let retrieval = Retrieval::new(&embeddings, &images.labels, model.distance, &bootstrap)?;
+    let mut figures = judged.figures(&images.labels, Some(threshold), &bootstrap)?;
+    let mut notes: Vec<String> = uneven(&judged).into_iter().collect();
+    notes.extend(rate_notes(&figures, &judged));
+    notes.extend(swapped_note(
+        &figures,
+        "are the images in the folders of their classes?",
+    ));
+    let retrieval = Retrieval::new(&table, model.distance, &bootstrap)?;
     figures.extend(retrieval.figures.iter().cloned());
+    notes.extend(retrieval.note());
     let mut reliability = Vec::new();
     if let Some(calibration) = &fitted.calibration {
+        let (like, mix) = (judged.like(), judged.mix);
         let probabilities = calibration.probabilities(&judged.distances);
-        reliability = calibration::reliability(&probabilities, &judged.like(), RELIABILITY_BINS)?;
+        reliability = calibration::reliability(&probabilities, &like, mix, RELIABILITY_BINS)?;
         figures.push(Figure::new("ece", expected_calibration_error(&reliability)));
-        figures.push(Figure::new("brier", brier(&probabilities, &judged.like())?));
+        figures.push(Figure::new("brier", brier(&probabilities, &like, mix)?));
     }
     Ok(Evaluation {
         calibration: fitted.calibration.clone(),
@@ -92,5 +99,6 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
         retrieval,
         figures,
         seed: config.seed,
+        notes,
     })
 }

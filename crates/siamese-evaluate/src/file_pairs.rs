@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use siamese_core::metrics::protocols::{CrossValidation, LfwPairs, cross_validate};
 use siamese_core::metrics::verification::{
-    is_same, verification_figures, verification_figures_by_image,
+    VerificationConfig, is_same, verification_figures, verification_figures_by_image,
 };
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
@@ -14,6 +14,7 @@ use siamese_data::{Pair, PathPair, file_at, read_image};
 use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
 
+use crate::notes::rate_notes;
 use crate::pairs::{EXAMPLES, JudgedPairs};
 
 /// Height and width, in pixels, at which a report shows a picture.
@@ -62,34 +63,47 @@ impl FilePairs {
         let embeddings = Embedder::new(model.clone()).files(&files)?;
         Ok(Self {
             distance: model.distance,
-            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?,
+            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?.as_given(),
             files,
             identities,
         })
     }
 
-    /// Every verification figure at a threshold, with intervals by bootstrap over identities, or over images
-    /// where those are not known.
+    /// Every verification figure, with intervals by bootstrap over identities, or over images where those are not
+    /// known; without a threshold those that need none.
     ///
     /// # Errors
     /// When the threshold is NaN.
-    pub fn figures(&self, threshold: f32, bootstrap: &BootstrapConfig) -> Result<Vec<Figure>> {
+    pub fn figures(
+        &self,
+        threshold: Option<f32>,
+        bootstrap: &BootstrapConfig,
+    ) -> Result<Vec<Figure>> {
         let distances = &self.judged.distances;
         let nodes = |of: &dyn Fn(u32) -> u32| -> Vec<(u32, u32)> {
             let pairs = self.judged.pairs.iter();
             pairs.map(|pair| (of(pair.a), of(pair.b))).collect()
         };
+        let config = VerificationConfig {
+            threshold,
+            mix: self.judged.mix,
+            bootstrap: *bootstrap,
+        };
         Ok(match &self.identities {
             Some(identities) => {
                 let people = nodes(&|file| identities[file as usize]);
-                verification_figures(distances, &people, threshold, bootstrap)?
+                verification_figures(distances, &people, &config)?
             }
             None => {
-                let images = nodes(&|file| file);
-                let like = self.judged.like();
-                verification_figures_by_image(distances, &like, &images, threshold, bootstrap)?
+                let (images, like) = (nodes(&|file| file), self.judged.like());
+                verification_figures_by_image(distances, &like, &images, &config)?
             }
         })
+    }
+
+    /// What to know of these figures: which rates are left out, and why.
+    pub fn notes(&self, figures: &[Figure]) -> Vec<String> {
+        rate_notes(figures, &self.judged)
     }
 
     /// Fills the report's table, histogram, ROC curve and examples.
@@ -152,12 +166,7 @@ impl FilePairs {
             },
             Figure::new("accuracy_standard_error", folds.standard_error),
         ];
-        let pooled = self.figures(folds.folds[0].threshold, bootstrap)?;
-        figures.extend(
-            pooled
-                .into_iter()
-                .filter(|figure| needs_no_threshold(&figure.name)),
-        );
+        figures.extend(self.figures(None, bootstrap)?);
         Ok(LfwResult { figures, folds })
     }
 }
@@ -168,10 +177,6 @@ pub struct LfwResult {
     pub figures: Vec<Figure>,
     /// The folds, each with its threshold and accuracy.
     pub folds: CrossValidation,
-}
-
-fn needs_no_threshold(name: &str) -> bool {
-    ["roc_auc", "eer", "average_precision"].contains(&name) || name.starts_with("tar_at_far_")
 }
 
 /// The folder of each file, numbered, if being like is nothing but sharing a folder.

@@ -2,12 +2,14 @@
 //!
 //! The figures themselves are `siamese_core::metrics`; here they meet models and images.
 
+mod drawn;
 mod evaluation;
 mod few_shot;
 mod figure_table;
 mod file_pairs;
 mod lfw;
 mod maps;
+mod notes;
 mod one_shot;
 mod pairs;
 mod pictures;
@@ -17,13 +19,15 @@ mod sections;
 mod table;
 mod threshold;
 
+pub use drawn::{drawn_pairs, fitting_pairs};
 pub use evaluation::{EvaluateConfig, Evaluation, evaluate};
 pub use few_shot::{EpisodeConfig, few_shot_figures};
 pub use figure_table::FigureTable;
 pub use file_pairs::{FilePairs, LfwResult};
 pub use lfw::{lfw_path_pairs, read_lfw_pairs};
+pub use notes::{seem_swapped, swapped_note};
 pub use one_shot::{one_shot_trials, raw_pixel_trials};
 pub use pairs::JudgedPairs;
 pub use retrieval::Retrieval;
-pub use table::{TableEvaluation, evaluate_table};
+pub use table::{AtThreshold, TableEvaluation, evaluate_table};
 pub use threshold::{fit_threshold, halve_classes, target_in_words};

@@ -5,10 +5,10 @@ use siamese_core::Distance;
 use siamese_core::metrics::classify::{
     Confusion, accuracy_figure, centroid_classify, knn_classify,
 };
+use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::retrieval::{Neighbour, RetrievalConfig, retrieval};
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::ImageSet;
-use siamese_embed::Embeddings;
 use siamese_report::{ConfusionMap, Neighbours, RunReport};
 
 use crate::pictures::{class_name, thumbnail};
@@ -18,9 +18,9 @@ const NEIGHBOURS: usize = 10;
 /// Probes shown, half of them with a wrong nearest neighbour.
 const SHEETS: usize = 12;
 /// Neighbours that vote on a class.
-pub(crate) const VOTERS: usize = 5;
+const VOTERS: usize = 5;
 
-/// What retrieval, nearest neighbours and centroids make of an embedding.
+/// What retrieval, nearest neighbours and centroids make of an embedding; all figures are of the same images.
 pub struct Retrieval {
     /// `recall_at_k`, `precision_at_k`, `r_precision`, `map_at_r`, `knn_accuracy`, `nearest_centroid_accuracy`.
     pub figures: Vec<Figure>,
@@ -28,6 +28,10 @@ pub struct Retrieval {
     pub neighbours: Vec<Vec<Neighbour>>,
     /// Classes by the vote of the nearest, against the truth.
     pub confusion: Confusion,
+    /// Whether each image has another of its class to be found; the figures are of those that do.
+    counted: Vec<bool>,
+    /// What the others lack.
+    lack: &'static str,
 }
 
 impl Retrieval {
@@ -36,35 +40,65 @@ impl Retrieval {
     /// # Errors
     /// When an embedding is not finite, or no class has two images.
     pub fn new(
-        embeddings: &Embeddings,
-        labels: &[u32],
+        table: &EmbeddingTable,
         distance: Distance,
         bootstrap: &BootstrapConfig,
     ) -> Result<Self> {
-        let metric = distance;
-        let table = embeddings.table(labels)?;
-        let rows = table.view()?;
+        Self::in_gallery(table, None, distance, bootstrap)
+    }
+
+    /// Asks about each embedding in a gallery, or, without one, among all the others.
+    pub(crate) fn in_gallery(
+        table: &EmbeddingTable,
+        gallery: Option<&EmbeddingTable>,
+        distance: Distance,
+        bootstrap: &BootstrapConfig,
+    ) -> Result<Self> {
+        let probes = table.view()?;
+        let gallery = gallery.map(EmbeddingTable::view).transpose()?;
+        let gallery = gallery.as_ref();
         let config = RetrievalConfig {
-            metric,
+            metric: distance,
             ks: vec![1, 5, 10],
             neighbours: NEIGHBOURS,
             bootstrap: *bootstrap,
         };
-        let found = retrieval(&rows, None, &config)?;
-        let mut figures = found.figures;
-        let voted = knn_classify(&rows, None, metric, VOTERS)?;
-        figures.push(accuracy_figure("knn_accuracy", labels, &voted, bootstrap)?);
-        let centroids = centroid_classify(&rows, None, metric)?;
-        figures.push(accuracy_figure(
-            "nearest_centroid_accuracy",
-            labels,
-            &centroids,
-            bootstrap,
-        )?);
+        let found = retrieval(&probes, gallery, &config)?;
+        let (rows, mut figures) = (&found.counted, found.figures);
+        let of = |labels: &[u32]| -> Vec<u32> { rows.iter().map(|&row| labels[row]).collect() };
+        let truth = of(probes.labels());
+        let voted = of(&knn_classify(&probes, gallery, distance, VOTERS)?);
+        let nearest = of(&centroid_classify(&probes, gallery, distance)?);
+        for (name, called) in [
+            ("knn_accuracy", &voted),
+            ("nearest_centroid_accuracy", &nearest),
+        ] {
+            figures.push(accuracy_figure(name, &truth, called, bootstrap)?);
+        }
+        let mut counted = vec![false; probes.len()];
+        rows.iter().for_each(|&row| counted[row] = true);
         Ok(Self {
             figures,
             neighbours: found.neighbours,
-            confusion: Confusion::new(labels, &voted)?,
+            confusion: Confusion::new(&truth, &voted)?,
+            counted,
+            lack: match gallery {
+                Some(_) => "have a label that the gallery lacks",
+                None => "are alone in their class",
+            },
+        })
+    }
+
+    /// How many images the figures are of, where that is not all.
+    pub(crate) fn note(&self) -> Option<String> {
+        let counted = self.counted.iter().filter(|counted| **counted).count();
+        let lone = self.counted.len() - counted;
+        (lone > 0).then(|| {
+            format!(
+                "retrieval, kNN and nearest centroid: of the {counted} that have another of their class to be found; \
+                 {lone} {} and are left out",
+                self.lack
+            )
         })
     }
 
@@ -82,7 +116,8 @@ impl Retrieval {
         for right in [true, false] {
             let wanted = |probe: &u32| {
                 let nearest = self.neighbours[*probe as usize].first();
-                nearest.is_some_and(|n| (class(n.index) == class(*probe)) == right)
+                let counted = self.counted[*probe as usize];
+                counted && nearest.is_some_and(|n| (class(n.index) == class(*probe)) == right)
             };
             let probes: Vec<u32> = (0..images.len() as u32).filter(wanted).collect();
             let step = (probes.len() / (SHEETS / 2)).max(1);

@@ -1,34 +1,51 @@
 //! Embeddings from anywhere: judged without the model that made them.
 
 use anyhow::{Context, Result};
+use rayon::prelude::*;
 use siamese_core::Distance;
-use siamese_core::metrics::classify::{accuracy_figure, centroid_classify, knn_classify};
 use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable};
-use siamese_core::metrics::retrieval::{RetrievalConfig, retrieval};
-use siamese_core::metrics::verification::{
-    FittedThreshold, Target, fit_threshold, verification_figures,
-};
+use siamese_core::metrics::verification::{FittedThreshold, Target, needs_threshold};
 use siamese_core::metrics::{BootstrapConfig, Figure};
-use siamese_data::{Pair, evaluation_pairs, stratified_split};
+use siamese_data::{Pair, stratified_split};
 
+use crate::drawn::{AllPairs, drawn_pairs, fitting_pairs};
 use crate::evaluation::EvaluateConfig;
-use crate::retrieval::VOTERS;
+use crate::notes::{rate_notes, swapped_note, uneven};
+use crate::pairs::JudgedPairs;
+use crate::retrieval::Retrieval;
 
 /// The figures of embeddings that another framework made.
 pub struct TableEvaluation {
-    /// All figures under their standard names, with intervals.
+    /// Figures that need no threshold, under their standard names, with intervals: of all embeddings.
     pub figures: Vec<Figure>,
-    /// Fitted to pairs of one half of the embeddings; the verification figures are of the other half.
+    /// Figures at a threshold, or why there are none.
+    pub at_threshold: Result<AtThreshold>,
+    /// The pairs that the figures are of.
+    pub judged: JudgedPairs,
+    /// What retrieval and neighbours make of them.
+    pub retrieval: Retrieval,
+    /// What to know of the figures.
+    pub notes: Vec<String>,
+}
+
+/// Figures at a threshold: it is fitted on one half of each label's embeddings, they are of the other half.
+pub struct AtThreshold {
+    /// The threshold.
     pub threshold: FittedThreshold,
+    /// The figures, under their standard names, with intervals.
+    pub figures: Vec<Figure>,
+    /// The pairs that they are of.
+    pub judged: JudgedPairs,
 }
 
 /// Judges embeddings by their labels alone.
 ///
-/// Verification: half of each label's embeddings fits the threshold to `target`, pairs of the other half are reported.
-/// Retrieval: each embedding is asked about among all others, or, if the file has a gallery, in the gallery.
+/// Figures that need no threshold are of pairs of all embeddings. For those that do, half of each label's embeddings
+/// fits it to `target`, and pairs of the other half are reported. Retrieval: each embedding is asked about among all
+/// others, or, if the file has a gallery, in the gallery.
 ///
 /// # Errors
-/// When no label has enough embeddings for that, or one is not finite.
+/// When there is no like or no unlike pair, or an embedding is not finite.
 pub fn evaluate_table(
     file: &EmbeddingFile,
     distance: Distance,
@@ -40,63 +57,79 @@ pub fn evaluate_table(
         seed: config.seed,
         ..Default::default()
     };
-    let (reported, fitting) = stratified_split(&table.labels, 0.5, config.seed)?;
-    let pairs =
-        |indices: &[u32]| evaluation_pairs(&table.labels, indices, config.pairs, config.seed);
-    let fitted = pairs(&fitting).context("drawing pairs to fit the threshold on")?;
-    let like: Vec<bool> = fitted.iter().map(|pair| pair.like).collect();
-    let threshold = fit_threshold(&distances(table, &fitted, distance), &like, target)
-        .context("fitting the threshold")?;
-    let judged = pairs(&reported).context("drawing pairs to report on")?;
-    let label = |i: u32| table.labels[i as usize];
-    let labels: Vec<(u32, u32)> = judged
-        .iter()
-        .map(|pair| (label(pair.a), label(pair.b)))
-        .collect();
-    let measured = distances(table, &judged, distance);
-    let mut figures = verification_figures(&measured, &labels, threshold.value, &bootstrap)?;
-    figures.extend(ranked(file, distance, &bootstrap)?);
-    Ok(TableEvaluation { figures, threshold })
+    let all: Vec<u32> = (0..table.labels.len() as u32).collect();
+    let mut judged = judge(table, &all, distance, (config.pairs, config.seed))?;
+    judged.all = AllPairs::of(table, &judged, distance, config.seed)?;
+    let mut figures = judged.figures(&table.labels, None, &bootstrap)?;
+    let mut notes = rate_notes(&figures, &judged);
+    notes.extend(uneven(&judged));
+    notes.extend(swapped_note(
+        &figures,
+        "are these the labels of these rows, and is it a distance (--distance)?",
+    ));
+    let retrieval = Retrieval::in_gallery(table, file.gallery.as_ref(), distance, &bootstrap)?;
+    figures.extend(retrieval.figures.iter().cloned());
+    notes.extend(retrieval.note());
+    Ok(TableEvaluation {
+        figures,
+        at_threshold: at_threshold(table, distance, target, config),
+        judged,
+        retrieval,
+        notes,
+    })
 }
 
-fn ranked(
-    file: &EmbeddingFile,
+/// Fits the threshold on one half of each label, and judges the other at it.
+fn at_threshold(
+    table: &EmbeddingTable,
     distance: Distance,
-    bootstrap: &BootstrapConfig,
-) -> Result<Vec<Figure>> {
-    let metric = distance;
-    let probes = file.embeddings.view()?;
-    let gallery = file
-        .gallery
-        .as_ref()
-        .map(EmbeddingTable::view)
-        .transpose()?;
-    let config = RetrievalConfig {
-        metric,
-        ks: vec![1, 5, 10],
-        bootstrap: *bootstrap,
+    target: Target,
+    config: &EvaluateConfig,
+) -> Result<AtThreshold> {
+    let (reported, fitting) = stratified_split(&table.labels, 0.5, config.seed)?;
+    let halved = || {
+        let most = most_rows(&table.labels);
+        format!(
+            "a threshold is fitted on one half of each label's rows and judged on the other, so that labels need four \
+             rows (the largest has {most})"
+        )
+    };
+    let judge = |half: &[u32], count| judge(table, half, distance, (count, config.seed));
+    let fitted = judge(&fitting, fitting_pairs(config.pairs, target)).with_context(halved)?;
+    let threshold = fitted.curve.fit(target).context("fitting the threshold")?;
+    let judged = judge(&reported, config.pairs).with_context(halved)?;
+    let bootstrap = BootstrapConfig {
+        seed: config.seed,
         ..Default::default()
     };
-    let mut figures = retrieval(&probes, gallery.as_ref(), &config)?.figures;
-    let truth = probes.labels();
-    let voted = knn_classify(&probes, gallery.as_ref(), metric, VOTERS)?;
-    figures.push(accuracy_figure("knn_accuracy", truth, &voted, bootstrap)?);
-    let centroids = centroid_classify(&probes, gallery.as_ref(), metric)?;
-    figures.push(accuracy_figure(
-        "nearest_centroid_accuracy",
-        truth,
-        &centroids,
-        bootstrap,
-    )?);
-    Ok(figures)
+    let mut figures = judged.figures(&table.labels, Some(threshold.value), &bootstrap)?;
+    figures.retain(|figure| needs_threshold(&figure.name));
+    Ok(AtThreshold {
+        threshold,
+        figures,
+        judged,
+    })
 }
 
-fn distances(table: &EmbeddingTable, pairs: &[Pair], distance: Distance) -> Vec<f32> {
+/// Draws pairs of the rows `indices` and measures them.
+fn judge(
+    table: &EmbeddingTable,
+    indices: &[u32],
+    distance: Distance,
+    (count, seed): (usize, u64),
+) -> Result<JudgedPairs> {
+    let pairs = drawn_pairs(&table.labels, indices, count, seed).context("drawing pairs")?;
     let row = |i: u32| &table.values[i as usize * table.dim..][..table.dim];
-    pairs
-        .iter()
-        .map(|pair| distance.of(row(pair.a), row(pair.b)))
-        .collect()
+    let measure = |pair: &Pair| distance.of(row(pair.a), row(pair.b));
+    let distances = pairs.par_iter().map(measure).collect();
+    JudgedPairs::of(pairs, distances)
+}
+
+fn most_rows(labels: &[u32]) -> usize {
+    let mut sorted = labels.to_vec();
+    sorted.sort_unstable();
+    let runs = sorted.chunk_by(|a, b| a == b).map(<[u32]>::len);
+    runs.max().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -137,7 +170,9 @@ mod tests {
             (value(&apart, "roc_auc"), value(&apart, "recall_at_1")),
             (1.0, 1.0)
         );
-        assert!(apart.threshold.value > 0.19 && apart.threshold.value < 1.0);
+        let at = apart.at_threshold?;
+        assert!(at.threshold.value > 0.19 && at.threshold.value < 1.0);
+        assert!(siamese_core::metrics::find(&at.figures, "accuracy").is_some());
         let mixed = judge(&file(0.0))?;
         assert!(value(&mixed, "roc_auc") < 0.7);
         Ok(())

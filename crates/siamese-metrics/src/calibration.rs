@@ -1,12 +1,12 @@
 //! From a distance to the probability that a pair is like.
 //!
 //! A calibration is fitted on one split and used on another. Its probabilities hold for the mix of
-//! like and unlike pairs that it was fitted on: with balanced pairs, for even odds beforehand.
+//! like and unlike pairs that it was fitted on: with [`Mix::Even`], for even odds beforehand.
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result, check_same_length};
-use crate::verification::rank;
+use crate::verification::{Mix, rank};
 
 /// A fitted map from distance to the probability of "same".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,15 +37,17 @@ impl Calibration {
     ///
     /// ```
     /// use siamese_metrics::calibration::Calibration;
+    /// use siamese_metrics::verification::Mix;
     ///
-    /// let fitted = Calibration::logistic(&[0.2, 0.4, 0.7, 0.9], &[true, true, false, false])?;
+    /// let like = [true, true, false, false];
+    /// let fitted = Calibration::logistic(&[0.2, 0.4, 0.7, 0.9], &like, Mix::Even)?;
     /// assert!(fitted.probability(0.1) > 0.5 && fitted.probability(1.0) < 0.5);
     /// # Ok::<(), siamese_metrics::Error>(())
     /// ```
     ///
     /// # Errors
     /// Those of [`RocCurve::new`](crate::verification::RocCurve::new).
-    pub fn logistic(distances: &[f32], like: &[bool]) -> Result<Self> {
+    pub fn logistic(distances: &[f32], like: &[bool], mix: Mix) -> Result<Self> {
         rank(distances, like)?;
         // Fitted in standard units, so that Newton's method sees the same problem at any scale.
         let wide = || distances.iter().map(|d| f64::from(*d));
@@ -54,7 +56,7 @@ impl Calibration {
         let deviation = (wide().map(|d| (d - mean).powi(2)).sum::<f64>() / n).sqrt();
         let unit = if deviation > 0.0 { deviation } else { 1.0 };
         let standard: Vec<f64> = wide().map(|d| (d - mean) / unit).collect();
-        let (slope, intercept) = fit_platt(&standard, like);
+        let (slope, intercept) = fit_platt(&standard, like, mix);
         Ok(Self::Logistic {
             slope: slope / unit,
             intercept: intercept - slope * mean / unit,
@@ -173,28 +175,31 @@ fn sigmoid(x: f64) -> f64 {
 }
 
 /// Slope and intercept of least cross-entropy, by Newton's method with step halving.
-fn fit_platt(standard: &[f64], like: &[bool]) -> (f64, f64) {
+fn fit_platt(standard: &[f64], like: &[bool], mix: Mix) -> (f64, f64) {
     let likes = like.iter().filter(|l| **l).count() as f64;
     let unlikes = like.len() as f64 - likes;
     let high = (likes + 1.0) / (likes + 2.0);
     let low = 1.0 / (unlikes + 2.0);
     let target = |l: &bool| if *l { high } else { low };
+    let (each_like, each_unlike) = mix.weights(likes, unlikes);
+    let weight = |l: &bool| if *l { each_like } else { each_unlike };
     let loss = |slope: f64, intercept: f64| -> f64 {
         let terms = standard.iter().zip(like).map(|(x, l)| {
             let odds = slope * x + intercept;
             // −t·ln p − (1 − t)·ln(1 − p), p = 1/(1 + e^odds), without overflow.
-            target(l) * odds + (-odds).max(0.0) + (-odds.abs()).exp().ln_1p()
+            weight(l) * (target(l) * odds + (-odds).max(0.0) + (-odds.abs()).exp().ln_1p())
         });
         terms.sum()
     };
-    let (mut slope, mut intercept) = (0.0, ((unlikes + 1.0) / (likes + 1.0)).ln());
+    let prior = (unlikes * each_unlike + 1.0) / (likes * each_like + 1.0);
+    let (mut slope, mut intercept) = (0.0, prior.ln());
     let mut best = loss(slope, intercept);
     for _ in 0..100 {
         // Gradient and Hessian; the small ridge keeps the latter invertible.
         let (mut g1, mut g2, mut h11, mut h22, mut h12) = (0.0, 0.0, 1e-12, 1e-12, 0.0);
         for (x, l) in standard.iter().zip(like) {
             let p = sigmoid(-(slope * x + intercept));
-            let (d1, d2) = (target(l) - p, p * (1.0 - p));
+            let (d1, d2) = (weight(l) * (target(l) - p), weight(l) * (p * (1.0 - p)));
             g1 += x * d1;
             g2 += d1;
             h11 += x * x * d2;
@@ -229,10 +234,12 @@ pub struct ReliabilityBin {
     pub high: f64,
     /// Number of pairs.
     pub pairs: usize,
-    /// Mean of their probabilities; 0 without pairs.
+    /// Mean of their probabilities, in the mix asked for; 0 without pairs.
     pub mean_probability: f64,
-    /// Share of like pairs among them; 0 without pairs.
+    /// Share of like pairs among them, in the mix asked for; 0 without pairs.
     pub like_share: f64,
+    /// What they weigh in that mix.
+    pub weight: f64,
 }
 
 /// The reliability diagram: `bins` equal ranges of probability.
@@ -242,6 +249,7 @@ pub struct ReliabilityBin {
 pub fn reliability(
     probabilities: &[f64],
     like: &[bool],
+    mix: Mix,
     bins: usize,
 ) -> Result<Vec<ReliabilityBin>> {
     check_probabilities(probabilities, like)?;
@@ -251,40 +259,60 @@ pub fn reliability(
             why: "0, at least 1 is needed".to_owned(),
         });
     }
-    let mut sums = vec![(0usize, 0.0, 0.0); bins];
+    let weight = weight_of(like, mix);
+    let mut sums = vec![(0usize, 0.0, 0.0, 0.0); bins];
     for (p, l) in probabilities.iter().zip(like) {
-        let sum = &mut sums[((p * bins as f64) as usize).min(bins - 1)];
-        *sum = (sum.0 + 1, sum.1 + p, sum.2 + f64::from(u8::from(*l)));
+        let (count, all, sum, likes) = &mut sums[((p * bins as f64) as usize).min(bins - 1)];
+        *count += 1;
+        *all += weight(l);
+        *sum += weight(l) * p;
+        *likes += if *l { weight(l) } else { 0.0 };
     }
-    let bin = |(i, (pairs, sum, likes)): (usize, (usize, f64, f64))| ReliabilityBin {
-        low: i as f64 / bins as f64,
-        high: (i + 1) as f64 / bins as f64,
-        pairs,
-        mean_probability: sum / pairs.max(1) as f64,
-        like_share: likes / pairs.max(1) as f64,
+    let bin = |(i, (pairs, weight, sum, likes)): (usize, (usize, f64, f64, f64))| {
+        let share = |part: f64| if pairs > 0 { part / weight } else { 0.0 };
+        ReliabilityBin {
+            low: i as f64 / bins as f64,
+            high: (i + 1) as f64 / bins as f64,
+            pairs,
+            mean_probability: share(sum),
+            like_share: share(likes),
+            weight,
+        }
     };
     Ok(sums.into_iter().enumerate().map(bin).collect())
 }
 
-/// Expected calibration error: `Σ (pairs in bin / pairs)·|like share − mean probability|`.
+/// Expected calibration error: `Σ (weight of bin / all weights)·|like share − mean probability|`.
 pub fn expected_calibration_error(bins: &[ReliabilityBin]) -> f64 {
-    let pairs: usize = bins.iter().map(|bin| bin.pairs).sum();
-    let gap =
-        |bin: &ReliabilityBin| bin.pairs as f64 * (bin.like_share - bin.mean_probability).abs();
-    bins.iter().map(gap).sum::<f64>() / pairs.max(1) as f64
+    let all: f64 = bins.iter().map(|bin| bin.weight).sum();
+    let gap = |bin: &ReliabilityBin| bin.weight * (bin.like_share - bin.mean_probability).abs();
+    let sum = bins.iter().map(gap).sum::<f64>();
+    if all > 0.0 { sum / all } else { 0.0 }
 }
 
 /// Brier score: the mean squared distance of probability and outcome.
 ///
 /// # Errors
 /// No pair, lengths that differ, or a probability outside 0 to 1.
-pub fn brier(probabilities: &[f64], like: &[bool]) -> Result<f64> {
+pub fn brier(probabilities: &[f64], like: &[bool], mix: Mix) -> Result<f64> {
     check_probabilities(probabilities, like)?;
+    let weight = weight_of(like, mix);
     let squares = probabilities
         .iter()
         .zip(like)
-        .map(|(p, l)| (p - f64::from(u8::from(*l))).powi(2));
+        .map(|(p, l)| weight(l) * (p - f64::from(u8::from(*l))).powi(2));
     Ok(squares.sum::<f64>() / probabilities.len() as f64)
+}
+
+/// What a like or an unlike pair weighs; one each where all are of one kind.
+fn weight_of(like: &[bool], mix: Mix) -> impl Fn(&bool) -> f64 {
+    let likes = like.iter().filter(|l| **l).count();
+    let (each_like, each_unlike) = match likes {
+        0 => (1.0, 1.0),
+        all if all == like.len() => (1.0, 1.0),
+        _ => mix.weights(likes as f64, (like.len() - likes) as f64),
+    };
+    move |l| if *l { each_like } else { each_unlike }
 }
 
 fn check_probabilities(probabilities: &[f64], like: &[bool]) -> Result<()> {

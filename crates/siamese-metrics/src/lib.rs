@@ -17,19 +17,16 @@
 //! | [`projection`] | what do they look like in the plane? |
 //!
 //! ```
-//! use siamese_metrics::BootstrapConfig;
-//! use siamese_metrics::verification::{Target, fit_threshold, verification_figures};
+//! use siamese_metrics::verification::{
+//!     Target, VerificationConfig, fit_threshold, verification_figures,
+//! };
 //!
 //! // Fit the threshold on one split …
 //! let threshold = fit_threshold(&[0.2, 0.4, 0.8], &[true, true, false], Target::BestAccuracy)?;
 //! // … and report on another, each pair given by the classes of its two images.
 //! let pairs = [(7, 7), (8, 8), (7, 8), (8, 9)];
-//! let figures = verification_figures(
-//!     &[0.1, 0.3, 0.5, 0.9],
-//!     &pairs,
-//!     threshold.value,
-//!     &BootstrapConfig::default(),
-//! )?;
+//! let config = VerificationConfig { threshold: Some(threshold.value), ..Default::default() };
+//! let figures = verification_figures(&[0.1, 0.3, 0.5, 0.9], &pairs, &config)?;
 //! assert_eq!(figures[0].name, "accuracy");
 //! assert_eq!(figures[0].value, 0.75);
 //! # Ok::<(), siamese_metrics::Error>(())

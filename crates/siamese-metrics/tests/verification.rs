@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use siamese_metrics::verification::{
-    RocCurve, Target, Verification, fit_threshold, precision_called_same, roc_auc,
-    verification_figures, verification_figures_by_image,
+    Mix, RocCurve, Target, Verification, VerificationConfig, fit_threshold, needs_threshold,
+    precision_called_same, roc_auc, verification_figures, verification_figures_by_image,
 };
 use siamese_metrics::{BootstrapConfig, Error, find};
 
@@ -43,6 +43,15 @@ fn count(distances: &[f32], like: &[bool], threshold: f32) -> (f64, f64, f64) {
 /// Every threshold that separates anything: below, between and above the grid.
 fn all_thresholds() -> impl Iterator<Item = f32> {
     (0..=12).map(|i| i as f32 / 4.0 - 0.125)
+}
+
+/// Figures at a threshold, every pair weighing the same.
+fn at(threshold: f32, bootstrap: BootstrapConfig) -> VerificationConfig {
+    VerificationConfig {
+        threshold: Some(threshold),
+        bootstrap,
+        ..Default::default()
+    }
 }
 
 proptest! {
@@ -143,7 +152,7 @@ proptest! {
             .fold(0.0, f64::max);
         match curve.tar_at_far(allowed) {
             Some(tar) => prop_assert_eq!(tar, best),
-            None => prop_assert!(allowed * (curve.unlike_pairs() as f64) < 1.0),
+            None => prop_assert!(allowed * (curve.unlike_pairs() as f64) < 10.0),
         }
     }
 
@@ -175,7 +184,7 @@ proptest! {
             like.iter().enumerate().map(|(i, &l)| (i as u32 % 5, (i + usize::from(!l)) as u32 % 5)).collect();
         let bundle = Verification::at(&distances, &like, threshold).unwrap();
         let figures =
-            verification_figures(&distances, &pairs, threshold, &BootstrapConfig::off()).unwrap();
+            verification_figures(&distances, &pairs, &at(threshold, BootstrapConfig::off())).unwrap();
         let value = |name| find(&figures, name).map(|f| f.value);
         prop_assert_eq!(value("accuracy"), Some(bundle.accuracy));
         prop_assert_eq!(value("roc_auc"), Some(bundle.roc_auc));
@@ -196,12 +205,24 @@ fn separated_pairs_are_judged_perfect() {
         (curve.roc_auc(), curve.eer(), curve.average_precision()),
         (1.0, 0.0, 1.0)
     );
-    assert_eq!(curve.tar_at_far(1.0), Some(1.0));
-    assert_eq!(
-        curve.tar_at_far(0.5),
-        None,
-        "one unlike pair cannot measure a FAR of a half"
+    assert_eq!(curve.tar_at_far(1.0), None, "one unlike pair is no rate");
+}
+
+#[test]
+fn a_rate_comes_from_ten_errors_worth_of_pairs_on() {
+    let curve = |unlike: usize| {
+        let distances: Vec<f32> = (0..=unlike).map(|i| i as f32).collect();
+        let like: Vec<bool> = (0..=unlike).map(|i| i == 0).collect();
+        RocCurve::new(&distances, &like).unwrap()
+    };
+    assert_eq!(curve(99).tar_at_far(0.1), None);
+    assert_eq!(curve(100).tar_at_far(0.1), Some(1.0));
+    let refused = curve(99).fit(Target::Far(0.1)).unwrap_err().to_string();
+    assert!(
+        refused.contains("with 99 unlike pairs; at least 100 are needed"),
+        "{refused}"
     );
+    assert!(curve(100).fit(Target::Far(0.1)).is_ok());
 }
 
 #[test]
@@ -260,10 +281,12 @@ fn bad_input_is_refused_by_name() {
     );
     let like = [true, false];
     assert!(Verification::at(&[0.1, 0.2], &like, f32::NAN).is_err());
-    assert!(fit_threshold(&[0.1, 0.2], &like, Target::Far(1.5)).is_err());
+    for far in [1.5, 0.0, f64::NAN] {
+        assert!(fit_threshold(&[0.1, 0.2], &like, Target::Far(far)).is_err());
+    }
     assert_eq!(
         text(fit_threshold(&[0.1, 0.2], &like, Target::Far(1e-3)).unwrap_err()),
-        "false accept rate: 0.001 cannot be measured with 1 unlike pairs; at least 1000 are needed"
+        "false accept rate: 0.001 cannot be measured with 1 unlike pairs; at least 10000 are needed, ten errors' worth"
     );
 }
 
@@ -296,14 +319,15 @@ fn clustered_pairs(count: usize) -> (Vec<f32>, Vec<(u32, u32)>) {
 
 #[test]
 fn intervals_enclose_their_figure_and_repeat_bit_for_bit_on_any_number_of_threads() {
-    let (distances, pairs) = clustered_pairs(2000);
+    let (distances, pairs) = clustered_pairs(2600);
     let run = |threads| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap()
             .install(|| {
-                verification_figures(&distances, &pairs, 0.8, &BootstrapConfig::default()).unwrap()
+                verification_figures(&distances, &pairs, &at(0.8, BootstrapConfig::default()))
+                    .unwrap()
             })
     };
     let figures = run(1);
@@ -325,7 +349,7 @@ fn intervals_enclose_their_figure_and_repeat_bit_for_bit_on_any_number_of_thread
     }
     assert!(
         find(&figures, "tar_at_far_1e-4").is_none(),
-        "1000 unlike pairs cannot measure 1e-4"
+        "1300 unlike pairs cannot measure 1e-4"
     );
 }
 
@@ -333,7 +357,7 @@ fn intervals_enclose_their_figure_and_repeat_bit_for_bit_on_any_number_of_thread
 fn resampling_classes_gives_wider_intervals_than_resampling_pairs_would() {
     let (distances, pairs) = clustered_pairs(2000);
     let figures =
-        verification_figures(&distances, &pairs, 0.8, &BootstrapConfig::default()).unwrap();
+        verification_figures(&distances, &pairs, &at(0.8, BootstrapConfig::default())).unwrap();
     let recall = find(&figures, "recall").unwrap();
     let interval = recall.interval.unwrap();
     let likes = pairs.iter().filter(|(a, b)| a == b).count() as f64;
@@ -405,12 +429,84 @@ fn a_resample_weighs_pairs_as_repeating_them_would() {
         assert!((interval.high - high).abs() < 1e-9, "{interval:?} {high}");
     };
     check(
-        &verification_figures(&distances, &pairs, 0.8, &config).unwrap(),
+        &verification_figures(&distances, &pairs, &at(0.8, config)).unwrap(),
         &pairs,
     );
 
     // By image: like pairs have two images as well.
     let images: Vec<(u32, u32)> = (0..120).map(|i| (i % 40, (i * 7 + 1) % 41 + 40)).collect();
-    let figures = verification_figures_by_image(&distances, &like, &images, 0.8, &config).unwrap();
+    let figures =
+        verification_figures_by_image(&distances, &like, &images, &at(0.8, config)).unwrap();
     check(&figures, &images);
+}
+
+#[test]
+fn at_even_odds_the_rarer_kind_weighs_as_if_it_were_repeated() {
+    let distances = [0.1, 0.2, 0.6, 0.3, 0.7, 0.8];
+    let pairs = [(0, 0), (1, 2), (2, 1), (1, 2), (0, 2), (1, 0)];
+    let config = VerificationConfig {
+        mix: Mix::Even,
+        ..at(0.5, BootstrapConfig::off())
+    };
+    let figures = verification_figures(&distances, &pairs, &config).unwrap();
+    let value = |name| find(&figures, name).unwrap().value;
+    // The like pair is right; of five unlike ones two are called the same.
+    assert!((value("accuracy") - (1.0 + 0.6) / 2.0).abs() < 1e-12);
+    assert!((value("precision") - 1.0 / 1.4).abs() < 1e-12);
+    assert!((value("f1") - 2.0 / (1.0 + 0.4 + 1.0)).abs() < 1e-12);
+    assert!((value("far") - 0.4).abs() < 1e-12);
+    assert_eq!((value("roc_auc"), value("average_precision")), (1.0, 1.0));
+    // Never calling anything the same is right of five in six, and no better than chance.
+    let like: Vec<bool> = pairs.iter().map(|(a, b)| a == b).collect();
+    let curve = RocCurve::new(&[0.9, 0.2, 0.6, 0.3, 0.7, 0.8], &like).unwrap();
+    assert_eq!(curve.fit(Target::BestAccuracy).unwrap().accuracy, 5.0 / 6.0);
+    let even = curve.with_mix(Mix::Even).fit(Target::BestAccuracy).unwrap();
+    assert!((even.accuracy - 0.5).abs() < 1e-12);
+}
+
+#[test]
+fn without_a_threshold_come_the_figures_that_need_none() {
+    let (distances, pairs) = clustered_pairs(400);
+    let config = at(0.8, BootstrapConfig::off());
+    let all = verification_figures(&distances, &pairs, &config).unwrap();
+    let config = VerificationConfig {
+        threshold: None,
+        ..config
+    };
+    let some = verification_figures(&distances, &pairs, &config).unwrap();
+    let needing_none = all
+        .into_iter()
+        .filter(|figure| !needs_threshold(&figure.name));
+    assert_eq!(some, needing_none.collect::<Vec<_>>());
+    assert!(find(&some, "roc_auc").is_some() && find(&some, "accuracy").is_none());
+}
+
+#[test]
+fn a_million_pairs_have_the_intervals_of_their_resampled_part() {
+    let (distances, pairs) = clustered_pairs(4000);
+    let many: (Vec<f32>, Vec<(u32, u32)>) = (0..250)
+        .flat_map(|_| distances.iter().copied().zip(pairs.iter().copied()))
+        .unzip();
+    let config = at(
+        0.8,
+        BootstrapConfig {
+            replicates: 60,
+            ..Default::default()
+        },
+    );
+    let once = verification_figures(&distances, &pairs, &config).unwrap();
+    let often = verification_figures(&many.0, &many.1, &config).unwrap();
+    for name in ["roc_auc", "eer", "accuracy", "recall"] {
+        let (once, often) = (find(&once, name).unwrap(), find(&often, name).unwrap());
+        assert!((once.value - often.value).abs() < 1e-9, "{name}");
+        let (once, often) = (once.interval.unwrap(), often.interval.unwrap());
+        assert!(
+            (once.low - often.low).abs() < 5e-3,
+            "{name}: {once:?} {often:?}"
+        );
+        assert!(
+            (once.high - often.high).abs() < 5e-3,
+            "{name}: {once:?} {often:?}"
+        );
+    }
 }

@@ -62,6 +62,7 @@ fn figures(tests: &[Evaluation]) -> Summary {
             .map_or_else(Vec::new, |seen| seen.figures.clone()),
         threshold: f64::from(tested.threshold),
         test_pairs: tested.judged.pairs.len(),
+        test_like_pairs: tested.judged.curve.like_pairs(),
         test_images: tested.embeddings.len(),
         ..Summary::default()
     }

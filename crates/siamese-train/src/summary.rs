@@ -25,8 +25,11 @@ pub struct Summary {
     pub epochs: usize,
     /// Seconds of training and validation.
     pub seconds: f64,
-    /// Pairs of test images that were judged.
+    /// Distinct pairs of test images that were judged.
     pub test_pairs: usize,
+    /// How many of them are like; 0 in the files of earlier versions.
+    #[serde(default)]
+    pub test_like_pairs: usize,
     /// Test images.
     pub test_images: usize,
     /// The seed of the run.
@@ -61,6 +64,13 @@ impl std::fmt::Display for Summary {
             }
         };
         writeln!(f, "{}", table.only(&TABLE))?;
+        let kinds = match self.test_like_pairs {
+            0 => String::new(),
+            like => format!(
+                " ({like} like, {} unlike)",
+                self.test_pairs.saturating_sub(like)
+            ),
+        };
         match &self.figures_of {
             Some(run) => writeln!(
                 f,
@@ -68,7 +78,7 @@ impl std::fmt::Display for Summary {
             )?,
             None => write!(
                 f,
-                "{} pairs of {} images{of} · ",
+                "{} pairs{kinds} of {} images{of} · ",
                 self.test_pairs, self.test_images
             )?,
         }

@@ -32,7 +32,7 @@ fn report(
         name: run.folder.name(),
         data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         banners: banners(run, summary),
-        figures_note: figures_note(run, summary),
+        figures_note: figures_note(run, summary, judged),
         epochs: run.folder.epochs()?,
         best_epoch: Some(summary.best_epoch),
         // both are of pairs, averaged alike; where the objective is none of pairs, only one is there
@@ -132,7 +132,7 @@ fn card(
             ),
         ],
         figures: figures(judged, summary),
-        figures_note: figures_note(run, summary),
+        figures_note: figures_note(run, summary, judged),
         reproduce: vec![
             record.command.clone(),
             format!("siamese train {folder}/config.json"),
@@ -141,7 +141,7 @@ fn card(
     })
 }
 
-fn figures_note(run: &Run, summary: &Summary) -> String {
+fn figures_note(run: &Run, summary: &Summary, (_, tested): Judged) -> String {
     if let Some(name) = &summary.figures_of {
         return format!(
             "the figures are of {name}, a model of the same settings that held these images out: this one was trained on \
@@ -149,10 +149,18 @@ fn figures_note(run: &Run, summary: &Summary) -> String {
             run.validation_pairs.len()
         );
     }
-    format!(
-        "{} pairs of {} test images; threshold fitted on {} validation pairs; 95 % intervals by bootstrap over classes",
-        summary.test_pairs,
-        summary.test_images,
-        run.validation_pairs.len()
-    )
+    let mut notes = vec![
+        format!(
+            "{} of {} test images",
+            tested[0].judged.counted(),
+            summary.test_images
+        ),
+        format!(
+            "threshold fitted on {} validation pairs",
+            run.validation_pairs.len()
+        ),
+        "95 % intervals by bootstrap over classes".into(),
+    ];
+    notes.extend(tested[0].notes.iter().cloned());
+    notes.join("; ")
 }

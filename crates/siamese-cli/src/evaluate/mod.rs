@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     few_shot: FewShotArguments,
     #[command(flatten)]
     threshold: ThresholdArguments,
-    /// Balanced pairs to draw
+    /// Distinct pairs to draw, half of them like; all there are where those are fewer
     #[arg(long, default_value_t = 20_000, help_heading = HOW)]
     pairs: usize,
     /// Seed of the pairs, the episodes and the bootstrap

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::{Map, Value, json};
 use siamese_core::Threshold;
 use siamese_core::metrics::Figure;
-use siamese_evaluate::FigureTable;
+use siamese_evaluate::{FigureTable, JudgedPairs};
 
 /// The figures of one set of images or pairs.
 pub(super) struct Column {
@@ -17,9 +17,28 @@ pub(super) struct Column {
 pub(super) struct Results {
     /// The first is the one that the command is about.
     pub(super) columns: Vec<Column>,
+    /// A table below it, of other pairs than the first.
+    pub(super) below: Option<Column>,
+    /// The pairs that the first column is of.
+    pub(super) pairs: PairCounts,
     pub(super) threshold: Option<ShownThreshold>,
     /// Lines below the table.
     pub(super) notes: Vec<String>,
+}
+
+/// How many distinct pairs were judged.
+pub(super) struct PairCounts {
+    pub(super) like: usize,
+    pub(super) unlike: usize,
+}
+
+impl From<&JudgedPairs> for PairCounts {
+    fn from(judged: &JudgedPairs) -> Self {
+        Self {
+            like: judged.curve.like_pairs(),
+            unlike: judged.curve.unlike_pairs(),
+        }
+    }
 }
 
 /// A threshold and where it comes from.
@@ -53,6 +72,10 @@ impl Results {
             .map(|column| (column.name.as_str(), &column.figures[..]))
             .collect();
         println!("{}", FigureTable::new(&columns));
+        if let Some(column) = &self.below {
+            let column = (column.name.as_str(), &column.figures[..]);
+            println!("{}", FigureTable::new(&[column]));
+        }
         if let Some(ShownThreshold {
             value,
             target,
@@ -65,7 +88,8 @@ impl Results {
         Ok(())
     }
 
-    /// The first column's figures at the top, those of others under the column's name, as in `result.json`.
+    /// The first column's figures at the top, with those of the table below, those of others under the column's name,
+    /// as in `result.json`.
     fn to_json(&self) -> Value {
         let mut object = Map::new();
         for (i, column) in self.columns.iter().enumerate() {
@@ -76,6 +100,10 @@ impl Results {
                 object.insert(column.name.replace(' ', "_"), figures.into());
             }
         }
+        let below = self.below.iter();
+        object.extend(below.flat_map(|column| figures_as_json(&column.figures)));
+        let PairCounts { like, unlike } = self.pairs;
+        object.insert("pairs".into(), json!({ "like": like, "unlike": unlike }));
         if let Some(threshold) = &self.threshold {
             object.insert(
                 "threshold".into(),

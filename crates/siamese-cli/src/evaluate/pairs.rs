@@ -37,7 +37,7 @@ fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Resu
         .iter()
         .map(|fold| format!("{:.3} at {:.3}", fold.accuracy, fold.threshold))
         .collect();
-    let notes = vec![
+    let mut notes = vec![
         format!(
             "accuracy {:.4} ± {:.4}: mean and standard error of {} folds, the threshold of each fitted on the others",
             result.folds.accuracy,
@@ -53,7 +53,8 @@ fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Resu
             how_drawn(&measured)
         ),
     ];
-    Ok(one_column(result.figures, None, notes))
+    notes.extend(measured.notes(&result.figures));
+    Ok(one_column(&measured, result.figures, None, notes))
 }
 
 fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) -> Result<Results> {
@@ -63,12 +64,15 @@ fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) 
         "the model carries no threshold; fit one with --threshold-at accuracy --fit-pairs FILE",
     )?;
     let measured = FilePairs::new(model, folder, &pairs)?;
-    let figures = measured.figures(threshold.value as f32, &arguments.bootstrap())?;
+    let figures = measured.figures(Some(threshold.value as f32), &arguments.bootstrap())?;
     write_report(arguments, &measured, &figures, threshold.value as f32)?;
+    let mut notes = vec![how_drawn(&measured)];
+    notes.extend(measured.notes(&figures));
     Ok(one_column(
+        &measured,
         figures,
         Some(threshold.into()),
-        vec![how_drawn(&measured)],
+        notes,
     ))
 }
 
@@ -120,13 +124,14 @@ fn how_drawn(measured: &FilePairs) -> String {
         None => "images, for the folders do not tell who is who: intervals are too narrow".into(),
     };
     format!(
-        "{} pairs of {} images; 95 % intervals by bootstrap over {drawn}",
-        measured.judged.pairs.len(),
+        "{} of {} images; 95 % intervals by bootstrap over {drawn}",
+        measured.judged.counted(),
         measured.files.len()
     )
 }
 
 fn one_column(
+    measured: &FilePairs,
     figures: Vec<Figure>,
     threshold: Option<ShownThreshold>,
     notes: Vec<String>,
@@ -136,6 +141,8 @@ fn one_column(
             name: String::new(),
             figures,
         }],
+        below: None,
+        pairs: (&measured.judged).into(),
         threshold,
         notes,
     }

@@ -7,13 +7,11 @@ use anyhow::{Context, Result, ensure};
 use siamese_core::metrics::npz::write_npz;
 use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
-use siamese_data::{
-    FileProblem, ImageSet, Part, SplitBy, evaluation_pairs, open, read_image_folder,
-};
+use siamese_data::{FileProblem, ImageSet, Part, SplitBy, open, read_image_folder};
 use siamese_embed::framing;
 use siamese_evaluate::{
-    EpisodeConfig, EvaluateConfig, Evaluation, evaluate, few_shot_figures, fit_threshold,
-    halve_classes,
+    EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, evaluate, few_shot_figures,
+    fit_threshold, fitting_pairs, halve_classes,
 };
 use siamese_report::{Banner, RunReport, SetFigures};
 use siamese_train::{Divided, RunFolder, RunRecord, TrainConfig, TrainingData};
@@ -66,7 +64,8 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
         judged.push(evaluation);
     }
     write_files(arguments, &material, &judged)?;
-    let mut notes = set_notes(arguments, &material);
+    let mut notes = set_notes(&material, &judged);
+    let pairs = (&judged[0].judged).into();
     let episodes = arguments.few_shot.episodes(arguments.seed);
     notes.extend(episodes.as_ref().map(episode_note));
     notes.append(&mut material.notes);
@@ -76,6 +75,8 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
             .zip(judged)
             .map(|(name, Evaluation { figures, .. })| Column { name, figures })
             .collect(),
+        below: None,
+        pairs,
         threshold: model.threshold.as_ref().map(Into::into),
         notes,
     })
@@ -264,15 +265,17 @@ fn fit(
     target: Target,
 ) -> Result<Threshold> {
     if let Some(own) = &material.run {
-        let (images, count) = (&own.data.images, own.config.judge.validation_pairs);
+        let count = fitting_pairs(own.config.judge.validation_pairs, target);
+        let images = &own.data.images;
         let held_out = own.divided.part(Part::Validation);
-        let pairs = evaluation_pairs(&images.labels, &held_out, count, own.config.seed)?;
+        let pairs = drawn_pairs(&images.labels, &held_out, count, own.config.seed)?;
         let on = format!("{} validation pairs", pairs.len());
         return fit_threshold(model, images, pairs, target, on);
     }
     let (_, images) = &mut material.sets[0];
     let (fitting, reported) = halve_classes(&images.labels);
-    let pairs = evaluation_pairs(&images.labels, &fitting, arguments.pairs, arguments.seed)
+    let count = fitting_pairs(arguments.pairs, target);
+    let pairs = drawn_pairs(&images.labels, &fitting, count, arguments.seed)
         .context("drawing pairs of every second class to fit the threshold on")?;
     let on = format!("{} pairs of every second class", pairs.len());
     let fitted = fit_threshold(model, images, pairs, target, on)?;
@@ -317,18 +320,23 @@ pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
     )
 }
 
-/// What each set is.
-fn set_notes(arguments: &Arguments, material: &Material) -> Vec<String> {
-    let note = |(name, images): &(String, ImageSet)| {
+/// What each set is, and what to know of its figures.
+fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for ((name, images), evaluation) in material.sets.iter().zip(judged) {
         let of = if name.is_empty() { "" } else { " of " };
-        format!(
-            "{} balanced pairs of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
-            arguments.pairs,
+        notes.push(format!(
+            "{} of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
+            evaluation.judged.counted(),
             images.len(),
             class_count(images)
-        )
-    };
-    let mut notes: Vec<String> = material.sets.iter().map(note).collect();
+        ));
+        let named = |note: &String| match name.as_str() {
+            "" => note.clone(),
+            name => format!("{name}: {note}"),
+        };
+        notes.extend(evaluation.notes.iter().map(named));
+    }
     if material.sets.len() > 1 {
         notes.push("retrieval and kNN among more classes are harder: compare verification".into());
     }
@@ -350,7 +358,7 @@ fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> 
         } else {
             Vec::new()
         },
-        figures_note: set_notes(arguments, material).join("; "),
+        figures_note: set_notes(material, judged).join("; "),
         ..Default::default()
     };
     judged[0].fill(&mut report, images)?;

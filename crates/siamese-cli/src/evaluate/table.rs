@@ -1,11 +1,14 @@
 //! Embeddings from an `.npz`.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use siamese_core::metrics::npz::read_npz;
+use siamese_core::metrics::npz::{EmbeddingTable, read_npz};
 use siamese_core::metrics::verification::Target;
-use siamese_evaluate::{EvaluateConfig, evaluate_table, few_shot_figures};
+use siamese_evaluate::{
+    AtThreshold, EvaluateConfig, TableEvaluation, evaluate_table, few_shot_figures, target_in_words,
+};
 
 use super::Arguments;
 use super::options::ClassList;
@@ -29,26 +32,60 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         seed: arguments.seed,
     };
     let judged = evaluate_table(&table, distance, target, &config)?;
+    let mut notes = vec![what(&judged, &table.embeddings)];
+    let at_threshold = match judged.at_threshold {
+        Ok(at) => Some(at),
+        Err(error) if arguments.threshold.threshold_at.is_some() => return Err(error),
+        Err(error) => {
+            notes.push(format!("no figures at a threshold: {error:#}"));
+            None
+        }
+    };
+    notes.extend(at_threshold.as_ref().map(half_note));
+    notes.extend(judged.notes);
     let mut figures = judged.figures;
-    let mut notes = vec!["verification is reported on the other half of each label".to_string()];
     if let Some(episodes) = few_shot.episodes(arguments.seed) {
         let set = table.embeddings.view()?;
         figures.extend(few_shot_figures(&set, distance, &episodes)?);
         notes.push(super::set::episode_note(&episodes));
     }
+    let threshold = at_threshold.as_ref().map(|at| ShownThreshold {
+        value: at.threshold.value.into(),
+        target: target_in_words(target),
+        fitted_on: format!(
+            "{} pairs of half of the embeddings of each label",
+            at.threshold.pairs
+        ),
+    });
     Ok(Results {
         columns: vec![Column {
-            name: String::new(),
+            name: "all embeddings".into(),
             figures,
         }],
-        threshold: Some(ShownThreshold {
-            value: judged.threshold.value.into(),
-            target: siamese_evaluate::target_in_words(target),
-            fitted_on: format!(
-                "{} pairs of half of the embeddings of each label",
-                judged.threshold.pairs
-            ),
+        below: at_threshold.map(|at| Column {
+            name: "half not fitted on".into(),
+            figures: at.figures,
         }),
+        pairs: (&judged.judged).into(),
+        threshold,
         notes,
     })
+}
+
+/// What the figures that need no threshold are of.
+fn what(judged: &TableEvaluation, table: &EmbeddingTable) -> String {
+    let labels: HashSet<&u32> = table.labels.iter().collect();
+    format!(
+        "all embeddings: {} of {} embeddings, {} labels; 95 % intervals by bootstrap over labels",
+        judged.judged.counted(),
+        table.labels.len(),
+        labels.len()
+    )
+}
+
+fn half_note(at: &AtThreshold) -> String {
+    format!(
+        "half not fitted on: {}, at the threshold fitted on the other half of each label",
+        at.judged.counted()
+    )
 }

@@ -1,4 +1,4 @@
-//! Pairs of images, and the fixed balanced pairs that a model is judged by.
+//! Pairs of images, and the fixed pairs that a model is judged by.
 
 use rand::Rng;
 use rand::seq::{SliceRandom, index};
@@ -19,13 +19,15 @@ pub struct Pair {
     pub like: bool,
 }
 
-/// `count` fixed pairs of the images `indices`, half of them like, in random order.
+/// `count` distinct pairs of the images `indices`, half of them like, in random order.
 ///
 /// Like pairs are drawn without replacement from all like pairs that exist, each equally probable,
 /// and unlike pairs likewise, so that figures over these pairs estimate the figures over all pairs.
-/// A pair counts once whichever of its images comes first. Only where more pairs are asked for
-/// than exist do pairs repeat, and then as evenly as can be. An odd `count` has one more unlike
-/// pair. The pairs depend on the seed and on the *set* of indices, not on their order.
+/// A pair counts once whichever of its images comes first, and none comes twice: where one kind
+/// has fewer pairs than its half, all of them are there and the other kind fills the rest; where
+/// fewer than `count` pairs exist, all of them are there. Figures that depend on the mix then weigh
+/// both kinds alike (`Mix::Even`). An odd `count` has one more unlike pair. The pairs depend on the
+/// seed and on the *set* of indices, not on their order.
 ///
 /// # Errors
 ///
@@ -38,6 +40,8 @@ pub struct Pair {
 /// let labels = [7, 7, 3, 3, 3];
 /// let pairs = evaluation_pairs(&labels, &[0, 1, 2, 3, 4], 6, 42)?;
 /// assert_eq!(pairs.iter().filter(|pair| pair.like).count(), 3);
+/// // Four like and six unlike ones are all there are.
+/// assert_eq!(evaluation_pairs(&labels, &[0, 1, 2, 3, 4], 20_000, 42)?.len(), 10);
 /// # Ok::<(), siamese_data::SamplerError>(())
 /// ```
 pub fn evaluation_pairs(
@@ -54,25 +58,31 @@ pub fn evaluation_pairs(
         });
     }
     let mut rng = stream(seed, "evaluation pairs", &[]);
-    let mut pairs = Vec::with_capacity(count);
-    for rank in draw(ranks.like_total(), count / 2, &mut rng) {
+    let (like, unlike) = shares(count, ranks.like_total(), ranks.unlike_total());
+    let mut pairs = Vec::with_capacity(like + unlike);
+    for rank in draw(ranks.like_total(), like, &mut rng) {
         pairs.push(oriented(ranks.like(rank), true, &mut rng));
     }
-    for rank in draw(ranks.unlike_total(), count.div_ceil(2), &mut rng) {
+    for rank in draw(ranks.unlike_total(), unlike, &mut rng) {
         pairs.push(oriented(ranks.unlike(rank), false, &mut rng));
     }
     pairs.shuffle(&mut rng);
     Ok(pairs)
 }
 
-/// `count` of the numbers `0..total`, none twice before all were taken once, and so on.
+/// How many like and unlike pairs make `count`, of so many that exist.
+fn shares(count: usize, like: usize, unlike: usize) -> (usize, usize) {
+    let wanted = (count / 2).max(count.saturating_sub(unlike));
+    let likes = wanted.min(like);
+    (likes, (count - likes).min(unlike))
+}
+
+/// `count` of the numbers `0..total`, none twice.
 fn draw(total: usize, count: usize, rng: &mut impl Rng) -> Vec<usize> {
-    let mut ranks = Vec::with_capacity(count);
-    while count - ranks.len() >= total {
-        ranks.extend(0..total);
+    if count == total {
+        return (0..total).collect();
     }
-    ranks.extend(index::sample(rng, total, count - ranks.len()));
-    ranks
+    index::sample(rng, total, count).into_vec()
 }
 
 /// The pair with either image first, at even odds.

@@ -18,6 +18,7 @@
 //!
 //! Neighbours are exact: distances are summed in `f64` wherever rounding could change the order.
 
+mod all_pairs;
 mod nearest;
 mod scores;
 
@@ -30,6 +31,7 @@ use crate::distance::Distance;
 use crate::embeddings::Embeddings;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
+pub(crate) use all_pairs::{like_distances, nearest_unlike};
 pub(crate) use nearest::map_nearest;
 pub use nearest::{Neighbour, nearest};
 
@@ -66,6 +68,8 @@ pub struct Retrieval {
     pub probes: usize,
     /// Number of lone probes, left out.
     pub lone: usize,
+    /// Rows of the probes that the means are over.
+    pub counted: Vec<usize>,
     /// The nearest of each probe, lone ones included, as many as were asked for.
     pub neighbours: Vec<Vec<Neighbour>>,
 }
@@ -140,6 +144,7 @@ pub fn retrieval(
         figures,
         probes: counted.len(),
         lone: probes.len() - counted.len(),
+        counted,
         neighbours: scored
             .into_iter()
             .map(|(_, neighbours)| neighbours)

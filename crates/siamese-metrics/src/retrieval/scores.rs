@@ -63,6 +63,16 @@ impl Scores {
         2.0 * (self.dim + 8) as f32 * unit_roundoff * (self.probe_sizes[probe] + self.largest)
     }
 
+    /// What a probe's scores lack of distances that are comparable between probes: `‖a‖²`, where a product is behind
+    /// them.
+    pub(crate) fn own_part(&self, probe: usize) -> f32 {
+        if self.product {
+            self.probe_sizes[probe]
+        } else {
+            0.0
+        }
+    }
+
     /// Scores of probes `first_probe..` (rows of `out`) against gallery rows `first_shown..`
     /// (columns of `out`): they order the gallery as the distance does.
     pub(crate) fn fill(&self, first_probe: usize, first_shown: usize, mut out: ArrayViewMut2<f32>) {

@@ -3,12 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::REPORTED_FARS;
+use super::mix::Mix;
 use super::ranked::RankedPairs;
 use super::roc::{Accepted, RocCurve, rank};
 use super::threshold::is_same;
 use crate::bootstrap::{BootstrapConfig, intervals};
 use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
+
+/// Pairs that are resampled: of more, every so manieth by distance, which keeps the curve and bounds the time.
+const RESAMPLED: usize = 400_000;
 
 /// Names of the statistics, in the order in which [`statistics`] computes them.
 const NAMES: [&str; 14] = [
@@ -28,7 +32,26 @@ const NAMES: [&str; 14] = [
     REPORTED_FARS[3].1,
 ];
 
-/// The verification figures of one set at one threshold.
+/// What is measured of verification, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VerificationConfig {
+    /// Pairs closer than this are called the same; without it come only the figures that need none.
+    pub threshold: Option<f32>,
+    /// How the kinds of pairs weigh in `accuracy`, `precision` and `f1`.
+    pub mix: Mix,
+    /// Intervals.
+    pub bootstrap: BootstrapConfig,
+}
+
+/// Whether the figure of this standard name is one at a threshold.
+pub fn needs_threshold(name: &str) -> bool {
+    matches!(
+        name,
+        "accuracy" | "f1" | "precision" | "recall" | "precision_called_same" | "far" | "frr"
+    )
+}
+
+/// The verification figures of one set at one threshold, every pair weighing the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     /// "Same" is `distance < threshold`.
@@ -109,15 +132,14 @@ pub fn precision_called_same(
 ///
 /// `pairs[i]` holds the classes (or identities) of pair `i`'s two images; equal classes make a
 /// like pair. A figure that is undefined here is left out: precision when no pair is called the
-/// same, and the TAR at a FAR below one unlike pair's share.
+/// same, and the TAR at a FAR that the unlike pairs are too few for.
 ///
 /// ```
-/// use siamese_metrics::BootstrapConfig;
-/// use siamese_metrics::verification::verification_figures;
+/// use siamese_metrics::verification::{VerificationConfig, verification_figures};
 ///
 /// let pairs = [(0, 0), (1, 1), (0, 1), (1, 0)];
-/// let figures =
-///     verification_figures(&[0.1, 0.4, 0.35, 0.8], &pairs, 0.5, &BootstrapConfig::default())?;
+/// let config = VerificationConfig { threshold: Some(0.5), ..Default::default() };
+/// let figures = verification_figures(&[0.1, 0.4, 0.35, 0.8], &pairs, &config)?;
 /// let auc = figures.iter().find(|f| f.name == "roc_auc").unwrap();
 /// assert_eq!(auc.value, 0.75);
 /// # Ok::<(), siamese_metrics::Error>(())
@@ -128,12 +150,11 @@ pub fn precision_called_same(
 pub fn verification_figures(
     distances: &[f32],
     pairs: &[(u32, u32)],
-    threshold: f32,
-    bootstrap: &BootstrapConfig,
+    config: &VerificationConfig,
 ) -> Result<Vec<Figure>> {
     check_same_length(("distances", distances.len()), ("pairs", pairs.len()))?;
     let like: Vec<bool> = pairs.iter().map(|(a, b)| a == b).collect();
-    figures(distances, &like, pairs, threshold, bootstrap)
+    figures(distances, &like, pairs, config)
 }
 
 /// The same figures where only the pairs are known, not the classes: resampled by image.
@@ -148,11 +169,10 @@ pub fn verification_figures_by_image(
     distances: &[f32],
     like: &[bool],
     images: &[(u32, u32)],
-    threshold: f32,
-    bootstrap: &BootstrapConfig,
+    config: &VerificationConfig,
 ) -> Result<Vec<Figure>> {
     check_same_length(("distances", distances.len()), ("images", images.len()))?;
-    figures(distances, like, images, threshold, bootstrap)
+    figures(distances, like, images, config)
 }
 
 /// Figures of pairs of nodes, the nodes (classes or images) being resampled.
@@ -160,18 +180,19 @@ fn figures(
     distances: &[f32],
     like: &[bool],
     nodes: &[(u32, u32)],
-    threshold: f32,
-    bootstrap: &BootstrapConfig,
+    config: &VerificationConfig,
 ) -> Result<Vec<Figure>> {
-    check_threshold(threshold)?;
-    bootstrap.check()?;
+    config.threshold.map_or(Ok(()), check_threshold)?;
+    config.bootstrap.check()?;
     let ranked = RankedPairs::new(distances, like, nodes)?;
-    let called_same = ranked.operating_point(threshold);
+    let point = |ranked: &RankedPairs| config.threshold.map(|at| ranked.operating_point(at));
     let observed = ranked.accepted(&vec![1; ranked.nodes()]);
-    let values = statistics(&observed, called_same);
-    let intervals = intervals(ranked.nodes(), bootstrap, |drawn| {
-        match ranked.accepted(drawn).scaled_to(observed.totals()) {
-            Some(resampled) => statistics(&resampled, called_same),
+    let values = statistics(&observed, point(&ranked), config.mix);
+    let resampled = ranked.thinned(RESAMPLED);
+    let called_same = point(&resampled);
+    let intervals = intervals(ranked.nodes(), &config.bootstrap, |drawn| {
+        match resampled.accepted(drawn).scaled_to(observed.totals()) {
+            Some(accepted) => statistics(&accepted, called_same, config.mix),
             None => [None; NAMES.len()],
         }
     });
@@ -198,26 +219,26 @@ fn check_threshold(threshold: f32) -> Result<()> {
 }
 
 /// The statistics named by [`NAMES`], given that operating point `called_same` is in use.
-fn statistics(accepted: &Accepted, called_same: usize) -> [Option<f64>; NAMES.len()] {
-    let (like, unlike) = accepted.totals();
-    let called = Called {
-        true_accepts: accepted.like[called_same],
-        false_accepts: accepted.unlike[called_same],
-        like,
-        unlike,
-    };
+fn statistics(
+    accepted: &Accepted,
+    called_same: Option<usize>,
+    mix: Mix,
+) -> [Option<f64>; NAMES.len()] {
+    let called = called_same.map(|point| Called::at(accepted, point, mix));
+    let of_called = |figure: fn(&Called) -> f64| called.as_ref().map(figure);
+    let precision = called.as_ref().and_then(Called::precision);
     let [tar1, tar2, tar3, tar4] = REPORTED_FARS.map(|(far, _)| accepted.tar_at_far(far));
     [
-        Some(called.accuracy()),
+        of_called(Called::accuracy),
         Some(accepted.roc_auc()),
         Some(accepted.eer()),
         Some(accepted.average_precision()),
-        Some(called.f1()),
-        called.precision(),
-        Some(called.recall()),
-        called.precision(),
-        Some(called.far()),
-        Some(1.0 - called.recall()),
+        of_called(Called::f1),
+        precision,
+        of_called(Called::recall),
+        precision,
+        of_called(Called::far),
+        of_called(|called| 1.0 - called.recall()),
         tar1,
         tar2,
         tar3,
@@ -234,6 +255,18 @@ struct Called {
 }
 
 impl Called {
+    /// Of an operating point, each kind weighing as the mix has it.
+    fn at(accepted: &Accepted, point: usize, mix: Mix) -> Self {
+        let (like, unlike) = accepted.totals();
+        let (each_like, each_unlike) = mix.weights(like, unlike);
+        Self {
+            true_accepts: accepted.like[point] * each_like,
+            false_accepts: accepted.unlike[point] * each_unlike,
+            like: like * each_like,
+            unlike: unlike * each_unlike,
+        }
+    }
+
     fn count(distances: &[f32], like: &[bool], threshold: f32) -> Self {
         let mut called = Self {
             true_accepts: 0.0,

@@ -12,21 +12,26 @@
 //! | `roc_auc` | chance that a like pair is closer than an unlike one, ties ½ |
 //! | `average_precision` | `Σ (R_i − R_{i−1})·P_i` over operating points |
 //! | `eer` | where FAR and FRR cross, interpolated linearly along the ROC |
-//! | `tar_at_far_1e-2` | greatest TAR with a FAR of at most 0.01, no interpolation |
+//! | `tar_at_far_1e-2` | greatest TAR with a FAR of at most 0.01, no interpolation; from ten errors' worth of pairs on |
 //!
 //! `precision_called_same` is what some earlier systems called "accuracy" (`mean(like[d < 0.5])`):
 //! it says nothing of the like pairs that were missed, so read it beside `accuracy` and `roc_auc`.
 
 mod det;
 mod figures;
+mod low_rates;
+mod mix;
 mod ranked;
 mod roc;
 mod threshold;
 
 pub use det::{DetPoint, det_points, probit};
 pub use figures::{
-    Verification, precision_called_same, verification_figures, verification_figures_by_image,
+    Verification, VerificationConfig, needs_threshold, precision_called_same, verification_figures,
+    verification_figures_by_image,
 };
+pub use low_rates::LowRates;
+pub use mix::{Mix, unlike_pairs_for};
 pub(crate) use roc::rank;
 pub use roc::{RocCurve, RocPoint};
 pub use threshold::{FittedThreshold, Target, fit_threshold, is_same};

@@ -53,6 +53,38 @@ impl RankedPairs {
         self.nodes
     }
 
+    /// About `most` of these pairs: of either kind every so manieth by distance, so that the curve hardly changes.
+    pub(super) fn thinned(&self, most: usize) -> Self {
+        let likes = self.pairs.iter().filter(|pair| pair.like).count();
+        let step = |count: usize| count.div_ceil(most / 2).max(1);
+        let steps = [step(self.pairs.len() - likes), step(likes)];
+        let (mut seen, mut group, mut kept_group) = ([0, 0], 0, None);
+        let mut thinned = Self {
+            pairs: Vec::new(),
+            distances: Vec::new(),
+            nodes: self.nodes,
+        };
+        for pair in &self.pairs {
+            group += usize::from(pair.opens_group);
+            let kind = usize::from(pair.like);
+            seen[kind] += 1;
+            // The middle one of each step stands for it.
+            if seen[kind] % steps[kind] != steps[kind] / 2 {
+                continue;
+            }
+            let opens_group = kept_group != Some(group);
+            if opens_group {
+                thinned.distances.push(self.distances[group - 1]);
+                kept_group = Some(group);
+            }
+            thinned.pairs.push(RankedPair {
+                opens_group,
+                ..*pair
+            });
+        }
+        thinned
+    }
+
     /// The operating point that a threshold stands for.
     pub(super) fn operating_point(&self, threshold: f32) -> usize {
         self.distances

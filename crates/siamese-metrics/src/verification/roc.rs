@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mix::{Mix, unlike_pairs_for};
 use crate::error::{Error, Result, check_finite, check_same_length};
 
 /// One operating point: pairs closer than `threshold` are called the same.
@@ -33,6 +34,7 @@ pub struct RocCurve {
     distances: Vec<f32>,
     thresholds: Vec<f32>,
     accepted: Accepted,
+    mix: Mix,
 }
 
 impl RocCurve {
@@ -55,7 +57,14 @@ impl RocCurve {
             thresholds: thresholds_between(&distinct),
             distances: distinct,
             accepted,
+            mix: Mix::AsGiven,
         })
+    }
+
+    /// The same curve, its accuracies being of this mix.
+    #[must_use]
+    pub fn with_mix(self, mix: Mix) -> Self {
+        Self { mix, ..self }
     }
 
     /// The operating points, from "nothing is the same" to "everything is the same".
@@ -115,10 +124,14 @@ impl RocCurve {
 
     /// The greatest true accept rate among the operating points whose FAR is at most `far`.
     ///
-    /// No interpolation: it is reached at a threshold that exists. `None` when `far` is below one
-    /// unlike pair's share, which this set cannot measure.
+    /// No interpolation: it is reached at a threshold that exists. `None` with fewer than
+    /// [`unlike_pairs_for`] this rate, which such a set cannot measure.
     pub fn tar_at_far(&self, far: f64) -> Option<f64> {
         self.accepted.tar_at_far(far)
+    }
+
+    pub(crate) fn mix(&self) -> Mix {
+        self.mix
     }
 
     /// The distinct distances, ascending.
@@ -252,11 +265,11 @@ impl Accepted {
 
     pub(crate) fn tar_at_far(&self, far: f64) -> Option<f64> {
         let (like, unlike) = self.totals();
-        // One part in 1e12 of slack: 0.1·30 must admit 3 false accepts.
-        let allowed = far * unlike * (1.0 + 1e-12);
-        if allowed < 1.0 {
+        if unlike < unlike_pairs_for(far) as f64 {
             return None;
         }
+        // One part in 1e12 of slack: 0.1·300 must admit 30 false accepts.
+        let allowed = far * unlike * (1.0 + 1e-12);
         let point = self.unlike.partition_point(|&u| u <= allowed) - 1;
         Some(self.like[point] / like)
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::REPORTED_FARS;
+use super::mix::unlike_pairs_for;
 use super::roc::{RocCurve, RocPoint};
 use crate::error::{Error, Result};
 
@@ -29,7 +30,7 @@ pub struct FittedThreshold {
     pub far: f64,
     /// False reject rate on the pairs it was fitted on.
     pub frr: f64,
-    /// Accuracy on the pairs it was fitted on.
+    /// Accuracy on the pairs it was fitted on, in their [mix](super::Mix).
     pub accuracy: f64,
     /// Number of those pairs.
     pub pairs: usize,
@@ -60,8 +61,7 @@ pub fn is_same(distance: f32, threshold: f32) -> bool {
 /// ```
 ///
 /// # Errors
-/// Those of [`RocCurve::new`]; a FAR outside 0 to 1, or one so small that these unlike pairs
-/// cannot measure it.
+/// Those of [`RocCurve::new`]; a FAR outside 0 to 1, or one with fewer than [`unlike_pairs_for`] it.
 pub fn fit_threshold(distances: &[f32], like: &[bool], target: Target) -> Result<FittedThreshold> {
     let curve = RocCurve::new(distances, like)?;
     curve.fit(target)
@@ -71,7 +71,7 @@ impl RocCurve {
     /// [`fit_threshold`] on a curve already at hand.
     ///
     /// # Errors
-    /// A FAR outside 0 to 1, or one so small that these unlike pairs cannot measure it.
+    /// A FAR outside 0 to 1, or one with fewer than [`unlike_pairs_for`] it.
     pub fn fit(&self, target: Target) -> Result<FittedThreshold> {
         let index = match target {
             Target::BestAccuracy => self.least(|i| -self.accuracy_at(i)),
@@ -99,10 +99,10 @@ impl RocCurve {
     /// ```
     /// use siamese_metrics::verification::RocCurve;
     ///
-    /// let distances: Vec<f32> = (0..20).map(|i| i as f32).collect();
-    /// let like: Vec<bool> = (0..20).map(|i| i < 9 || i == 15).collect();
+    /// let distances: Vec<f32> = (0..110).map(|i| i as f32).collect();
+    /// let like: Vec<bool> = (0..110).map(|i| i < 9 || i == 105).collect();
     /// let choices = RocCurve::new(&distances, &like)?.choices();
-    /// // ten unlike pairs measure a rate of 0.1, not one of 0.01
+    /// // a hundred unlike pairs measure a rate of 0.1, not one of 0.01
     /// assert_eq!(choices.len(), 2);
     /// assert_eq!((choices[1].value, choices[1].frr), (8.5, 1.0 - 0.9));
     /// # Ok::<(), siamese_metrics::Error>(())
@@ -137,8 +137,11 @@ impl RocCurve {
 
     fn accuracy_at(&self, i: usize) -> f64 {
         let (like, unlike) = (self.like_pairs() as f64, self.unlike_pairs() as f64);
+        let (each_like, each_unlike) = self.mix().weights(like, unlike);
         let point = self.point(i);
-        ((point.tar * like).round() + ((1.0 - point.far) * unlike).round()) / (like + unlike)
+        let accepted = (point.tar * like).round() * each_like;
+        let rejected = ((1.0 - point.far) * unlike).round() * each_unlike;
+        (accepted + rejected) / (like + unlike)
     }
 
     /// The operating point where FAR and FRR are nearest.
@@ -165,23 +168,19 @@ impl RocCurve {
 
     /// The first operating point with the greatest TAR among those whose FAR is at most `far`.
     fn last_within(&self, far: f64) -> Result<usize> {
-        if !(0.0..=1.0).contains(&far) {
-            let why = format!("{far} is not between 0 and 1");
-            return Err(Error::Invalid {
-                what: "false accept rate",
-                why,
-            });
+        let refused = |why| Error::Invalid {
+            what: "false accept rate",
+            why,
+        };
+        if !(far > 0.0 && far <= 1.0) {
+            return Err(refused(format!("{far} is not above 0 and at most 1")));
         }
         let Some(tar) = self.tar_at_far(far) else {
-            let why = format!(
-                "{far} cannot be measured with {} unlike pairs; at least {:.0} are needed",
+            return Err(refused(format!(
+                "{far} cannot be measured with {} unlike pairs; at least {} are needed, ten errors' worth",
                 self.unlike_pairs(),
-                (1.0 / far).ceil()
-            );
-            return Err(Error::Invalid {
-                what: "false accept rate",
-                why,
-            });
+                unlike_pairs_for(far)
+            )));
         };
         Ok(self.first_reaching(tar))
     }

@@ -1,0 +1,88 @@
+//! What to know of figures, in words: what they are of, what is left out and why, what seems wrong.
+
+use siamese_core::metrics::verification::{REPORTED_FARS, unlike_pairs_for};
+use siamese_core::metrics::{Figure, find};
+
+use crate::pairs::JudgedPairs;
+
+/// What the pairs are too few for, and which rates are of more of them.
+pub(crate) fn rate_notes(figures: &[Figure], drawn: &JudgedPairs) -> Vec<String> {
+    let all = drawn.all.as_ref();
+    let mut notes: Vec<String> = all.and_then(|all| all.note(figures)).into_iter().collect();
+    let unlike = all.map_or(drawn.curve.unlike_pairs(), |all| all.rates.unlike_pairs());
+    notes.extend(left_out(figures, unlike));
+    notes
+}
+
+/// Says which rates are left out, and how many unlike pairs would carry them.
+pub(crate) fn left_out(figures: &[Figure], unlike: usize) -> Option<String> {
+    let missing = REPORTED_FARS
+        .iter()
+        .filter(|(far, name)| find(figures, name).is_none() && unlike < unlike_pairs_for(*far));
+    let (names, needed): (Vec<&str>, Vec<String>) = missing
+        .map(|(far, name)| (*name, unlike_pairs_for(*far).to_string()))
+        .unzip();
+    (!names.is_empty()).then(|| {
+        format!(
+            "left out: {}, for there are {unlike} unlike pairs and such a rate takes ten errors' worth: {}",
+            names.join(", "),
+            needed.join(", ")
+        )
+    })
+}
+
+/// Says that the kinds of pairs are not as many, and what that means.
+pub(crate) fn uneven(drawn: &JudgedPairs) -> Option<String> {
+    let (like, unlike) = (drawn.curve.like_pairs(), drawn.curve.unlike_pairs());
+    (like.abs_diff(unlike) > 1).then(|| {
+        "like and unlike pairs weigh alike in accuracy, precision and F1, one each in average precision".into()
+    })
+}
+
+/// Whether unlike pairs are closer than like ones, more surely than by chance.
+pub fn seem_swapped(figures: &[Figure]) -> bool {
+    let interval = find(figures, "roc_auc").and_then(|auc| auc.interval);
+    interval.is_some_and(|interval| interval.high < 0.5)
+}
+
+/// Says that like and unlike seem swapped, and `remedy`, what to do about it.
+pub fn swapped_note(figures: &[Figure], remedy: &str) -> Option<String> {
+    let auc = find(figures, "roc_auc").filter(|_| seem_swapped(figures))?;
+    let high = auc.interval?.high;
+    Some(format!(
+        "like and unlike seem swapped: unlike pairs are closer than like ones (ROC AUC {:.4}, at most {high:.4}), \
+         which is not chance; {remedy}",
+        auc.value
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_area_surely_below_one_half_is_no_chance() {
+        let auc = |low, high| [Figure::new("roc_auc", 0.354).with_interval(low, high)];
+        assert!(swapped_note(&auc(0.3, 0.4), "").is_some_and(|note| note.contains("0.3540")));
+        assert_eq!(swapped_note(&auc(0.3, 0.6), ""), None);
+        assert!(
+            !seem_swapped(&[Figure::new("roc_auc", 0.1)]),
+            "no interval, no claim"
+        );
+    }
+
+    #[test]
+    fn a_rate_that_is_missing_is_named_with_what_it_takes() {
+        let figures = [
+            Figure::new("tar_at_far_1e-1", 1.0),
+            Figure::new("tar_at_far_1e-2", 0.9),
+        ];
+        let note = left_out(&figures, 2000).unwrap_or_default();
+        assert!(note.contains("tar_at_far_1e-3, tar_at_far_1e-4"), "{note}");
+        assert!(
+            note.contains("2000 unlike") && note.ends_with("10000, 100000"),
+            "{note}"
+        );
+        assert_eq!(left_out(&figures[..1], 100_000).as_deref(), None);
+    }
+}
