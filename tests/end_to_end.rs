@@ -256,7 +256,7 @@ fn a_data_set_is_checked_and_what_is_wrong_is_shown() -> Result<()> {
     };
     let (found, page) = check(&["--folder", "pets"])?;
     assert_eq!(found["images"], 3);
-    assert_eq!(found["exact"][0]["second"], "pets/dog/red.bmp");
+    assert_eq!(found["exact"][0]["second"], "dog/red.bmp");
     assert_eq!(found["unreadable"].as_array().map(Vec::len), Some(1));
     assert_eq!(found["lone_classes"], serde_json::json!(["dog"]));
     assert_eq!(page.matches("<img ").count(), 2, "the twins");

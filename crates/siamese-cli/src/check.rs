@@ -1,14 +1,15 @@
 //! `siamese data check`: is a data set sound?
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use siamese_data::{
-    ClassInSplit, Dataset, Duplicate, FileProblem, FolderReport, ImageSet, SoundnessReport, Twins,
-    check, check_folder, read_thumbnail,
+    ClassInSplit, Columns, Dataset, Duplicate, ImageSet, LeftOut, Listing, OddSize, PicturesReport,
+    SoundnessReport, Twins, check, check_listing, open,
 };
 use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail};
 
@@ -35,8 +36,8 @@ pub(crate) struct Arguments {
     /// The data set
     #[arg(value_enum, default_value = "cifar100")]
     set: SetName,
-    /// Look through this folder of pictures instead, one subfolder per class
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["place", "source"])]
+    /// Look through these pictures instead: a folder with a subfolder per class, a table, an archive
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["place", "source"])]
     folder: Option<PathBuf>,
     #[command(flatten)]
     data: DataArguments,
@@ -52,12 +53,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(DataCommand::Check(arguments): &DataCommand) -> Result<ExitCode> {
     let report = match &arguments.folder {
         Some(folder) => {
-            let found = check_folder(folder)?;
+            let listing = open(folder, &arguments.data.options(Columns::default()))?;
+            let found = check_listing(&listing)?;
             show(&found, arguments.json)?;
             arguments
                 .report
                 .as_ref()
-                .map(|_| folder_page(&found, folder))
+                .map(|_| pictures_page(&found, &listing))
         }
         None => {
             let data = arguments.data.load(arguments.set)?;
@@ -185,53 +187,81 @@ fn how_alike(correlation: f64, same_class: bool) -> String {
     }
 }
 
-/// The page of a folder of pictures.
-fn folder_page(found: &FolderReport, folder: &Path) -> DataReport {
+/// The page of a listed set of pictures.
+fn pictures_page(found: &PicturesReport, listing: &Listing) -> DataReport {
     let (height, width) = found.size;
     DataReport {
-        name: folder.display().to_string(),
-        data: format!("{} pictures, most of {width}×{height} pixels", found.images),
+        name: listing.title.clone(),
+        data: format!(
+            "{}, {}: {} pictures, most of {width}×{height} pixels",
+            listing.kind, listing.origin, found.images
+        ),
         verdict: verdict(found.is_sound()),
         banners: Vec::new(),
         counts: owned(found.counts()),
-        groups: folder_groups(found, folder),
+        groups: pictures_groups(found, &Pictures::of(listing)),
     }
 }
 
-fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
+/// The pictures of a listing by their names.
+struct Pictures<'a> {
+    listing: &'a Listing,
+    items: HashMap<&'a str, usize>,
+}
+
+impl<'a> Pictures<'a> {
+    fn of(listing: &'a Listing) -> Self {
+        let items = (0..listing.items.len()).map(|item| (listing.name_of(item), item));
+        Self {
+            listing,
+            items: items.collect(),
+        }
+    }
+
+    /// The picture called `name`, or a question mark where it cannot be read by now.
+    fn picture(&self, name: &str) -> (Thumbnail, String) {
+        let thumbnail = || -> Option<Thumbnail> {
+            let item = *self.items.get(name)?;
+            let (pixels, (height, width)) = self.listing.thumbnail(item, PICTURE as usize).ok()?;
+            Thumbnail::new(width as u32, height as u32, 3, pixels).ok()
+        };
+        (thumbnail().unwrap_or_default(), name.into())
+    }
+}
+
+fn pictures_groups(found: &PicturesReport, pictures: &Pictures) -> Vec<FindingGroup> {
     let twins = |title: &str, note: &str, all: &[Twins], same_class: bool| {
         let own = all.iter().filter(|twins| twins.same_class == same_class);
         group(title, note, own.collect(), |twins| Finding {
             pictures: vec![
-                picture(&twins.first, folder),
-                picture(&twins.second, folder),
+                pictures.picture(&twins.first),
+                pictures.picture(&twins.second),
             ],
             note: how_alike(twins.correlation, same_class),
         })
     };
-    let file = |problem: &FileProblem| match problem {
-        FileProblem::Unreadable { file, reason } => Finding {
-            pictures: vec![(Thumbnail::default(), name(file, folder))],
-            note: reason.clone(),
-        },
-        FileProblem::OddSize {
-            file,
-            height,
-            width,
-        } => Finding {
-            pictures: vec![picture(file, folder)],
-            note: format!("{width}×{height}"),
-        },
+    let files = |title: &str, note: &str, all: &[LeftOut]| {
+        group(title, note, all.iter().collect(), |left| Finding {
+            pictures: vec![(Thumbnail::default(), left.what.clone())],
+            note: left.why.clone(),
+        })
+    };
+    let odd = |odd: &OddSize| Finding {
+        pictures: vec![pictures.picture(&odd.file)],
+        note: format!("{}×{}", odd.width, odd.height),
+    };
+    let classes = |title: &str, all: &[String]| {
+        group(title, "", all.iter().collect(), |class| {
+            named(class.clone())
+        })
     };
     let label = "One of the two labels must be wrong.";
     let split = "Split by chance, one may be trained on and the other judged.";
+    let resized = "They are resized, not cropped: what is in them is stretched.";
+    let lost = "Nothing is trained or judged on them: save them as PNG or JPEG, or remove them.";
     vec![
-        group(
-            "Cannot be read, or are cut",
-            "",
-            found.unreadable.iter().collect(),
-            file,
-        ),
+        files("Cut or damaged", "", &found.unreadable),
+        files("Left out", lost, &found.left_out),
         twins(
             "The same picture in two classes",
             label,
@@ -248,16 +278,12 @@ fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
         twins("Much alike in a class", split, &found.near, true),
         group(
             "Of another size than most",
-            "They are resized, not cropped: what is in them is stretched.",
+            resized,
             found.odd_sizes.iter().collect(),
-            file,
+            odd,
         ),
-        group(LONE, "", found.lone_classes.iter().collect(), |class| {
-            named(class.clone())
-        }),
-        group(EMPTY, "", found.empty_classes.iter().collect(), |class| {
-            named(class.clone())
-        }),
+        classes(LONE, &found.lone_classes),
+        classes(EMPTY, &found.empty_classes),
     ]
 }
 
@@ -276,20 +302,6 @@ fn group<T>(title: &str, note: &str, all: Vec<&T>, show: impl Fn(&T) -> Finding)
         total: all.len(),
         findings: all.into_iter().take(SHOWN).map(show).collect(),
     }
-}
-
-/// The picture in `file`, or a question mark where it is gone by now.
-fn picture(file: &Path, folder: &Path) -> (Thumbnail, String) {
-    let thumbnail = || -> Result<Thumbnail> {
-        let (pixels, (height, width)) = read_thumbnail(file, PICTURE as usize)?;
-        Ok(Thumbnail::new(width as u32, height as u32, 3, pixels)?)
-    };
-    (thumbnail().unwrap_or_default(), name(file, folder))
-}
-
-fn name(file: &Path, folder: &Path) -> String {
-    let within = file.strip_prefix(folder).unwrap_or(file);
-    within.display().to_string()
 }
 
 fn owned(counts: Vec<(&str, usize)>) -> Vec<(String, usize)> {

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::error::DataError;
 use crate::folder::stretched;
-use crate::picture::{PictureLimits, decode};
+use crate::picture::{decode, limits};
 
 /// Pictures of one size, one after the other.
 pub(crate) struct Decoded {
@@ -25,8 +25,9 @@ pub(crate) fn decode_all(
     encoded: &[impl AsRef<[u8]> + Sync],
     path: &Path,
 ) -> Result<Decoded, DataError> {
+    let limits = limits()?;
     let decode_row = |row: usize| {
-        decode(encoded[row].as_ref(), &PictureLimits::default(), None)
+        decode(encoded[row].as_ref(), &limits, None)
             .map_err(|error| DataError::damaged(path, format!("row {row}: {error}")))
     };
     if encoded.is_empty() {

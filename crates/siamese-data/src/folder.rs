@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::picture::{
-    Colour, Fit, Framing, Picture, PictureLimits, decode_file, is_picture_name, probe_file,
+    Colour, Fit, Framing, Picture, decode_file, is_picture_name, limits, probe_file,
 };
 use crate::source::locate::entries;
 
@@ -116,7 +116,7 @@ pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataErro
 ///
 /// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usize)), DataError> {
-    let picture = decode_file(file, &PictureLimits::default(), None)?;
+    let picture = decode_file(file, &limits()?, None)?;
     let size = within(most, (picture.height(), picture.width()));
     Ok((stretched(&picture, size), size))
 }
@@ -200,7 +200,7 @@ fn read_stretched(
     file: &Path,
     size: (usize, usize),
 ) -> Result<(Vec<u8>, (usize, usize)), DataError> {
-    let picture = decode_file(file, &PictureLimits::default(), None)?;
+    let picture = decode_file(file, &limits()?, None)?;
     let found = (picture.height(), picture.width());
     Ok((stretched(&picture, size), found))
 }

@@ -28,7 +28,7 @@ mod variables;
 pub use batch::augment::{AugmentConfig, AugmentError, ImageShape};
 pub use batch::loader::{Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError};
 pub use check::{
-    ClassInSplit, Duplicate, FolderReport, SoundnessReport, Twins, check, check_folder,
+    ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
 };
 pub use error::DataError;
 pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_thumbnail};
@@ -37,8 +37,8 @@ pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
 pub use picture::{
-    Colour, Fit, Format, Framing, Picture, PictureError, PictureInfo, PictureLimits, decode,
-    is_picture_name, looks_like_picture, probe, probe_file, read_picture,
+    Colour, Fit, Format, Framing, Looks, Picture, PictureError, PictureInfo, PictureLimits, decode,
+    is_picture_name, looks_of_file, probe, probe_file, read_picture,
 };
 pub use pixel_store::PixelStore;
 pub use progress::Progress;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
-use crate::picture::{Colour, Fit, Framing, PictureLimits, decode};
+use crate::picture::{Colour, Fit, Framing, decode, limits};
 use crate::source::locate::entries;
 use crate::source::sample;
 use crate::{DataError, ImageSet};
@@ -171,9 +171,10 @@ impl Files {
         size: Option<(usize, usize)>,
     ) -> Result<ImageSet, DataError> {
         let mut pixels = Vec::new();
+        let limits = limits()?;
         let mut wanted = size;
         for name in names {
-            let picture = decode(&self.read(name)?, &PictureLimits::default(), None)
+            let picture = decode(&self.read(name)?, &limits, None)
                 .map_err(|e| DataError::damaged(&self.path, format!("{name}: {e}")))?;
             let (h, w) = (picture.height(), picture.width());
             let (height, width) = *wanted.get_or_insert((h, w));

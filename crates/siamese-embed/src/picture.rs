@@ -30,13 +30,13 @@ pub(crate) fn of_file(path: &Path, input: &ImageInput) -> Result<Vec<u8>, Error>
     Ok(read_picture(
         path,
         &framing(input),
-        &PictureLimits::default(),
+        &PictureLimits::from_env()?,
     )?)
 }
 
 /// The bytes (H, W, C) of an encoded picture.
 pub(crate) fn of_bytes(encoded: &[u8], input: &ImageInput) -> Result<Vec<u8>, Error> {
     let framing = framing(input);
-    let picture = decode(encoded, &PictureLimits::default(), Some(&framing))?;
+    let picture = decode(encoded, &PictureLimits::from_env()?, Some(&framing))?;
     Ok(picture.frame(&framing))
 }

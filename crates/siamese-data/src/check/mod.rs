@@ -1,7 +1,7 @@
 //! Is a data set sound? Leaks between the splits, duplicates, classes too small to be learnt.
 
 mod duplicates;
-mod folder;
+mod pictures;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{DataError, Dataset, ImageSet, digest};
 pub use duplicates::Duplicate;
 use duplicates::{duplicate, near_between};
-pub use folder::{FolderReport, Twins, check_folder};
+pub use pictures::{OddSize, PicturesReport, Twins, check_listing};
 
 /// What [`check`] found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

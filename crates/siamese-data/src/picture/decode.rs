@@ -7,51 +7,11 @@ use image::error::ImageFormatHint;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
+use super::decoded::Picture;
 use super::format::{Format, format_of};
-use super::framing::{Colour, Framing};
+use super::framing::Framing;
 use super::limits::{PictureError, PictureLimits};
-use super::opaque::opaque;
 use super::{heic, jpeg};
-
-/// A decoded picture: upright, what was transparent laid over white, 8 bits a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Picture {
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) colour: Colour,
-    /// (H, W, C)
-    pub(super) pixels: Vec<u8>,
-}
-
-impl Picture {
-    /// Rows.
-    pub fn height(&self) -> usize {
-        self.height
-    }
-
-    /// Columns.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// A picture of one or three channels that is decoded already, (H, W, C); `None` where there are not as many bytes.
-    pub(crate) fn of_pixels(
-        (height, width, channels): (usize, usize, usize),
-        pixels: Vec<u8>,
-    ) -> Option<Self> {
-        let colour = match channels {
-            1 => Colour::Grey,
-            3 => Colour::Rgb,
-            _ => return None,
-        };
-        (pixels.len() == height * width * channels).then_some(Self {
-            height,
-            width,
-            colour,
-            pixels,
-        })
-    }
-}
 
 /// What a picture's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +58,17 @@ pub fn decode(
         Format::Heic => {
             let (height, width) = heic::size(bytes)?;
             limits.check(height as u64, width as u64, 4)?;
-            Ok(opaque(heic::image(bytes, limits)?))
+            Ok(Picture::opaque(heic::image(bytes, limits)?))
         }
         _ => {
             let (mut decoder, orientation) = open(bytes, format, limits)?;
-            limit_memory(&mut decoder, limits)?;
+            let (width, height) = decoder.dimensions();
+            let depth = u64::from(decoder.color_type().bytes_per_pixel());
+            limits.check(u64::from(height), u64::from(width), depth)?;
+            decoder.set_limits(memory(limits)).map_err(refusal)?;
             let mut image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
             image.apply_orientation(orientation);
-            Ok(opaque(image))
+            Ok(Picture::opaque(image))
         }
     })
 }
@@ -176,11 +139,16 @@ fn jpeg_picture(
     match jpeg_orientation(&header) {
         Orientation::NoTransforms => Ok(picture),
         orientation => {
-            let mut image = picture.into_image()?;
+            let image = picture.into_image();
+            let mut image = image.ok_or_else(other_pixels)?;
             image.apply_orientation(orientation);
-            Ok(opaque(image))
+            Ok(Picture::opaque(image))
         }
     }
+}
+
+fn other_pixels() -> PictureError {
+    PictureError::Damaged("it has other pixels than declared".into())
 }
 
 fn jpeg_orientation(header: &jpeg::Header) -> Orientation {
@@ -188,18 +156,7 @@ fn jpeg_orientation(header: &jpeg::Header) -> Orientation {
     orientation.unwrap_or(Orientation::NoTransforms)
 }
 
-impl Picture {
-    fn into_image(self) -> Result<DynamicImage, PictureError> {
-        let (width, height) = (self.width as u32, self.height as u32);
-        let image = match self.colour {
-            Colour::Rgb => image::RgbImage::from_raw(width, height, self.pixels).map(Into::into),
-            Colour::Grey => image::GrayImage::from_raw(width, height, self.pixels).map(Into::into),
-        };
-        image.ok_or_else(|| PictureError::Damaged("it has other pixels than declared".into()))
-    }
-}
-
-/// A decoder of the formats that the `image` crate reads, within `limits` by the declared size.
+/// A decoder of the formats that the `image` crate reads; of `limits` it is told the memory.
 fn open<'a>(
     bytes: &'a [u8],
     format: Format,
@@ -223,16 +180,7 @@ fn open<'a>(
     if width == 0 || height == 0 {
         return Err(PictureError::Damaged("it declares no pixels".into()));
     }
-    let depth = u64::from(decoder.color_type().bytes_per_pixel());
-    limits.check(u64::from(height), u64::from(width), depth)?;
     Ok((decoder, orientation))
-}
-
-fn limit_memory(
-    decoder: &mut impl ImageDecoder,
-    limits: &PictureLimits,
-) -> Result<(), PictureError> {
-    decoder.set_limits(memory(limits)).map_err(refusal)
 }
 
 /// Some decoders keep a second copy while they work.

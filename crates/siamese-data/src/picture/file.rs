@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::decode::{Picture, PictureInfo, decode, probe};
+use super::decode::{PictureInfo, decode, probe};
+use super::decoded::Picture;
 use super::framing::Framing;
 use super::limits::{PictureError, PictureLimits};
+use super::looks::{self, Looks};
 use crate::error::DataError;
 
 /// Of most files this much is enough to know their size: a camera's notes have up to 64 KiB.
@@ -33,9 +35,8 @@ pub fn read_picture(
 /// [`DataError::Picture`] names the file and says why it is not read.
 pub fn probe_file(path: &Path) -> Result<PictureInfo, DataError> {
     let named = DataError::picture(path);
-    let limits = PictureLimits::default();
     let probed = || -> Result<PictureInfo, PictureError> {
-        let (mut file, length) = open(path, &limits)?;
+        let (mut file, length) = open(path, &PictureLimits::from_env()?)?;
         let mut bytes = Vec::new();
         file.by_ref()
             .take(HEAD)
@@ -50,6 +51,28 @@ pub fn probe_file(path: &Path) -> Result<PictureInfo, DataError> {
         }
     };
     probed().map_err(named)
+}
+
+/// What the file at `path` looks like.
+///
+/// # Errors
+///
+/// What the system said instead of giving its bytes.
+pub fn looks_of_file(path: &Path) -> io::Result<Looks> {
+    let mut head = Vec::new();
+    File::open(path)?
+        .take(looks::HEAD as u64)
+        .read_to_end(&mut head)?;
+    Ok(Looks::of(&head))
+}
+
+/// What the environment says of [`PictureLimits`].
+///
+/// # Errors
+///
+/// [`DataError::Invalid`] if that is no limit.
+pub(crate) fn limits() -> Result<PictureLimits, DataError> {
+    PictureLimits::from_env().map_err(|error| DataError::Invalid(error.to_string()))
 }
 
 /// The picture in a file, upright.

@@ -3,7 +3,7 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::decode::Picture;
+use super::decoded::Picture;
 use super::framing::{Colour, Fit, Framing};
 
 impl Picture {

@@ -4,15 +4,36 @@ use image::DynamicImage;
 
 use super::limits::{PictureError, PictureLimits};
 
-/// (height, width) as it is shown.
+/// (height, width) as it is shown: what is cut off and turned is told by the picture's properties, in their order.
 #[cfg(feature = "heic")]
 pub(super) fn size(bytes: &[u8]) -> Result<(usize, usize), PictureError> {
     use heifer::heifer_isobmff::HeifFile;
+    use heifer::heifer_isobmff::boxes::Property;
     let damaged = |error: heifer::heifer_isobmff::Error| refusal(&error.into());
     let file = HeifFile::parse(bytes).map_err(damaged)?;
-    let size = file.image_size(file.primary_id).map_err(damaged)?;
-    let (width, height) =
-        size.ok_or_else(|| PictureError::Damaged("it declares no size".into()))?;
+    let stored = file.image_size(file.primary_id).map_err(damaged)?;
+    let (mut width, mut height) =
+        stored.ok_or_else(|| PictureError::Damaged("it declares no size".into()))?;
+    // never more than is stored: the size is what is checked before anything is decoded
+    let kept = |(length, unit): (u32, u32), side: u32| match length.checked_div(unit) {
+        Some(0) | None => side,
+        Some(_) => ((f64::from(length) / f64::from(unit)).round() as u32).min(side),
+    };
+    for property in file.item_properties(file.primary_id).map_err(damaged)? {
+        match property {
+            Property::CleanAperture {
+                width: w,
+                height: h,
+                ..
+            } => {
+                (width, height) = (kept(*w, width), kept(*h, height));
+            }
+            Property::Rotation(quarters) if quarters % 2 == 1 => {
+                (width, height) = (height, width);
+            }
+            _ => {}
+        }
+    }
     Ok((height as usize, width as usize))
 }
 

@@ -1,6 +1,7 @@
 //! Pictures: the only decoder of the toolkit, and how a picture becomes an image of a set.
 
 mod decode;
+mod decoded;
 mod file;
 mod format;
 mod frame;
@@ -8,13 +9,18 @@ mod framing;
 mod heic;
 mod jpeg;
 mod limits;
-mod opaque;
+mod looks;
 #[cfg(test)]
 mod tests;
+mod tiff_tags;
 
-pub use decode::{Picture, PictureInfo, decode, probe};
-pub(crate) use file::decode_file;
-pub use file::{probe_file, read_picture};
-pub use format::{Format, is_picture_name, looks_like_picture};
+pub use decode::{PictureInfo, decode, probe};
+pub use decoded::Picture;
+pub(crate) use file::{decode_file, limits};
+pub use file::{looks_of_file, probe_file, read_picture};
+pub(crate) use format::is_any_picture_name;
+pub use format::{Format, is_picture_name};
 pub use framing::{Colour, Fit, Framing};
 pub use limits::{PictureError, PictureLimits};
+pub use looks::Looks;
+pub(crate) use looks::{HEAD, is_text};

@@ -7,7 +7,9 @@ use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::by_folders::by_folders;
+use super::describe::reasons;
 use super::listing::{LeftOut, Listing, shown};
+use super::mistaken::mistaken;
 use super::options::OpenOptions;
 use super::shards::part_of_file;
 use super::spans::{Content, Span, SpanFile, Spans};
@@ -15,7 +17,7 @@ use super::store::Store;
 use super::walk::left_behind_in;
 use super::webdataset;
 use crate::error::DataError;
-use crate::source::sniff::{HEAD, not_a_picture};
+use crate::picture::{HEAD, Looks};
 
 /// The files in one or more archives.
 #[derive(Debug, Default)]
@@ -54,15 +56,11 @@ impl Archive {
     pub(crate) fn read(files: Vec<SpanFile>) -> Result<Self, DataError> {
         let mut archive = Self::default();
         for (i, file) in (0u32..).zip(&files) {
-            match ArchiveKind::of(&file.head(512)?) {
+            let head = file.head(HEAD)?;
+            match ArchiveKind::of(&head) {
                 Some(ArchiveKind::Tar) => archive.read_tar(i, file)?,
                 Some(ArchiveKind::Zip) => archive.read_zip(i, file)?,
-                None => {
-                    return Err(DataError::damaged(
-                        &file.path,
-                        "it is neither a tar nor a zip archive",
-                    ));
-                }
+                None => return Err(mistaken(&file.path, &head, "tar or zip archive")),
             }
         }
         archive.files = files;
@@ -143,7 +141,7 @@ impl Archive {
 
     fn add(&mut self, path: PathBuf, span: Span) {
         match left_behind_in(&path) {
-            Some(why) => self.left_out.push(LeftOut::path(&path, why)),
+            Some(why) => self.left_out.push(LeftOut::beside(&path, why)),
             None => self.entries.push((path, span)),
         }
     }
@@ -177,9 +175,9 @@ impl Archive {
     pub(crate) fn pictures(&mut self) -> Vec<(PathBuf, Span)> {
         let mut pictures = Vec::new();
         for (path, span) in std::mem::take(&mut self.entries) {
-            match not_a_picture(&self.head(&span, HEAD)) {
+            match LeftOut::unless_picture(&path, Looks::of(&self.head(&span, HEAD))) {
                 None => pictures.push((path, span)),
-                Some(why) => self.left_out.push(LeftOut::path(&path, why)),
+                Some(left_out) => self.left_out.push(left_out),
             }
         }
         pictures.sort_by(|a, b| a.0.cmp(&b.0));
@@ -206,7 +204,10 @@ pub(crate) fn list(
     if pictures.is_empty() {
         return Err(DataError::unrecognised(
             place,
-            "there is no picture in the archive",
+            format!(
+                "there is no picture in the archive{}",
+                reasons(&archive.left_out)
+            ),
             "name an archive with one folder of pictures per class",
         ));
     }

@@ -19,11 +19,14 @@ impl Listing {
 
     /// The reasons for what was left out, as a clause: "; 3 are text (a.txt, …)"; nothing where nothing was.
     pub(crate) fn reasons(&self) -> String {
-        summary(&self.left_out)
-            .iter()
-            .map(|reason| format!("; {reason}"))
-            .collect()
+        reasons(&self.left_out)
     }
+}
+
+/// See [`Listing::reasons`].
+pub(crate) fn reasons(left_out: &[LeftOut]) -> String {
+    let reasons = summary(left_out).into_iter();
+    reasons.map(|reason| format!("; {reason}")).collect()
 }
 
 impl fmt::Display for Description<'_> {
@@ -132,7 +135,7 @@ fn split(listing: &Listing) -> String {
 pub(crate) fn summary(left_out: &[LeftOut]) -> Vec<String> {
     let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
-    for LeftOut { what, why } in left_out {
+    for LeftOut { what, why, .. } in left_out {
         let place = *places.entry(why.as_str()).or_insert(reasons.len());
         if place == reasons.len() {
             reasons.push((why, Vec::new()));

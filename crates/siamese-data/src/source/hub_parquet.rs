@@ -18,7 +18,7 @@ use super::rows::{Row, Rows};
 use super::shards::by_part;
 use super::store::Store;
 use crate::error::DataError;
-use crate::source::sniff::not_a_picture;
+use crate::picture::Looks;
 use crate::split::Part;
 
 /// Lists the pictures in the parquet files `files`, which lie in or are `place`.
@@ -290,7 +290,7 @@ fn image_column(
             return None;
         };
         let first = values.iter().flatten().next()?;
-        Some(not_a_picture(first.data()).is_none())
+        Some(Looks::of(first.data()).why_not().is_none())
     };
     let within = bytes.iter().filter(|(_, name)| name.ends_with(".bytes"));
     let found = within

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::listing::{Item, Listing, shown};
+use super::mistaken::mistaken;
 use super::names::{FASHION_MNIST, Known, MNIST, Published};
 use super::options::OpenOptions;
 use super::spans::{Content, Span, SpanFile, Spans};
@@ -11,6 +12,7 @@ use super::store::Store;
 use super::walk::Walked;
 use crate::digest;
 use crate::error::DataError;
+use crate::picture::HEAD;
 use crate::split::Part;
 
 const FASHION: [&str; 10] = [
@@ -200,11 +202,10 @@ fn labels_beside(folder: &Path, name: &str) -> Option<PathBuf> {
 
 /// The lengths of the dimensions, of bytes in `N` dimensions.
 fn header<const N: usize>(file: &SpanFile, dimensions: u8) -> Result<[u64; N], DataError> {
-    let head = file.head(4 + 4 * N)?;
+    let head = file.head(HEAD)?;
     if head.len() < 4 + 4 * N || head[..4] != [0, 0, 8, dimensions] {
-        let reason =
-            format!("it does not begin as an IDX file of bytes in {dimensions} dimensions does");
-        return Err(DataError::damaged(&file.path, reason));
+        let wanted = format!("IDX file of bytes in {dimensions} dimensions");
+        return Err(mistaken(&file.path, &head, &wanted));
     }
     let number = |i: usize| {
         head[4 + 4 * i..8 + 4 * i]

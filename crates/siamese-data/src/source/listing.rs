@@ -9,6 +9,7 @@ use super::sizes::Sizes;
 use super::store::Store;
 use crate::error::DataError;
 use crate::image_set::superclass_of_class;
+use crate::picture::{Looks, is_any_picture_name, limits};
 use crate::split::Part;
 
 /// A data set as it was found: its classes and pictures, of which none is decoded yet.
@@ -96,6 +97,8 @@ pub struct LeftOut {
     pub what: String,
     /// The kind of reason, the same words for the same reason.
     pub why: String,
+    /// Whether the set loses a picture by it: not by what tools leave behind, nor by a file that is none.
+    pub picture: bool,
 }
 
 impl LeftOut {
@@ -103,12 +106,31 @@ impl LeftOut {
         Self {
             what: what.into(),
             why: why.into(),
+            picture: true,
         }
     }
 
     /// A path with bytes that are no text shown as `\xNN`, so that no two are shown alike.
     pub(crate) fn path(what: &Path, why: impl Into<String>) -> Self {
         Self::new(shown(what.as_os_str()), why)
+    }
+
+    /// A path at which nothing is lost.
+    pub(crate) fn beside(what: &Path, why: impl Into<String>) -> Self {
+        Self {
+            picture: false,
+            ..Self::path(what, why)
+        }
+    }
+
+    /// The file at a path that `looks` so; `None` if that is a picture. One that is named as pictures are is lost.
+    pub(crate) fn unless_picture(what: &Path, looks: Looks) -> Option<Self> {
+        let why = looks.why_not()?;
+        let picture = matches!(looks, Looks::Unread(_)) || is_any_picture_name(what);
+        Some(Self {
+            picture,
+            ..Self::path(what, why)
+        })
     }
 }
 
@@ -169,7 +191,7 @@ impl Listing {
                  with the columns path,label",
             ));
         }
-        self.sizes = Sizes::of(&self.store);
+        self.sizes = Sizes::of(&self.store, &limits()?);
         Ok(self)
     }
 
@@ -237,8 +259,13 @@ pub(crate) fn name_of_path(path: &Path) -> String {
 
 /// A file's name for people: bytes that are no text as `\xNN`.
 pub(crate) fn shown(name: &std::ffi::OsStr) -> String {
+    shown_bytes(name.as_encoded_bytes())
+}
+
+/// As [`shown`], of the bytes themselves.
+pub(crate) fn shown_bytes(name: &[u8]) -> String {
     let mut text = String::new();
-    for chunk in name.as_encoded_bytes().utf8_chunks() {
+    for chunk in name.utf8_chunks() {
         text += chunk.valid();
         chunk
             .invalid()

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use super::listing::{LeftOut, Listing};
 use super::options::OpenOptions;
-use super::pixels::image;
+use super::pixels::{image, picture};
 use crate::error::DataError;
+use crate::folder::{stretched, within};
 use crate::image_set::ImageSet;
 use crate::packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
-use crate::picture::Framing;
+use crate::picture::{Framing, limits};
 use crate::pixel_store::PixelStore;
 
 /// A listing's pictures as images of one size.
@@ -40,12 +41,15 @@ impl Listing {
             progress: options.progress,
             ..PackOptions::default()
         };
+        let limits = limits()?;
         let fill = |item: usize| {
-            let stored = self.store.picture(item);
-            Ok(match stored.and_then(|stored| image(stored, framing)) {
-                Ok(pixels) => Filled::Pixels(pixels),
-                Err(why) => Filled::LeftOut(why),
-            })
+            let stored = self.store.picture(item, &limits);
+            Ok(
+                match stored.and_then(|stored| image(stored, framing, &limits)) {
+                    Ok(pixels) => Filled::Pixels(pixels),
+                    Err(why) => Filled::LeftOut(why),
+                },
+            )
         };
         let count = self.items.len();
         let packed = packed_images(&options.cache_folder(), key, count, framing, &pack, fill)?;
@@ -75,6 +79,28 @@ impl Listing {
             items,
             problems,
         })
+    }
+
+    /// Picture `item` as RGB (H, W, C), upright, of its own shape, shrunk until no side is longer than `most`; with its
+    /// (height, width).
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Unrecognised`] names the picture and says why it is not read.
+    pub fn thumbnail(
+        &self,
+        item: usize,
+        most: usize,
+    ) -> Result<(Vec<u8>, (usize, usize)), DataError> {
+        let limits = limits()?;
+        let stored = self.store.picture(item, &limits);
+        let picture = stored.and_then(|stored| picture(stored, None, &limits));
+        let picture = picture.map_err(|why| {
+            let name = Path::new(self.name_of(item));
+            DataError::unrecognised(name, why, "look at it with another program")
+        })?;
+        let size = within(most, (picture.height(), picture.width()));
+        Ok((stretched(&picture, size), size))
     }
 
     /// A set of these pixels, with the labels of `items`.

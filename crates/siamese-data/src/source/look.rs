@@ -1,5 +1,6 @@
 //! Finds out what it was given: a path, a name, or a repository of the hub.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::archive::{self, Archive, ArchiveKind};
@@ -11,7 +12,7 @@ use super::table_file::is_table_name;
 use super::walk::{Walked, walk};
 use super::{cifar, download, folder, hub_parquet, hub_repo, idx, omniglot, table};
 use crate::error::DataError;
-use crate::source::sniff::{HEAD, is_text, not_a_picture};
+use crate::picture::{HEAD, Looks, is_picture_name};
 
 /// Opens a data set: `what` is a path, a name (`cifar100`, `fashion-mnist`, …), or a repository of the Hugging Face
 /// hub, `hf:user/name[@revision][/config]`. No picture is decoded but for some headers.
@@ -24,20 +25,21 @@ use crate::source::sniff::{HEAD, is_text, not_a_picture};
 ///
 /// [`DataError::Unrecognised`] says what was found, and what to type instead; any other [`DataError`] of the files
 /// and of the network.
-pub fn open(what: &str, options: &OpenOptions) -> Result<Listing, DataError> {
-    if let Some(repo) = what.strip_prefix("hf:") {
+pub fn open(what: impl AsRef<OsStr>, options: &OpenOptions) -> Result<Listing, DataError> {
+    let path = Path::new(what.as_ref());
+    let name = shown(path.as_os_str());
+    if let Some(repo) = name.strip_prefix("hf:") {
         return hub_repo::open(repo, options);
     }
-    let path = Path::new(what);
     if path.exists() {
         return open_path(path, options);
     }
-    if let Some(known) = Known::of(what) {
+    if let Some(known) = Known::of(&name) {
         return download::open(known, options);
     }
     let names = KNOWN.map(|known| known.name).join(", ");
     let meant =
-        names::nearest(what).map_or(String::new(), |name| format!("; did you mean {name}?"));
+        names::nearest(&name).map_or(String::new(), |name| format!("; did you mean {name}?"));
     Err(DataError::unrecognised(
         path,
         "there is no file or folder of that name, and no data set is called so",
@@ -71,7 +73,7 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
         .unwrap_or(Path::new("."));
     let name = PathBuf::from(path.file_name().unwrap_or_default());
     let file = SpanFile::open(path, &options.cache_folder())?;
-    let head = file.head(512)?;
+    let head = file.head(HEAD)?;
     if let Some(kind) = ArchiveKind::of(&head) {
         return open_archive(path, file, kind, options);
     }
@@ -89,19 +91,22 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
     if let Some(form) = form {
         return cifar::list_folder(form, folder, options);
     }
-    match not_a_picture(&head[..head.len().min(HEAD)]) {
-        None => Err(DataError::unrecognised(
-            path,
-            "it is a single picture",
+    let (found, advice) = match Looks::of(&head) {
+        Looks::Text => return table::list(path, options),
+        Looks::Picture(_) => (
+            "it is a single picture".to_string(),
             "name the folder above its class's folder",
-        )),
-        Some(_) if is_text(&head) => table::list(path, options),
-        Some(kind) => Err(DataError::unrecognised(
-            path,
-            format!("it is {kind}"),
+        ),
+        looks if looks.is_stand_in() => (
+            format!("it is {}", looks.in_words()),
+            "fetch the file itself",
+        ),
+        looks => (
+            format!("it is {}", looks.in_words()),
             "name a folder of class folders, a table, an archive (tar, tar.gz, zip), IDX or parquet files",
-        )),
-    }
+        ),
+    };
+    Err(DataError::unrecognised(path, found, advice))
 }
 
 fn open_archive(
@@ -224,17 +229,4 @@ fn metadata_of(walked: &Walked) -> Vec<PathBuf> {
         shallow && stem == "metadata" && ["csv", "jsonl", "parquet"].contains(&ending.as_str())
     };
     walked.files.iter().filter(is_one).cloned().collect()
-}
-
-fn is_picture_name(file: &Path) -> bool {
-    let ending = file
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let endings = [
-        "png", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "pgm", "ppm", "pbm", "pnm",
-        "tif", "tiff", "heic", "heif",
-    ];
-    endings.contains(&ending.as_str())
 }

@@ -1,30 +1,42 @@
 //! Columns of parquet files as plain values, with what is missing.
 
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use parquet::basic::{ConvertedType, LogicalType, Type};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
 
-use super::table_file::Table;
+use super::listing::shown_bytes;
+use super::mistaken::mistaken;
+use super::table_text::Table;
 use crate::error::DataError;
+use crate::picture::HEAD;
 
 /// The values of one column in one row group; `None` where there is none.
 #[derive(Debug)]
 pub(crate) enum Values {
-    Numbers(Vec<Option<i64>>),
+    Whole(Vec<Option<i128>>),
+    Real(Vec<Option<f64>>),
     Bytes(Vec<Option<ByteArray>>),
 }
 
 impl Values {
-    /// The value in `row` as text; `None` where there is none, or it is no text.
+    /// The value in `row` as text; `None` where there is none. Whole numbers are written as such, which pandas keeps as
+    /// 1.0 where one is missing; bytes that are no text as `\xNN`.
     pub(crate) fn text(&self, row: usize) -> Option<String> {
         match self {
-            Self::Numbers(numbers) => numbers.get(row)?.map(|number| number.to_string()),
+            Self::Whole(numbers) => numbers.get(row)?.map(|number| number.to_string()),
+            Self::Real(numbers) => {
+                let number = numbers.get(row)?.filter(|number| !number.is_nan())?;
+                Some(number.to_string())
+            }
             Self::Bytes(bytes) => {
-                let text = std::str::from_utf8(bytes.get(row)?.as_ref()?.data()).ok()?;
+                let text = shown_bytes(bytes.get(row)?.as_ref()?.data());
                 Some(text.trim().to_string()).filter(|text| !text.is_empty())
             }
         }
@@ -35,10 +47,49 @@ impl Values {
 ///
 /// # Errors
 ///
-/// [`DataError::Damaged`] if it is none, or cut.
+/// [`DataError::Unrecognised`] if it is none, [`DataError::Damaged`] if it is cut.
 pub(crate) fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
-    let file = File::open(path).map_err(DataError::io("opening", path))?;
-    SerializedFileReader::new(file).map_err(|error| DataError::damaged(path, error))
+    let mut file = File::open(path).map_err(DataError::io("opening", path))?;
+    let mut head = Vec::new();
+    let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
+    read.map_err(DataError::io("reading", path))?;
+    if !head.starts_with(MAGIC) {
+        return Err(mistaken(path, &head, "parquet file"));
+    }
+    SerializedFileReader::new(file).map_err(refusal(path))
+}
+
+/// How a parquet file begins and ends.
+const MAGIC: &[u8] = b"PAR1";
+
+/// What is wrong with the file at `path`, for `map_err`. A file that ends as it should may be whole: nobody is told to
+/// remove it.
+pub(crate) fn refusal(path: &Path) -> impl Fn(ParquetError) -> DataError {
+    move |error| {
+        let (found, advice) = match error {
+            ParquetError::NYI(kind) => (
+                format!("it is a parquet file of a sort that is not read: {kind}"),
+                "write it anew, with whole numbers or text as labels, compressed with zstd, snappy or gzip",
+            ),
+            error if ends_whole(path) => (
+                format!("it ends as a whole parquet file does, but cannot be read: {error}"),
+                "look whether another program reads it; if none does, copy or fetch it again",
+            ),
+            error => return DataError::damaged(path, error),
+        };
+        DataError::unrecognised(path, found, advice)
+    }
+}
+
+fn ends_whole(path: &Path) -> bool {
+    let last = || -> std::io::Result<[u8; 4]> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-4))?;
+        let mut last = [0; 4];
+        file.read_exact(&mut last)?;
+        Ok(last)
+    };
+    last().is_ok_and(|last| last == MAGIC)
 }
 
 /// The paths of the leaf columns, as `image.bytes`, that hold one value per row.
@@ -58,49 +109,72 @@ pub(crate) fn is_bytes(reader: &SerializedFileReader<File>, index: usize) -> boo
         .file_metadata()
         .schema_descr()
         .column(index);
-    column.physical_type() == parquet::basic::Type::BYTE_ARRAY
+    column.physical_type() == Type::BYTE_ARRAY
 }
 
 /// Reads the leaf column `index` of one row group.
 ///
 /// # Errors
 ///
-/// What the parquet file has wrong with it, or a type that is none of numbers, text and bytes.
+/// What the parquet file has wrong with it; [`ParquetError::NYI`] for a type that is none of numbers, text and bytes.
 pub(crate) fn read_column(
     group: &dyn RowGroupReader,
     index: usize,
 ) -> Result<Values, ParquetError> {
     let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-    let level = group
-        .metadata()
-        .column(index)
-        .column_descr()
-        .max_def_level();
+    let column = group.metadata().column(index).column_descr_ptr();
+    let level = column.max_def_level();
     Ok(match group.get_column_reader(index)? {
         ColumnReader::ByteArrayColumnReader(reader) => {
             Values::Bytes(read_all(reader, rows, level)?)
         }
-        ColumnReader::Int64ColumnReader(reader) => Values::Numbers(read_all(reader, rows, level)?),
+        ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+            Values::Bytes(each(read_all(reader, rows, level)?, ByteArray::from))
+        }
+        ColumnReader::Int64ColumnReader(reader) => {
+            let values = read_all(reader, rows, level)?;
+            Values::Whole(match is_unsigned(&column) {
+                true => each(values, |value| i128::from(value.cast_unsigned())),
+                false => each(values, i128::from),
+            })
+        }
         ColumnReader::Int32ColumnReader(reader) => {
-            Values::Numbers(widened(read_all(reader, rows, level)?))
+            let values = read_all(reader, rows, level)?;
+            Values::Whole(match is_unsigned(&column) {
+                true => each(values, |value| i128::from(value.cast_unsigned())),
+                false => each(values, i128::from),
+            })
         }
         ColumnReader::BoolColumnReader(reader) => {
-            Values::Numbers(widened(read_all(reader, rows, level)?))
+            Values::Whole(each(read_all(reader, rows, level)?, i128::from))
         }
-        _ => {
-            let name = group.metadata().column(index).column_path().string();
-            return Err(ParquetError::General(format!(
-                "column {name} holds neither whole numbers nor text nor bytes"
-            )));
+        ColumnReader::FloatColumnReader(reader) => {
+            Values::Real(each(read_all(reader, rows, level)?, f64::from))
+        }
+        ColumnReader::DoubleColumnReader(reader) => Values::Real(read_all(reader, rows, level)?),
+        ColumnReader::Int96ColumnReader(_) => {
+            let name = column.path().string();
+            return Err(ParquetError::NYI(format!("column {name} holds times")));
         }
     })
 }
 
-fn widened<T: Into<i64>>(values: Vec<Option<T>>) -> Vec<Option<i64>> {
-    values
-        .into_iter()
-        .map(|value| value.map(Into::into))
-        .collect()
+/// Numbers without a sign are stored as such with one.
+fn is_unsigned(column: &ColumnDescriptor) -> bool {
+    let told =
+        matches!(column.logical_type_ref(), Some(LogicalType::Integer(kind)) if !kind.is_signed);
+    let converted = [
+        ConvertedType::UINT_8,
+        ConvertedType::UINT_16,
+        ConvertedType::UINT_32,
+        ConvertedType::UINT_64,
+    ];
+    told || converted.contains(&column.converted_type())
+}
+
+fn each<T, U>(values: Vec<Option<T>>, into: impl Fn(T) -> U) -> Vec<Option<U>> {
+    let values = values.into_iter();
+    values.map(|value| value.map(&into)).collect()
 }
 
 /// All values of a column; a value is there where its definition level is the highest.
@@ -140,13 +214,13 @@ fn read_all<T: DataType>(
 ///
 /// [`DataError::Damaged`] if it cannot be read to its end.
 pub(crate) fn read_table(path: &Path) -> Result<Table, DataError> {
-    let damaged = |error: ParquetError| DataError::damaged(path, error);
+    let damaged = refusal(path);
     let reader = open(path)?;
     let mut columns: Vec<(String, Vec<String>)> = Vec::new();
     for (index, name) in leaves(&reader) {
         let mut values = Vec::new();
         for i in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(i).map_err(damaged)?;
+            let group = reader.get_row_group(i).map_err(&damaged)?;
             let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
             // a column of another type says nothing about where a picture is or what it shows
             let Ok(column) = read_column(&*group, index) else {

@@ -1,6 +1,6 @@
 //! From a stored picture to an image of the set.
 
-use super::store::Stored;
+use super::stored::Stored;
 use crate::picture::{Framing, Picture, PictureLimits, decode, probe};
 
 /// What a picture's header says.
@@ -32,14 +32,29 @@ pub(crate) fn header(stored: &Stored) -> Option<Header> {
 }
 
 /// The image, (H, W, C); an error says what is wrong with the picture.
-pub(crate) fn image(stored: Stored, framing: &Framing) -> Result<Vec<u8>, String> {
+pub(crate) fn image(
+    stored: Stored,
+    framing: &Framing,
+    limits: &PictureLimits,
+) -> Result<Vec<u8>, String> {
     let size = (framing.height, framing.width, framing.colour.channels());
-    let picture = match stored {
-        Stored::Raw(raw) if (raw.height, raw.width, raw.channels) == size => return Ok(raw.pixels),
+    match stored {
+        Stored::Raw(raw) if (raw.height, raw.width, raw.channels) == size => Ok(raw.pixels),
+        stored => Ok(picture(stored, Some(framing), limits)?.frame(framing)),
+    }
+}
+
+/// The picture, decoded; an error says what is wrong with it.
+pub(crate) fn picture(
+    stored: Stored,
+    framing: Option<&Framing>,
+    limits: &PictureLimits,
+) -> Result<Picture, String> {
+    match stored {
         Stored::Raw(raw) => Picture::of_pixels((raw.height, raw.width, raw.channels), raw.pixels)
-            .ok_or("its pixels are fewer than its size says")?,
-        Stored::Encoded(bytes) => decode(&bytes, &PictureLimits::default(), Some(framing))
-            .map_err(|error| error.to_string())?,
-    };
-    Ok(picture.frame(framing))
+            .ok_or_else(|| "its pixels are fewer than its size says".into()),
+        Stored::Encoded(bytes) => {
+            decode(&bytes, limits, framing).map_err(|error| error.to_string())
+        }
+    }
 }

@@ -8,6 +8,7 @@ use parquet::data_type::ByteArray;
 use parquet::file::reader::FileReader;
 
 use super::parquet_columns::{Values, open, read_column};
+use super::stored::spread;
 
 /// So many row groups are kept: threads that read on in order meet in at most two.
 const KEPT: usize = 2;
@@ -70,8 +71,8 @@ impl Rows {
             .take_while(|&i| group(i) == group(last))
             .count();
         let end = (last + 1 - of_last).max(first)..last + 1;
-        let mut items: Vec<usize> = super::store::spread(first, most / 2);
-        let rest = super::store::spread(end.len(), most - items.len());
+        let mut items: Vec<usize> = spread(first, most / 2);
+        let rest = spread(end.len(), most - items.len());
         items.extend(rest.into_iter().map(|i| end.start + i));
         items
     }
@@ -97,7 +98,9 @@ impl Rows {
             .map_err(|error| error.to_string())?
         {
             Values::Bytes(pictures) => Ok(pictures),
-            Values::Numbers(_) => Err("the column holds numbers, not pictures".into()),
+            Values::Whole(_) | Values::Real(_) => {
+                Err("the column holds numbers, not pictures".into())
+            }
         }
     }
 }

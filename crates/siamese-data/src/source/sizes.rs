@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::pixels::{Header, header};
 use super::store::Store;
+use crate::picture::PictureLimits;
 
 /// Of larger sets so many pictures are looked at.
 const SAMPLE: usize = 400;
@@ -27,11 +28,11 @@ pub struct Sizes {
 
 impl Sizes {
     /// Looks at the headers of all pictures, or of an even sample.
-    pub(crate) fn of(store: &Store) -> Self {
+    pub(crate) fn of(store: &Store, limits: &PictureLimits) -> Self {
         let headers: Vec<Header> = store
             .sample(SAMPLE)
             .into_par_iter()
-            .filter_map(|item| header(&store.picture(item).ok()?))
+            .filter_map(|item| header(&store.picture(item, limits).ok()?))
             .collect();
         Self::of_headers(&headers)
     }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 
-use super::store::{MAX_PICTURE, RawImage, Stored};
+use super::stored::{RawImage, Stored};
 use crate::error::DataError;
+use crate::picture::PictureLimits;
 
 /// A gzipped file may unpack to so many bytes.
 const MAX_UNPACKED: u64 = 64 << 30;
@@ -50,15 +51,13 @@ pub(crate) enum Content {
 }
 
 impl Spans {
-    /// Picture `item`; an error says why it cannot be read, in words.
-    pub(crate) fn picture(&self, item: usize) -> Result<Stored, String> {
+    /// Picture `item`, where it is within the limits; an error says why it cannot be read, in words.
+    pub(crate) fn picture(&self, item: usize, limits: &PictureLimits) -> Result<Stored, String> {
         let span = self.spans[item];
         let longest = span.length.max(span.inflated.unwrap_or(0));
-        if longest > MAX_PICTURE {
-            return Err(format!(
-                "{longest} bytes are more than a picture's {MAX_PICTURE}"
-            ));
-        }
+        limits
+            .check_file(longest)
+            .map_err(|error| error.to_string())?;
         let mut bytes = vec![0; span.length as usize];
         let file = &self.files[span.file as usize];
         file.read_at(span.at, &mut bytes)

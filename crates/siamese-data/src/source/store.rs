@@ -8,11 +8,10 @@ use rayon::prelude::*;
 
 use super::rows::Rows;
 use super::spans::Spans;
+use super::stored::{Stored, spread};
 use crate::digest;
 use crate::error::DataError;
-
-/// A picture larger than this is not read, wherever it lies.
-pub(crate) const MAX_PICTURE: u64 = 512 << 20;
+use crate::picture::PictureLimits;
 
 /// The pictures of a set, each to be had by its number, from several threads at once.
 #[derive(Debug)]
@@ -25,25 +24,6 @@ pub(crate) enum Store {
     Rows(Rows),
 }
 
-/// One picture as it is stored.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Stored {
-    /// A picture file's bytes.
-    Encoded(Vec<u8>),
-    /// Pixels, (H, W, C).
-    Raw(RawImage),
-}
-
-/// Pixels (H, W, C), as they are.
-#[derive(Debug, PartialEq)]
-pub(crate) struct RawImage {
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    /// 3 for RGB, 1 for grey.
-    pub(crate) channels: usize,
-    pub(crate) pixels: Vec<u8>,
-}
-
 impl Store {
     pub(crate) fn len(&self) -> usize {
         match self {
@@ -53,11 +33,11 @@ impl Store {
         }
     }
 
-    /// Picture `item`; an error says why it cannot be read, in words.
-    pub(crate) fn picture(&self, item: usize) -> Result<Stored, String> {
+    /// Picture `item`, where its file is within the limits; an error says why it cannot be read, in words.
+    pub(crate) fn picture(&self, item: usize, limits: &PictureLimits) -> Result<Stored, String> {
         match self {
-            Self::Files(paths) => read_file(&paths[item]).map(Stored::Encoded),
-            Self::Spans(spans) => spans.picture(item),
+            Self::Files(paths) => read_file(&paths[item], limits).map(Stored::Encoded),
+            Self::Spans(spans) => spans.picture(item, limits),
             Self::Rows(rows) => rows.picture(item).map(Stored::Encoded),
         }
     }
@@ -108,18 +88,10 @@ impl Store {
     }
 }
 
-/// At most `most` of the numbers below `count`, evenly spread.
-pub(crate) fn spread(count: usize, most: usize) -> Vec<usize> {
-    let taken = count.min(most);
-    (0..taken).map(|i| i * count / taken).collect()
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+fn read_file(path: &Path, limits: &PictureLimits) -> Result<Vec<u8>, String> {
     let length = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if length > MAX_PICTURE {
-        return Err(format!(
-            "{length} bytes are more than a picture's {MAX_PICTURE}"
-        ));
-    }
+    limits
+        .check_file(length)
+        .map_err(|error| error.to_string())?;
     fs::read(path).map_err(|error| error.to_string())
 }

@@ -7,17 +7,9 @@ use serde_json::{Map, Value};
 
 use super::delimiter::delimiter;
 use super::parquet_columns;
+pub(crate) use super::table_text::Table;
 use crate::error::DataError;
-use crate::source::sniff::is_text;
-
-/// A table as text.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct Table {
-    /// The names of the columns; empty where a CSV file's first line is already a row.
-    pub(crate) header: Vec<String>,
-    /// Line (or row) in the file, and one value per column; a missing value is empty.
-    pub(crate) rows: Vec<(u64, Vec<String>)>,
-}
+use crate::picture::is_text;
 
 /// Whether a file's name is that of a table.
 pub(crate) fn is_table_name(path: &Path) -> bool {

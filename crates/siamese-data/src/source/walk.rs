@@ -1,33 +1,44 @@
 //! All files below a folder, and which of them are pictures.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::listing::{LeftOut, shown};
 use crate::error::DataError;
-use crate::source::sniff::{HEAD, not_a_picture};
+use crate::picture::{Looks, looks_of_file};
 
-/// Folders that tools leave behind.
-const TOOL_FOLDERS: [&str; 6] = [
-    "__MACOSX",
-    "@eaDir",
+/// Folders and files that tools leave behind, in lower case.
+const OF_TOOLS: [&str; 21] = [
+    "__macosx",
+    "@eadir",
+    "@recycle",
+    "@recently-snapshot",
+    "#recycle",
+    "#snapshot",
+    "$recycle.bin",
+    "recycler",
+    "system volume information",
+    "lost+found",
     "__pycache__",
     "node_modules",
-    "$RECYCLE.BIN",
-    "lost+found",
-];
-
-/// Files that tools leave behind, in lower case.
-const TOOL_FILES: [&str; 5] = [
+    "ipod photo cache",
     "thumbs.db",
-    "desktop.ini",
     "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "desktop.ini",
     "icon\r",
     "zbthumbnail.info",
+    "picasa.ini",
+    "pspbrwse.jbf",
 ];
+
+/// How the copies end that editors and downloads leave behind.
+const OF_COPIES: [&str; 4] = ["~", ".part", ".partial", ".crdownload"];
+
+/// Why a folder is left out that holds nothing: it may be meant as a class.
+pub(crate) const EMPTY_FOLDER: &str = "an empty folder";
 
 /// What lies below a folder.
 #[derive(Debug, Default)]
@@ -75,11 +86,19 @@ fn look_into(
         }
     };
     let mut empty = true;
-    for entry in entries.flatten() {
+    for entry in entries {
         empty = false;
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let why = format!("cannot be read to its end: {error}");
+                walked.left_out.push(LeftOut::path(&folder, why));
+                continue;
+            }
+        };
         let path = folder.join(entry.file_name());
         if let Some(why) = left_behind(&path) {
-            walked.left_out.push(LeftOut::path(&path, why));
+            walked.left_out.push(LeftOut::beside(&path, why));
             continue;
         }
         // follows links; the entry itself tells the common case without a look at the disk
@@ -108,17 +127,15 @@ fn look_into(
         }
     }
     if empty && !folder.as_os_str().is_empty() {
-        walked
-            .left_out
-            .push(LeftOut::path(&folder, "an empty folder"));
+        walked.left_out.push(LeftOut::path(&folder, EMPTY_FOLDER));
     }
 }
 
 /// Whether the last name of `path` is one that a tool leaves behind, or hidden; the reason in words.
 pub(crate) fn left_behind(path: &Path) -> Option<&'static str> {
-    let name = shown(path.file_name()?);
-    let tool =
-        TOOL_FOLDERS.contains(&name.as_str()) || TOOL_FILES.contains(&name.to_lowercase().as_str());
+    let name = shown(path.file_name()?).to_lowercase();
+    let copy = OF_COPIES.iter().any(|ending| name.ends_with(ending));
+    let tool = copy || OF_TOOLS.contains(&name.as_str());
     match () {
         () if tool || name.starts_with("._") => Some("left behind by a tool"),
         () if name.starts_with('.') => Some("hidden"),
@@ -137,15 +154,16 @@ pub(crate) fn pictures(
     files: Vec<PathBuf>,
     left_out: &mut Vec<LeftOut>,
 ) -> Vec<PathBuf> {
-    let whys: Vec<Option<String>> = files
-        .par_iter()
-        .map(|file| why_no_picture(&root.join(file)))
-        .collect();
+    let look = |file: &PathBuf| match looks(&root.join(file)) {
+        Ok(looks) => LeftOut::unless_picture(file, looks),
+        Err(why) => Some(LeftOut::path(file, why)),
+    };
+    let looks: Vec<Option<LeftOut>> = files.par_iter().map(look).collect();
     let mut pictures = Vec::new();
-    for (file, why) in files.into_iter().zip(whys) {
+    for (file, why) in files.into_iter().zip(looks) {
         match why {
             None => pictures.push(file),
-            Some(why) => left_out.push(LeftOut::path(&file, why)),
+            Some(why) => left_out.push(why),
         }
     }
     pictures
@@ -153,16 +171,11 @@ pub(crate) fn pictures(
 
 /// Why the file at `path` is no picture, in words; `None` if it begins as one.
 pub(crate) fn why_no_picture(path: &Path) -> Option<String> {
-    match head(path) {
-        Ok(head) => not_a_picture(&head).map(String::from),
-        Err(error) => Some(format!("cannot be read: {error}")),
-    }
+    looks(path).map_or_else(Some, Looks::why_not)
 }
 
-fn head(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut head = Vec::with_capacity(HEAD);
-    File::open(path)?.take(HEAD as u64).read_to_end(&mut head)?;
-    Ok(head)
+fn looks(path: &Path) -> Result<Looks, String> {
+    looks_of_file(path).map_err(|error| format!("cannot be read: {error}"))
 }
 
 #[cfg(test)]

@@ -1,0 +1,86 @@
+//! A decoded picture: upright and opaque.
+
+use image::DynamicImage;
+
+use super::framing::Colour;
+
+/// A decoded picture: upright, what was transparent laid over white, 8 bits a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    pub(super) height: usize,
+    pub(super) width: usize,
+    pub(super) colour: Colour,
+    /// (H, W, C)
+    pub(super) pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A picture of one or three channels that is decoded already, (H, W, C); `None` where there are not as many bytes.
+    pub(crate) fn of_pixels(
+        (height, width, channels): (usize, usize, usize),
+        pixels: Vec<u8>,
+    ) -> Option<Self> {
+        let colour = match channels {
+            1 => Colour::Grey,
+            3 => Colour::Rgb,
+            _ => return None,
+        };
+        (pixels.len() == height * width * channels).then_some(Self {
+            height,
+            width,
+            colour,
+            pixels,
+        })
+    }
+
+    /// Grey stays grey. Transparent pixels hold any colour: it must not bleed in when they are resized.
+    pub(super) fn opaque(image: DynamicImage) -> Self {
+        let (height, width) = (image.height() as usize, image.width() as usize);
+        let color = image.color();
+        let (pixels, colour) = match (color.has_color(), color.has_alpha()) {
+            (true, false) => (image.into_rgb8().into_raw(), Colour::Rgb),
+            (false, false) => (image.into_luma8().into_raw(), Colour::Grey),
+            (true, true) => (over_white::<4>(&image.into_rgba8()), Colour::Rgb),
+            (false, true) => (over_white::<2>(&image.into_luma_alpha8()), Colour::Grey),
+        };
+        Self {
+            height,
+            width,
+            colour,
+            pixels,
+        }
+    }
+
+    /// The same as `image` has it; `None` where it has other pixels than its size says.
+    pub(super) fn into_image(self) -> Option<DynamicImage> {
+        let (width, height) = (self.width as u32, self.height as u32);
+        match self.colour {
+            Colour::Rgb => image::RgbImage::from_raw(width, height, self.pixels).map(Into::into),
+            Colour::Grey => image::GrayImage::from_raw(width, height, self.pixels).map(Into::into),
+        }
+    }
+}
+
+/// value · α + 255 · (1 − α), α being the last of `C` channels.
+fn over_white<const C: usize>(pixels: &[u8]) -> Vec<u8> {
+    let (pixels, _) = pixels.as_chunks::<C>();
+    let blend = |value: u8, alpha: u8| {
+        let (value, alpha) = (u32::from(value), u32::from(alpha));
+        ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+    };
+    let opaque = pixels.iter().flat_map(|pixel| {
+        let (values, alpha) = (&pixel[..C - 1], pixel[C - 1]);
+        values.iter().map(move |&value| blend(value, alpha))
+    });
+    opaque.collect()
+}
