@@ -6,7 +6,7 @@ use siamese_core::metrics::calibration::{
 };
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_core::{Distance, Model};
-use siamese_data::ImageSet;
+use siamese_data::{ImageSet, Pair, chosen_pairs};
 use siamese_embed::{Embeddings, embed};
 
 use crate::drawn::{AllPairs, drawn_pairs};
@@ -40,8 +40,8 @@ pub struct Evaluation {
     pub embeddings: Embeddings,
     /// Distinct pairs.
     pub judged: JudgedPairs,
-    /// Each image asked about among all others.
-    pub retrieval: Retrieval,
+    /// Each image asked about among all others; nothing where pairs are listed, which say nothing of others.
+    pub retrieval: Option<Retrieval>,
     /// All figures under their standard names, with intervals.
     pub figures: Vec<Figure>,
     /// The seed of the pairs, of the bootstrap and of the report's map.
@@ -55,20 +55,47 @@ pub struct Evaluation {
 /// # Errors
 /// When the images do not fit the model, the model carries no threshold, or the set makes no like or no unlike pair.
 pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Result<Evaluation> {
+    let indices: Vec<u32> = (0..images.len() as u32).collect();
+    let pairs = drawn_pairs(&images.labels, &indices, config.pairs, config.seed)
+        .context("drawing the pairs to judge the model by")?;
+    judge(model, images, (pairs, false), config.seed)
+}
+
+/// As [`evaluate`], on listed pairs of the set's images: of at most as many as `config` says, half of them like, and of
+/// no others.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_listed(
+    model: &Model,
+    images: &ImageSet,
+    listed: &[Pair],
+    config: &EvaluateConfig,
+) -> Result<Evaluation> {
+    let pairs = chosen_pairs(listed, config.pairs, config.seed);
+    judge(model, images, (pairs, true), config.seed)
+}
+
+fn judge(
+    model: &Model,
+    images: &ImageSet,
+    (pairs, listed): (Vec<Pair>, bool),
+    seed: u64,
+) -> Result<Evaluation> {
     let fitted = model
         .threshold
         .as_ref()
         .context("the model carries no threshold; fit one with --threshold-at accuracy")?;
     let threshold = fitted.value as f32;
     let indices: Vec<u32> = (0..images.len() as u32).collect();
-    let pairs = drawn_pairs(&images.labels, &indices, config.pairs, config.seed)
-        .context("drawing the pairs to judge the model by")?;
     let embeddings = embed(&model.tower, images, &indices)?;
     let mut judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
     let table = embeddings.table(&images.labels)?;
-    judged.all = AllPairs::of(&table, &judged, model.distance, config.seed)?;
+    if !listed {
+        judged.all = AllPairs::of(&table, &judged, model.distance, seed)?;
+    }
     let bootstrap = BootstrapConfig {
-        seed: config.seed,
+        seed,
         ..Default::default()
     };
     let mut figures = judged.figures(&images.labels, Some(threshold), &bootstrap)?;
@@ -78,9 +105,13 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
         &figures,
         "are the images in the folders of their classes?",
     ));
-    let retrieval = Retrieval::new(&table, model.distance, &bootstrap)?;
-    figures.extend(retrieval.figures.iter().cloned());
-    notes.extend(retrieval.note());
+    let mut retrieval = None;
+    if !listed {
+        let asked = Retrieval::new(&table, model.distance, &bootstrap)?;
+        figures.extend(asked.figures.iter().cloned());
+        notes.extend(asked.note());
+        retrieval = Some(asked);
+    }
     let mut reliability = Vec::new();
     if let Some(calibration) = &fitted.calibration {
         let (like, mix) = (judged.like(), judged.mix);
@@ -98,7 +129,7 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
         judged,
         retrieval,
         figures,
-        seed: config.seed,
+        seed,
         notes,
     })
 }

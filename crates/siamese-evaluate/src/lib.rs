@@ -20,7 +20,7 @@ mod table;
 mod threshold;
 
 pub use drawn::{drawn_pairs, fitting_pairs};
-pub use evaluation::{EvaluateConfig, Evaluation, evaluate};
+pub use evaluation::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 pub use few_shot::{EpisodeConfig, few_shot_figures};
 pub use figure_table::FigureTable;
 pub use file_pairs::{FilePairs, LfwResult};

@@ -23,7 +23,10 @@ impl Evaluation {
         report.calibration = seen.map(calibration_bin).collect();
         report.examples = self.examples(images)?;
         report.embedding_maps = maps(self, images)?;
-        self.retrieval.fill(report, images)
+        match &self.retrieval {
+            Some(retrieval) => retrieval.fill(report, images),
+            None => Ok(()),
+        }
     }
 
     /// The pairs that say most.

@@ -11,6 +11,9 @@ use siamese_data::{
     Part, check_split, split, write_split,
 };
 
+use siamese_core::Model;
+use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
+
 use crate::config::DataConfig;
 
 /// What a data set is, for the records of a run.
@@ -56,6 +59,49 @@ pub struct TestSet {
     pub images: ImageSet,
     /// The pairs of them to judge, where pairs are listed.
     pub pairs: Option<Vec<Pair>>,
+}
+
+impl TestSet {
+    /// Some of a data set's images, with the listed pairs that lie within them.
+    pub fn of(data: &TrainingData, name: &'static str, indices: &[u32]) -> Self {
+        let place: HashMap<u32, u32> = indices.iter().copied().zip(0..).collect();
+        Self {
+            name,
+            images: data.images.subset(indices),
+            pairs: data.pairs.as_deref().map(|pairs| among(pairs, &place)),
+        }
+    }
+
+    /// The images that were published to test by; all where none were.
+    pub fn published(data: &TrainingData) -> Self {
+        let is_test = |&i: &u32| match &data.published {
+            Some(parts) if parts.contains(&Some(Part::Test)) => {
+                parts[i as usize] == Some(Part::Test)
+            }
+            _ => true,
+        };
+        let indices: Vec<u32> = (0..data.images.len() as u32).filter(is_test).collect();
+        Self::of(data, "", &indices)
+    }
+
+    /// Judges a model on these images; on the listed pairs of them, where there are such.
+    ///
+    /// # Errors
+    /// When the images do not fit the model, or the model carries no threshold.
+    pub fn judge(&self, model: &Model, config: &EvaluateConfig) -> Result<Evaluation> {
+        match &self.pairs {
+            Some(pairs) => evaluate_listed(model, &self.images, pairs, config),
+            None => evaluate(model, &self.images, config),
+        }
+    }
+
+    /// What it is, in words.
+    pub fn in_words(&self) -> &'static str {
+        match self.name {
+            "" => "the test images",
+            name => name,
+        }
+    }
 }
 
 /// Images whose pixels tell one data set from another: all of a small set, some of a large one.
@@ -238,15 +284,7 @@ impl Divided {
 
     /// The sets that are judged once, at the end, the first being the one that the run is about; none after a refit.
     pub fn tests(&self, data: &TrainingData) -> Vec<TestSet> {
-        let set = |name, part| {
-            let indices = self.part(part);
-            let place: HashMap<u32, u32> = indices.iter().copied().zip(0..).collect();
-            TestSet {
-                name,
-                images: data.images.subset(&indices),
-                pairs: self.pairs(part).map(|pairs| among(&pairs, &place)),
-            }
-        };
+        let set = |name, part| TestSet::of(data, name, &self.part(part));
         let is_there = |part| self.division.parts.contains(&part);
         match (is_there(Part::Test), is_there(Part::SeenTest)) {
             (false, _) => Vec::new(),

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use siamese_core::Model;
-use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate};
+use siamese_evaluate::{EvaluateConfig, Evaluation};
 
 use crate::data::TestSet;
 use crate::folder::RunFolder;
@@ -37,13 +37,8 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     };
     let tests = run.divided.tests(request.data);
     let judge = |set: &TestSet| {
-        let what = if set.name.is_empty() {
-            "the test images"
-        } else {
-            set.name
-        };
-        evaluate(&model, &set.images, &config)
-            .with_context(|| format!("judging the model on {what}"))
+        set.judge(&model, &config)
+            .with_context(|| format!("judging the model on {}", set.in_words()))
     };
     let judged = tests.iter().map(judge).collect::<Result<Vec<_>>>()?;
     let summary = told(run, request, best_epoch, figures(&judged));

@@ -7,14 +7,14 @@ use anyhow::{Context, Result, ensure};
 use siamese_core::metrics::npz::write_npz;
 use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
-use siamese_data::{FileProblem, ImageSet, Part, SplitBy, open, read_image_folder};
+use siamese_data::{ImageSet, Part, SplitBy, open};
 use siamese_embed::framing;
 use siamese_evaluate::{
-    EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, evaluate, few_shot_figures,
-    fit_threshold, fitting_pairs, halve_classes,
+    EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, few_shot_figures, fit_threshold,
+    fitting_pairs, halve_classes,
 };
 use siamese_report::{Banner, RunReport, SetFigures};
-use siamese_train::{Divided, RunFolder, RunRecord, TrainConfig, TrainingData};
+use siamese_train::{Divided, RunFolder, RunRecord, TestSet, TrainConfig, TrainingData};
 
 use super::Arguments;
 use super::options::ClassList;
@@ -24,7 +24,7 @@ use crate::train;
 /// What is judged, and what a threshold may be fitted on.
 struct Material {
     /// Sets by name; the first is the one that the command is about.
-    sets: Vec<(String, ImageSet)>,
+    sets: Vec<TestSet>,
     /// The run's own data, if a threshold may be fitted on its validation images.
     run: Option<OwnData>,
     sample: bool,
@@ -57,10 +57,10 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
         seed: arguments.seed,
     };
     let mut judged = Vec::new();
-    for (name, images) in &material.sets {
-        let mut evaluation = evaluate(&model, images, &config)?;
+    for set in &material.sets {
+        let mut evaluation = set.judge(&model, &config)?;
         let first = judged.is_empty();
-        play_episodes(arguments, (name, images), first, &mut evaluation)?;
+        play_episodes(arguments, (set.name, &set.images), first, &mut evaluation)?;
         judged.push(evaluation);
     }
     write_files(arguments, &material, &judged)?;
@@ -69,7 +69,7 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
     let episodes = arguments.few_shot.episodes(arguments.seed);
     notes.extend(episodes.as_ref().map(episode_note));
     notes.append(&mut material.notes);
-    let names = material.sets.into_iter().map(|(name, _)| name);
+    let names = material.sets.iter().map(|set| set.name.to_string());
     Ok(Results {
         columns: names
             .zip(judged)
@@ -88,11 +88,13 @@ fn write_files(arguments: &Arguments, material: &Material, judged: &[Evaluation]
         report(arguments, material, judged)?.write(file)?;
     }
     if let Some(file) = &arguments.export {
-        let table = judged[0].embeddings.table(&material.sets[0].1.labels)?;
+        let table = judged[0]
+            .embeddings
+            .table(&material.sets[0].images.labels)?;
         write_npz(file, &table.view()?, None)?;
     }
     if let Some(folder) = &arguments.projector {
-        let shown = judged[0].projector("embeddings", &material.sets[0].1)?;
+        let shown = judged[0].projector("embeddings", &material.sets[0].images)?;
         shown.write(folder)?;
     }
     Ok(())
@@ -104,18 +106,18 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
         few_shot.is_none_or(|list| list == ClassList::All),
         "CIFAR-FS and FC100 are made of CIFAR-100; of a folder use --few-shot all"
     );
-    let input = &model.tower.config().input;
-    let read = read_image_folder(folder, Some((input.height, input.width)))?;
-    let unreadable = |problem: &&FileProblem| matches!(problem, FileProblem::Unreadable { .. });
-    let unreadable = read.problems.iter().filter(unreadable).count();
-    if unreadable > 0 {
-        eprintln!(
-            "warning: {unreadable} files of {} could not be read and were left out",
-            folder.display()
-        );
-    }
+    let path = folder
+        .to_str()
+        .context("the folder's name is no UTF-8: rename it")?;
+    let options = arguments.what.data.options(Default::default());
+    let listing = open(path, &options)?;
+    arguments.what.data.say(&listing);
+    let (data, problems) =
+        TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
+    train::say_left_out(&problems);
+    let all: Vec<u32> = (0..data.images.len() as u32).collect();
     Ok(Material {
-        sets: vec![(String::new(), read.set)],
+        sets: vec![TestSet::of(&data, "", &all)],
         run: None,
         sample: false,
         notes: Vec::new(),
@@ -142,7 +144,7 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
                 == classes_in(&data, &divided, &[Part::Test]) =>
         {
             let tests = divided.tests(&data).into_iter();
-            sets.extend(tests.map(|set| (set.name.to_string(), set.images)));
+            sets.extend(tests);
             notes.push(format!("the unseen classes are the test classes of {name}"));
         }
         Some((name, benchmark)) => {
@@ -151,19 +153,25 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
             let seen = wanted.iter().filter(|class| used.contains(*class)).count();
             let images = match seen {
                 0 => classes_of(&data.images, &wanted),
-                _ => classes_of(&published_test(&data), &wanted),
+                _ => classes_of(&TestSet::published(&data).images, &wanted),
             };
             notes.push(seen_note(name, wanted.len(), seen));
             // what was chosen by must not be fitted on and reported too
             apart = seen == 0 || divided.division.by != SplitBy::Classes;
-            sets.push((String::new(), images));
+            sets.push(whole(images));
         }
         None => {
             let tests = divided.tests(&data).into_iter();
-            sets.extend(tests.map(|set| (set.name.to_string(), set.images)));
+            sets.extend(tests);
             notes.push(divided.division.explained.clone());
         }
     }
+    ensure!(
+        !sets.is_empty(),
+        "this model was trained on its test images too: judge {}, whose settings it has, or give other pictures by \
+         --folder or --data",
+        record.refit_of.as_deref().unwrap_or("another run")
+    );
     let sample = data.about.sample;
     let own = OwnData {
         config,
@@ -189,30 +197,17 @@ fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
     let listing = open(source, &options)?;
     place.say(&listing);
     let (data, _) = TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
-    let images = published_test(&data);
-    let images = match arguments.few_shot.classes().and_then(ClassList::benchmark) {
-        Some((_, benchmark)) => classes_of(&images, &benchmark.test().collect()),
-        None => images,
+    let test = TestSet::published(&data);
+    let test = match arguments.few_shot.classes().and_then(ClassList::benchmark) {
+        Some((_, benchmark)) => whole(classes_of(&test.images, &benchmark.test().collect())),
+        None => test,
     };
     Ok(Material {
-        sets: vec![(String::new(), images)],
+        sets: vec![test],
         run: None,
         sample: data.about.sample,
         notes: vec![format!("judged on {}", data.about.title)],
     })
-}
-
-/// The images that were published to test by; all where none were.
-fn published_test(data: &TrainingData) -> ImageSet {
-    let Some(parts) = &data.published else {
-        return data.images.as_ref().clone();
-    };
-    let test: Vec<u32> = (0u32..)
-        .zip(parts)
-        .filter(|(_, part)| **part == Some(Part::Test))
-        .map(|(i, _)| i)
-        .collect();
-    data.images.subset(&test)
 }
 
 /// The classes of the images in these parts.
@@ -265,6 +260,10 @@ fn fit(
     target: Target,
 ) -> Result<Threshold> {
     if let Some(own) = &material.run {
+        if let Some(listed) = own.divided.pairs(Part::Validation) {
+            let on = format!("{} listed validation pairs", listed.len());
+            return fit_threshold(model, &own.data.images, listed, target, on);
+        }
         let count = fitting_pairs(own.config.judge.validation_pairs, target);
         let images = &own.data.images;
         let held_out = own.divided.part(Part::Validation);
@@ -272,7 +271,11 @@ fn fit(
         let on = format!("{} validation pairs", pairs.len());
         return fit_threshold(model, images, pairs, target, on);
     }
-    let (_, images) = &mut material.sets[0];
+    ensure!(
+        material.sets[0].pairs.is_none(),
+        "no listed pairs are left to fit a threshold on: judge by --pairs-file FILE with --fit-pairs OTHER"
+    );
+    let images = &mut material.sets[0].images;
     let (fitting, reported) = halve_classes(&images.labels);
     let count = fitting_pairs(arguments.pairs, target);
     let pairs = drawn_pairs(&images.labels, &fitting, count, arguments.seed)
@@ -323,7 +326,8 @@ pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
 /// What each set is, and what to know of its figures.
 fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<String> {
     let mut notes = Vec::new();
-    for ((name, images), evaluation) in material.sets.iter().zip(judged) {
+    for (set, evaluation) in material.sets.iter().zip(judged) {
+        let (name, images) = (set.name, &set.images);
         let of = if name.is_empty() { "" } else { " of " };
         notes.push(format!(
             "{} of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
@@ -331,7 +335,7 @@ fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<String> {
             images.len(),
             class_count(images)
         ));
-        let named = |note: &String| match name.as_str() {
+        let named = |note: &String| match name {
             "" => note.clone(),
             name => format!("{name}: {note}"),
         };
@@ -343,13 +347,22 @@ fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<String> {
     notes
 }
 
+/// Images as a set of its own.
+fn whole(images: ImageSet) -> TestSet {
+    TestSet {
+        name: "",
+        images,
+        pairs: None,
+    }
+}
+
 /// Classes that have images.
 fn class_count(images: &ImageSet) -> usize {
     images.labels.iter().collect::<HashSet<_>>().len()
 }
 
 fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<RunReport> {
-    let (_, images) = &material.sets[0];
+    let images = &material.sets[0].images;
     let mut report = RunReport {
         name: arguments.model_path()?.display().to_string(),
         data: format!("{} images of {} classes", images.len(), class_count(images)),
@@ -364,7 +377,7 @@ fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> 
     judged[0].fill(&mut report, images)?;
     let sets = material.sets.iter().zip(judged);
     report.figures = sets
-        .map(|((name, _), evaluation)| SetFigures::on(name, evaluation.figures.clone()))
+        .map(|(set, evaluation)| SetFigures::on(set.name, evaluation.figures.clone()))
         .collect();
     Ok(report)
 }

@@ -321,7 +321,7 @@ fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
     );
 }
 
-fn say_left_out(problems: &[LeftOut]) {
+pub(crate) fn say_left_out(problems: &[LeftOut]) {
     for problem in problems.iter().take(5) {
         eprintln!("  left out: {}: {}", problem.what, problem.why);
     }
