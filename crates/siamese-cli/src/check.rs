@@ -1,22 +1,25 @@
 //! `siamese data check`: is a data set sound?
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use siamese_data::{
-    ClassInSplit, Columns, Dataset, Duplicate, ImageSet, LeftOut, Listing, OddSize, PicturesReport,
-    SoundnessReport, Twins, check, check_listing, open,
+    ClassInSplit, Columns, Dataset, Duplicate, ImageSet, LeftOut, Listing, OddSize, Part,
+    PicturesReport, SoundnessReport, Twins, check, check_listing, open,
 };
 use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail};
 
-use crate::data::{DataArguments, SetName};
+use crate::data::DataArguments;
 
 /// Findings shown of each kind: it bounds the size of the page.
 const SHOWN: usize = 200;
+/// Pixels of an image up to which the parts of a set are compared pixel by pixel, in memory.
+const MOST_PIXELS: usize = 128 * 128;
 /// Longest side of a picture on the page, in pixels.
 const PICTURE: u32 = 128;
 
@@ -33,11 +36,12 @@ pub(crate) enum DataCommand {
 /// Arguments of `siamese data check`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The data set
-    #[arg(value_enum, default_value = "cifar100")]
-    set: SetName,
-    /// Look through these pictures instead: a folder with a subfolder per class, a table, an archive
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["place", "source"])]
+    /// The data set, as `siamese train` takes it: a folder with a subfolder per class, a table, an archive, a set by
+    /// name, hf:user/name
+    #[arg(value_name = "DATA")]
+    set: Option<String>,
+    /// The same, for a folder
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["place", "source", "set"])]
     folder: Option<PathBuf>,
     #[command(flatten)]
     data: DataArguments,
@@ -51,29 +55,47 @@ pub(crate) struct Arguments {
 
 /// Runs the command.
 pub(crate) fn run(DataCommand::Check(arguments): &DataCommand) -> Result<ExitCode> {
-    let report = match &arguments.folder {
-        Some(folder) => {
-            let listing = open(folder, &arguments.data.options(Columns::default()))?;
-            let found = check_listing(&listing)?;
-            show(&found, arguments.json)?;
-            arguments
-                .report
-                .as_ref()
-                .map(|_| pictures_page(&found, &listing))
-        }
-        None => {
-            let data = arguments.data.load(arguments.set)?;
-            let found = check(&data)?;
-            show(&found, arguments.json)?;
-            let page = arguments.report.as_ref();
-            page.map(|_| splits_page(&found, &data)).transpose()?
-        }
+    let options = arguments.data.options(Columns::default());
+    let place = arguments.place().context(
+        "name what to look through: a folder with a subfolder per class, a table, an archive, a set by name such as \
+         fashion-mnist, or hf:user/name",
+    )?;
+    let listing = open(place, &options)?;
+    arguments.data.say(&listing);
+    let report = if has_two_parts(&listing) {
+        let data = Dataset::load(&listing, &options)?;
+        let found = check(&data)?;
+        show(&found, arguments.json)?;
+        let page = arguments.report.as_ref();
+        page.map(|_| splits_page(&found, &data)).transpose()?
+    } else {
+        let found = check_listing(&listing)?;
+        show(&found, arguments.json)?;
+        let page = arguments.report.as_ref();
+        page.map(|_| pictures_page(&found, &listing))
     };
     if let (Some(file), Some(report)) = (&arguments.report, report) {
         report.write(file)?;
         eprintln!("{}", file.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    /// What is looked through.
+    fn place(&self) -> Option<&OsStr> {
+        let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
+        let told = self.data.path().or(self.set.as_deref());
+        folder.or(told.or(self.data.sampled()).map(OsStr::new))
+    }
+}
+
+/// Whether a set was published in a training and a test part, of images of one size: its pixels are then compared.
+fn has_two_parts(listing: &Listing) -> bool {
+    let in_part = |part| listing.count(part) > 0;
+    let (height, width) = listing.sizes.most_common;
+    let small = listing.sizes.alike && height * width <= MOST_PIXELS;
+    small && in_part(Part::Train) && in_part(Part::Test)
 }
 
 fn show(found: &(impl Serialize + std::fmt::Display), json: bool) -> Result<()> {
@@ -94,10 +116,10 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
     };
     groups.push(small(LONE, &found.lone_classes));
     groups.push(small(EMPTY, &found.empty_classes));
-    let banners = data.provenance.is_sample().then(Banner::bundled_sample);
+    let banners = data.is_sample().then(Banner::bundled_sample);
     Ok(DataReport {
-        name: data.provenance.name.clone(),
-        data: data.provenance.origin.to_string(),
+        name: data.name.clone(),
+        data: data.origin.to_string(),
         verdict: match found.exact_leaks.len() + found.near_leaks.len() {
             0 => verdict(found.is_sound()),
             leaks => format!(

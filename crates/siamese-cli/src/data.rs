@@ -1,21 +1,10 @@
 //! Data sets on the command line: where they come from, and `siamese fetch`.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use siamese_data::{
-    Columns, Dataset, Listing, LoadOptions, OpenOptions, Origin, SourceChoice, fetch_cifar100,
-    load_cifar100,
-};
-
-/// The data sets that the commands know by name.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum SetName {
-    /// 60,000 images of 32×32 pixels in 100 classes
-    Cifar100,
-}
+use siamese_data::{Columns, Listing, OpenOptions, Origin, SourceChoice, open};
 
 /// Where the images come from.
 #[derive(Args)]
@@ -42,6 +31,14 @@ impl DataArguments {
     /// Where the data set lies, if that was told.
     pub(crate) fn path(&self) -> Option<&str> {
         self.data.as_deref()
+    }
+
+    /// The one set that `--source` is about, where that was told: the set of which a sample is bundled.
+    pub(crate) fn sampled(&self) -> Option<&'static str> {
+        match self.source {
+            Source::Auto => None,
+            Source::Hub | Source::Sample => Some("cifar100"),
+        }
     }
 
     /// How a data set is opened.
@@ -73,23 +70,6 @@ impl DataArguments {
             warn_of_sample(listing.items.len(), listing.fallback.as_deref());
         }
     }
-
-    /// Loads a set by name, and says loudly if it is only the sample.
-    pub(crate) fn load(&self, set: SetName) -> Result<Dataset> {
-        let options = LoadOptions {
-            data: self.data.as_ref().map(PathBuf::from),
-            source: self.source.into(),
-            ..Default::default()
-        };
-        let data = match set {
-            SetName::Cifar100 => load_cifar100(&options)?,
-        };
-        if data.provenance.is_sample() {
-            let images = data.train.len() + data.test.len();
-            warn_of_sample(images, data.provenance.fallback.as_deref());
-        }
-        Ok(data)
-    }
 }
 
 impl From<Source> for SourceChoice {
@@ -108,40 +88,23 @@ fn warn_of_sample(images: usize, fallback: Option<&str>) {
     eprintln!("│ WARNING: this is only the bundled sample ({images} images).");
     eprintln!("│ Its figures show that all works, not how good the method is.");
     eprintln!("│ Why: {reason}");
-    eprintln!("│ The whole set: siamese fetch cifar100, or --data PATH");
+    eprintln!("│ The whole set: siamese fetch SET, or --data PATH");
     eprintln!("└──────────────────────────────────────────────────────────────────────────────");
 }
 
 /// Arguments of `siamese fetch`.
 #[derive(Args)]
 pub(crate) struct FetchArguments {
-    /// The data set
-    #[arg(value_enum)]
-    set: SetName,
+    /// A set by name, such as cifar100 or fashion-mnist, or hf:user/name
+    set: String,
 }
 
-/// `siamese fetch`: downloads a set, decodes it and checks it.
+/// `siamese fetch`: downloads a set, and says what came.
 pub(crate) fn fetch(arguments: &FetchArguments) -> Result<ExitCode> {
-    match arguments.set {
-        SetName::Cifar100 => {
-            let options = LoadOptions {
-                source: SourceChoice::Hub,
-                ..Default::default()
-            };
-            fetch_cifar100(&options)?;
-            let data = load_cifar100(&options)?;
-            println!(
-                "cifar100: {} training and {} test images from {}, {}",
-                data.train.len(),
-                data.test.len(),
-                data.provenance.origin,
-                if data.provenance.verified {
-                    "md5 as published"
-                } else {
-                    "md5 NOT as published"
-                }
-            );
-        }
-    }
+    let options = OpenOptions {
+        source: SourceChoice::Hub,
+        ..Default::default()
+    };
+    print!("{}", open(&arguments.set, &options)?.describe());
     Ok(ExitCode::SUCCESS)
 }

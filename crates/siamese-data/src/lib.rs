@@ -4,17 +4,15 @@
 
 mod batch;
 mod check;
-mod decode;
 mod digest;
+mod entries;
 mod error;
-mod folder;
 mod hub;
 #[cfg(test)]
 #[path = "../tests/hub_server/mod.rs"]
 mod hub_server;
 mod image_set;
 mod one_shot;
-mod packed;
 mod packed_images;
 mod picture;
 mod pixel_store;
@@ -31,14 +29,13 @@ pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
 };
 pub use error::DataError;
-pub use folder::{FileProblem, ImageFolder, read_image, read_image_folder, read_thumbnail};
 pub use hub::{HubOptions, Proxies};
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
 pub use picture::{
     Colour, Fit, Format, Framing, Looks, Picture, PictureError, PictureInfo, PictureLimits, decode,
-    is_picture_name, looks_of_file, probe, probe_file, read_picture,
+    is_picture_name, looks_of_file, probe, probe_file, read_image, read_picture, read_thumbnail,
 };
 pub use pixel_store::PixelStore;
 pub use progress::Progress;
@@ -50,12 +47,13 @@ pub use sampler::listed::{ListedPairs, chosen_pairs};
 pub use sampler::pairs::{PairSampler, PairSamplerConfig};
 pub use sampler::{Draw, Episodes, PairSampling, PerClass, Sampler, SamplerConfig};
 pub use source::cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
-pub use source::dataset::{Dataset, LoadOptions, Origin, Provenance, SourceChoice};
+pub use source::dataset::Dataset;
 pub use source::describe::Description;
 pub use source::listing::{Item, LeftOut, ListedPair, Listing};
 pub use source::load::Loaded;
 pub use source::look::open;
 pub use source::options::{Columns, OpenOptions};
+pub use source::origin::{Origin, SourceChoice};
 pub use source::pairs_file::{PathPair, read_pairs, read_text};
 pub use source::sizes::Sizes;
 pub use source::table::file_at;

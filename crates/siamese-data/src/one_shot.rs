@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
+use crate::entries::entries;
 use crate::picture::{Colour, Fit, Framing, decode, limits};
-use crate::source::locate::entries;
 use crate::source::sample;
 use crate::{DataError, ImageSet};
 

@@ -181,7 +181,7 @@ fn write_counts(f: &mut fmt::Formatter<'_>, counts: &[(&str, usize)], sound: boo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Origin, Provenance};
+    use crate::Origin;
 
     /// A textured 16×18 grey image, not symmetric.
     fn texture(seed: usize) -> Vec<u8> {
@@ -197,16 +197,11 @@ mod tests {
     }
 
     fn dataset(train: ImageSet, test: ImageSet) -> Dataset {
-        let provenance = Provenance {
+        Dataset {
             name: "textures".into(),
             origin: Origin::Path("textures".into()),
-            verified: false,
-            fallback: None,
-        };
-        Dataset {
             train,
             test,
-            provenance,
         }
     }
 

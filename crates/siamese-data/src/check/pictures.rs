@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::duplicates::near_within;
 use super::write_counts;
-use crate::folder::{stretched, within};
 use crate::picture::{PictureLimits, limits};
+use crate::picture::{stretched, within};
 use crate::source::describe::summary;
 use crate::source::pixels::picture;
 use crate::source::walk::EMPTY_FOLDER;

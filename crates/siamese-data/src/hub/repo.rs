@@ -10,7 +10,7 @@ use super::cache::{agrees_with_its_name, is_sha256, lock, point};
 use super::client::Client;
 use super::options::HubOptions;
 use super::transfer::{self, Checksum};
-use crate::source::locate::entries;
+use crate::entries::entries;
 use crate::{DataError, Progress};
 
 /// A data set's repository on the hub.

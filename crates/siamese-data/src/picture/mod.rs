@@ -10,6 +10,7 @@ mod heic;
 mod jpeg;
 mod limits;
 mod looks;
+mod resized;
 #[cfg(test)]
 mod tests;
 mod tiff_tags;
@@ -24,3 +25,5 @@ pub use framing::{Colour, Fit, Framing};
 pub use limits::{PictureError, PictureLimits};
 pub use looks::Looks;
 pub(crate) use looks::{HEAD, is_text};
+pub use resized::{read_image, read_thumbnail};
+pub(crate) use resized::{stretched, within};

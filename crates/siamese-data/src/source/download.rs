@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::cifar100::{FILES, REPO};
-use super::dataset::{Origin, SourceChoice};
 use super::listing::Listing;
 use super::look::open_path;
 use super::names::{CIFAR100, Known, Published};
 use super::options::OpenOptions;
+use super::origin::{Origin, SourceChoice};
 use super::{hub_repo, sample};
 use crate::error::DataError;
 use crate::hub::{self, DatasetRepo};
@@ -58,6 +58,7 @@ fn cifar100(options: &OpenOptions) -> Result<Listing, DataError> {
 
 fn bundled(options: &OpenOptions) -> Result<Listing, DataError> {
     let folder = sample::find(REPO, options.datasets.as_deref())?;
+    sample::check(&folder)?;
     let mut listing = open_path(&folder, options)?;
     listing.origin = Origin::Sample(folder.canonicalize().unwrap_or(folder));
     Ok(listing)

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::dataset::Origin;
 use super::hub_parquet;
 use super::listing::Listing;
 use super::options::OpenOptions;
+use super::origin::Origin;
 use crate::error::DataError;
 use crate::hub::DatasetRepo;
 use crate::split::Part;

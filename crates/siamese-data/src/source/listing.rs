@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::Origin;
+use super::origin::Origin;
 use super::sizes::Sizes;
 use super::store::Store;
 use crate::error::DataError;

@@ -6,10 +6,10 @@ use super::listing::{LeftOut, Listing};
 use super::options::OpenOptions;
 use super::pixels::{image, picture};
 use crate::error::DataError;
-use crate::folder::{stretched, within};
 use crate::image_set::ImageSet;
 use crate::packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
 use crate::picture::{Framing, limits};
+use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
 
 /// A listing's pictures as images of one size.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::listing::Listing;
-use super::locate::entries;
+use crate::entries::entries;
 
 /// A known data set.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::cache::cache_folder;
-use super::dataset::SourceChoice;
+use super::origin::SourceChoice;
 use crate::hub::HubOptions;
 use crate::progress::Progress;
 use crate::variables::folder;

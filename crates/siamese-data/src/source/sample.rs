@@ -2,8 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use super::cifar100::FILES;
+use crate::digest;
 use crate::error::DataError;
 use crate::variables::folder;
+
+/// The md5 of the sample's files of training and test images.
+const MD5: [&str; 2] = [
+    "a020c16b8341736c80226c137cd6ad2a",
+    "f51e9cc9cb2dfcd9281c0a80f05564b0",
+];
 
 /// The folder `datasets/NAME`, as `uoft-cs/cifar100`, of the bundled samples.
 ///
@@ -28,6 +36,22 @@ pub(crate) fn find(name: &str, given: Option<&Path>) -> Result<PathBuf, DataErro
                 looked: looked.join(", "),
             }
         })
+}
+
+/// Whether `folder` holds the bundled sample of CIFAR-100, whole and unchanged.
+///
+/// # Errors
+///
+/// [`DataError::Damaged`] if it does not.
+pub(crate) fn check(folder: &Path) -> Result<(), DataError> {
+    for (file, md5) in FILES.iter().zip(MD5) {
+        let path = folder.join(file);
+        let found = digest::md5_of_file(&path).map_err(DataError::io("reading", &path))?;
+        if found != md5 {
+            return Err(DataError::damaged(&path, "it is not the bundled sample"));
+        }
+    }
+    Ok(())
 }
 
 fn upward() -> Vec<PathBuf> {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use siamese_data::{HubOptions, LoadOptions, Progress, SourceChoice, fetch_cifar100};
+use siamese_data::{HubOptions, OpenOptions, Progress, SourceChoice, fetch_cifar100};
 use tempfile::TempDir;
 
 use crate::hub_server::{Faults, HubServer, sha256};
@@ -33,12 +33,11 @@ pub(crate) fn serve(faults: Faults) -> HubServer {
 }
 
 /// Options that look at nothing of this machine but `folder`.
-pub(crate) fn options(folder: &TempDir, endpoint: &str) -> LoadOptions {
-    LoadOptions {
-        data: None,
+pub(crate) fn options(folder: &TempDir, endpoint: &str) -> OpenOptions {
+    OpenOptions {
         source: SourceChoice::Hub,
         cache: Some(folder.path().join("packed")),
-        samples: Some(datasets()),
+        datasets: Some(datasets()),
         hub: HubOptions {
             read_timeout: Duration::from_secs(10),
             retries: 2,
@@ -46,21 +45,22 @@ pub(crate) fn options(folder: &TempDir, endpoint: &str) -> LoadOptions {
             ..HubOptions::new(endpoint, &folder.path().join("hub"))
         },
         progress: Progress::Silent,
+        ..OpenOptions::default()
     }
 }
 
-pub(crate) fn assert_whole(options: &LoadOptions) {
+pub(crate) fn assert_whole(options: &OpenOptions) {
     let fetched = fetch_cifar100(options).expect("a download");
     for (path, (file, content)) in [fetched.train, fetched.test].iter().zip(files()) {
         assert_eq!(sha256(&fs::read(path).unwrap()), sha256(&content), "{file}");
     }
 }
 
-pub(crate) fn repo_folder(options: &LoadOptions) -> PathBuf {
+pub(crate) fn repo_folder(options: &OpenOptions) -> PathBuf {
     options.hub.cache.join("datasets--uoft-cs--cifar100")
 }
 
-pub(crate) fn blobs(options: &LoadOptions) -> Vec<String> {
+pub(crate) fn blobs(options: &OpenOptions) -> Vec<String> {
     let entries = fs::read_dir(repo_folder(options).join("blobs"));
     let entries = entries.into_iter().flatten().flatten();
     let mut names: Vec<_> = entries
