@@ -111,6 +111,9 @@ fn dispatch() -> Result<ExitCode> {
         ("help" | "--help" | "-h", _) => return help::overview(),
         _ => {}
     }
+    if siamese::COMMANDS.contains(&name.as_str()) {
+        return siamese::run(&[name], rest);
+    }
     let command = command(name)?;
     // What follows a lone `--` belongs to the program that is run, a `--help` there included.
     let ours = rest.iter().take_while(|arg| *arg != "--");
@@ -124,7 +127,8 @@ fn command(name: &str) -> Result<&'static Command> {
     if let Some(command) = COMMANDS.iter().find(|command| command.name == name) {
         return Ok(command);
     }
-    let hint = match suggest::nearest(name, COMMANDS.iter().map(|command| command.name)) {
+    let names = COMMANDS.iter().map(|command| command.name);
+    let hint = match suggest::nearest(name, names.chain(siamese::COMMANDS)) {
         Some(near) => format!("did you mean `cargo xtask {near}`?"),
         None => "`cargo xtask` alone lists the commands".to_string(),
     };
@@ -137,7 +141,11 @@ mod tests {
 
     #[test]
     fn an_unknown_command_names_the_nearest_one() {
-        for (typed, meant) in [("docter", "doctor"), ("train", "train-cifar100")] {
+        for (typed, meant) in [
+            ("docter", "doctor"),
+            ("train-cifar", "train-cifar100"),
+            ("verfiy", "verify"),
+        ] {
             let error = command(typed).map(|_| ()).unwrap_err();
             assert!(error.is::<Usage>());
             assert!(

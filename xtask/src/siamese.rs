@@ -6,6 +6,9 @@ use anyhow::{Context, Result};
 
 use crate::{Usage, paths, style};
 
+/// The program's commands that are commands here as well.
+pub(crate) const COMMANDS: [&str; 6] = ["train", "new", "evaluate", "verify", "compare", "data"];
+
 /// Builds `siamese` and runs `siamese SUBCOMMAND… ARGS…`: its exit code is ours.
 ///
 /// `--features LIST` among the arguments goes to the build; everything else, and all that follows a leading `--`,
@@ -41,6 +44,8 @@ pub(crate) fn run(subcommand: &[&str], args: &[String]) -> Result<ExitCode> {
         .args(["run", "--manifest-path"])
         .arg(paths::root().join("Cargo.toml"))
         .args(&shown[2..]);
+    // so that the commands which the program tells to type work here
+    cargo.env("SIAMESE_CALLED_AS", "cargo xtask");
     become_child(cargo).context("starting cargo")
 }
 

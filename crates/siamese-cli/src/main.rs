@@ -3,6 +3,7 @@
 #[macro_use]
 mod output;
 
+mod called;
 mod check;
 mod compare;
 mod data;

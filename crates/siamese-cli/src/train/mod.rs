@@ -1,5 +1,6 @@
 //! `siamese train`, and `siamese new`.
 
+mod next;
 mod progress;
 mod settings;
 
@@ -15,10 +16,11 @@ use indicatif::{DecimalBytes, HumanCount, HumanDuration};
 use siamese_data::{LeftOut, open};
 use siamese_embed::framing;
 use siamese_train::{
-    Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, Summary, TrainConfig,
-    TrainingData, train,
+    Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig, TrainingData,
+    train,
 };
 
+use crate::called::{command, own_command};
 use crate::data::DataArguments;
 use crate::device::{DeviceChoice, describe};
 use progress::Progress;
@@ -138,7 +140,7 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
         preset => format!("{}-{preset}", data.about.name),
     };
     let folder = RunFolder::create(&arguments.runs, arguments.name.as_deref(), &stem)?;
-    let record = RunRecord::new(&config, &data.about, describe(device), command_line());
+    let record = RunRecord::new(&config, &data.about, describe(device), own_command());
     folder.write_json("config.json", &record)?;
     run_and_refit(arguments, device, &record, &data, &folder)
 }
@@ -197,7 +199,7 @@ fn run_and_refit(
         let record = folder.record()?;
         (folder, record)
     } else {
-        let record = record.refit(folder.name(), command_line());
+        let record = record.refit(folder.name(), own_command());
         let parent = place.parent().unwrap_or(Path::new("."));
         let folder = RunFolder::create(parent, Some(&name), "")?;
         folder.write_json("config.json", &record)?;
@@ -244,25 +246,14 @@ fn go(
     progress.clear();
     match outcome? {
         Outcome::Finished(summary) => {
-            say_finished(&summary, folder);
+            next::say(&summary, data, folder);
             Ok(ExitCode::SUCCESS)
         }
         Outcome::Interrupted { epoch } => {
-            let place = folder.path().display();
-            eprintln!("interrupted in epoch {epoch}; go on with: siamese train --resume {place}");
+            let go_on = command(["train", "--resume", &folder.path().to_string_lossy()]);
+            eprintln!("interrupted in epoch {epoch}; go on with: {go_on}");
             Ok(ExitCode::from(130))
         }
-    }
-}
-
-fn say_finished(summary: &Summary, folder: &RunFolder) {
-    let place = folder.path().display();
-    println!("\n{summary}\n");
-    println!("model   {place}/best.safetensors");
-    println!("report  {place}/report.html");
-    println!("\nnow: siamese verify {place} ONE OTHER");
-    if summary.sample {
-        println!("\nWARNING: trained on the bundled sample only; these figures say little");
     }
 }
 
@@ -370,15 +361,6 @@ fn on_interrupt() {
         std::process::exit(130);
     }
     eprintln!("\nending after this step, with a checkpoint; press Ctrl-C again to end at once");
-}
-
-/// The command as it was given, without the program's folder.
-fn command_line() -> String {
-    let arguments = std::env::args().skip(1);
-    std::iter::once("siamese".to_string())
-        .chain(arguments)
-        .collect::<Vec<_>>()
-        .join(" ")
 }
 
 #[cfg(test)]

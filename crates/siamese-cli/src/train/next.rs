@@ -1,0 +1,51 @@
+//! What is said when a run is finished: its figures, and what to type next.
+
+use std::path::{Path, PathBuf};
+
+use siamese_data::Part;
+use siamese_train::{RunFolder, Summary, TrainingData};
+
+use crate::called::{command, quoted};
+
+/// Prints the figures, where the files are, and the next things to type.
+pub(super) fn say(summary: &Summary, data: &TrainingData, folder: &RunFolder) {
+    let place = folder.path().to_string_lossy();
+    println!("\n{summary}\n");
+    println!("model   {place}/best.safetensors");
+    println!("report  {place}/report.html\n");
+    let [one, other] = match two_pictures(data, folder) {
+        Some(pictures) => pictures.map(|path| path.to_string_lossy().into_owned()),
+        None => ["ONE.jpg", "OTHER.jpg"].map(String::from),
+    };
+    let opener = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "start",
+        _ => "xdg-open",
+    };
+    let report = quoted(&format!("{place}/report.html"));
+    println!("now  {}", command(["verify", &place, &one, &other]));
+    println!("     {opener} {report}");
+    println!("     {}", command(["evaluate", &place, "--folder", "DIR"]));
+    if summary.sample {
+        println!("\nWARNING: trained on the bundled sample only; these figures say little");
+    }
+}
+
+/// Two pictures of one class that the run held out, where the set is made of files.
+fn two_pictures(data: &TrainingData, folder: &RunFolder) -> Option<[PathBuf; 2]> {
+    let record = folder.record().ok()?;
+    let origin = Path::new(&data.about.origin);
+    let root = match origin.is_dir() {
+        true => origin,
+        false => origin.parent()?,
+    };
+    let divided = data.divide(&record.config.data, record.config.seed).ok()?;
+    let file = |i: u32| Some(root.join(&data.names[i as usize])).filter(|path| path.is_file());
+    let held_out = [Part::Test, Part::Validation].map(|part| divided.part(part));
+    let label = |i: u32| data.images.labels[i as usize];
+    held_out.iter().find_map(|images| {
+        let one = *images.first()?;
+        let other = images[1..].iter().find(|&&i| label(i) == label(one))?;
+        Some([file(one)?, file(*other)?])
+    })
+}
