@@ -23,7 +23,7 @@ mod source;
 mod split;
 mod variables;
 
-pub use batch::augment::{AugmentConfig, AugmentError, ImageShape};
+pub use batch::augment::{AugmentConfig, AugmentError, ImageShape, RandomCrop};
 pub use batch::loader::{Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError};
 pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
