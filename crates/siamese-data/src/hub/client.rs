@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ureq::Body;
 use ureq::http::Response;
-use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE};
+use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, LOCATION, RANGE};
 
 use super::address::{Origin, join};
 use super::agents::Agents;
@@ -150,11 +150,17 @@ impl<'a> Client<'a> {
         let mut url = url.to_string();
         for _ in 0..=MAX_REDIRECTS {
             let of_hub = self.is_hub(&url);
-            let request = match of_hub {
-                true => Request::Head,
-                false => Request::FirstByte,
+            let mut response = match of_hub {
+                true => self.send_once(&url, Request::Head)?,
+                false => self.send_once(&url, Request::FirstByte)?,
             };
-            let response = self.send_once(&url, request)?;
+            // not every server between us and the hub answers for the headers alone
+            let is_mute = matches!(response.status().as_u16(), 405 | 501)
+                || (response.status().is_success()
+                    && !response.headers().contains_key(CONTENT_LENGTH));
+            if of_hub && is_mute {
+                response = self.send_once(&url, Request::FirstByte)?;
+            }
             match leads_to(&url, &response)? {
                 Some(next) => {
                     said.hear(response.headers(), of_hub);
