@@ -187,6 +187,16 @@ fn what_the_hub_does_not_say_of_a_file_its_host_is_asked_for_without_the_token()
 }
 
 #[test]
+fn a_server_that_gives_no_headers_alone_is_asked_for_a_byte() {
+    let faults = Faults {
+        no_heads: true,
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    assert_whole(&options(&folder, &server.endpoint));
+}
+
+#[test]
 fn a_redirect_to_nowhere_is_told_at_once() {
     let faults = Faults {
         resolves: Some(("307 Temporary Redirect", "ftp://HOST/")),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ureq::Body;
 use ureq::http::Response;
-use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, LOCATION, RANGE};
+use ureq::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, LOCATION, RANGE};
 
 use super::address::{Origin, join};
 use super::agents::Agents;
@@ -150,11 +150,7 @@ impl<'a> Client<'a> {
         let mut url = url.to_string();
         for _ in 0..=MAX_REDIRECTS {
             let of_hub = self.is_hub(&url);
-            let request = match of_hub {
-                true => Request::Head,
-                false => Request::FirstByte,
-            };
-            let response = self.send_once(&url, request)?;
+            let response = self.headers_of(&url, of_hub)?;
             match leads_to(&url, &response)? {
                 Some(next) => {
                     said.hear(response.headers(), of_hub);
@@ -171,6 +167,21 @@ impl<'a> Client<'a> {
             }
         }
         Err(in_a_circle(&url))
+    }
+
+    /// The headers of the answer at `url`: alone, where the hub is asked and does answer so.
+    fn headers_of(&self, url: &str, of_hub: bool) -> Result<Response<Body>, Failure> {
+        if of_hub {
+            let response = self.send_once(url, Request::Head)?;
+            let status = response.status();
+            let says_little =
+                status.is_success() && !response.headers().contains_key(CONTENT_LENGTH);
+            // not every server between us and the hub answers for the headers alone
+            if !says_little && !matches!(status.as_u16(), 405 | 501) {
+                return Ok(response);
+            }
+        }
+        self.send_once(url, Request::FirstByte)
     }
 
     /// Asks for the content from the byte `start` on, and follows where that leads.

@@ -36,7 +36,11 @@ impl Failure {
         let way = proxy.map_or(String::new(), |proxy| {
             format!(", by the proxy {}:{}", proxy.host(), proxy.port())
         });
-        let reason = format!("{host}{way}: {error}");
+        let told = match &error {
+            Error::Io(error) => error.to_string(),
+            error => error.to_string(),
+        };
+        let reason = format!("{host}{way}: {told}");
         let refused = |reason: String, advice| {
             Self::Final(DataError::Refused {
                 url: url.into(),
@@ -46,7 +50,7 @@ impl Failure {
         };
         match &error {
             _ if is_tls(&error) => refused(
-                format!("no secure connection{way}: {error}"),
+                format!("no secure connection{way}: {told}"),
                 "where the network has a certificate of its own, name its file with SSL_CERT_FILE",
             ),
             Error::ConnectProxyFailed(why) if is_refusal(why) => {
@@ -66,9 +70,19 @@ impl Failure {
     /// What to tell when no further try is made to reach `hub`.
     pub(super) fn given_up(self, hub: &Origin) -> DataError {
         let url = hub.to_string();
+        let without_host = |reason: String| match reason.strip_prefix(&url) {
+            Some(rest) => rest.trim_start_matches([':', ',', ' ']).to_string(),
+            None => reason,
+        };
         match self {
-            Self::NoConnection(reason) => DataError::Unreachable { url, reason },
-            Self::Passing { reason, .. } => DataError::Busy { url, reason },
+            Self::NoConnection(reason) => DataError::Unreachable {
+                reason: without_host(reason),
+                url,
+            },
+            Self::Passing { reason, .. } => DataError::Busy {
+                reason: without_host(reason),
+                url,
+            },
             Self::Final(error) => error,
         }
     }

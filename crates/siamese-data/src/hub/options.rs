@@ -173,7 +173,9 @@ fn check_token(token: &str) -> Result<(), String> {
 }
 
 fn check_endpoint(endpoint: &str) -> Result<Origin, String> {
-    let place = endpoint.split("://").nth(1).unwrap_or_default();
+    let place = endpoint
+        .split_once("://")
+        .map_or(endpoint, |(_, place)| place);
     let host = place.split('/').next().unwrap_or_default();
     if host.contains('@') {
         return Err(
@@ -282,6 +284,7 @@ mod tests {
             ("HF_ENDPOINT", "https://huggingface.co:port"),
             ("HF_ENDPOINT", "ftp://huggingface.co"),
             ("HF_ENDPOINT", "https://me:secret@huggingface.co"),
+            ("HF_ENDPOINT", "me:secret@huggingface.co"),
             ("HF_TOKEN", "hf_secret\nhf_other"),
             ("HF_TOKEN", "\"hf_secret\""),
             ("HF_TOKEN", "Bearer hf_secret"),

@@ -168,6 +168,8 @@ mod tests {
             format!("Foto,Vergleich,Urteil\n{comma}"),
             format!("path_a,path_b,same\n{comma}"),
             format!(",img1,img2,label\n0,{}", comma.replacen('\n', "\n1,", 1)),
+            "\"a\" \"b\" \"same\"\n\"1\" \"x/a b.png\" \"x/ü,.png\" 1\n\"2\" \"x/a b.png\" \"y/c.png\" 0".into(),
+            "sep=;\r\nx/a b.png;x/ü,.png;TRUE\r\nx/a b.png;y/c.png;FALSE\r\n".into(),
             "Bild A;Bild B;gleich\nx/a b.png;x/ü,.png;1\nx/a b.png;y/c.png;0".into(),
             "\"x/a b.png\"; \"x/ü,.png\"; 1\nx/a b.png; y/c.png; 0".into(),
             "x/a b.png\tx/ü,.png\tsame\nx/a b.png\ty/c.png\tdifferent".into(),
@@ -238,6 +240,12 @@ mod tests {
             let error = read_bytes(text.as_bytes()).unwrap_err();
             assert!(error.contains(told), "{text}: {error}");
         }
+        let bare: Vec<u8> = "a,b,1\n"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let error = read_bytes(&bare).unwrap_err();
+        assert!(error.contains("UTF-16 without its mark"), "{error}");
         let error = read_bytes(b"a.png,b.png,1\nK\xf6ln.png,b.png,0\n").unwrap_err();
         assert!(error.contains("line 2 is not UTF-8"), "{error}");
     }

@@ -43,11 +43,15 @@ fn without_comments(text: &str) -> String {
             said.is_empty() || said.starts_with([' ', '\t', '#', '!', '\r', '\n'])
         })
     };
-    let lines = text.split_inclusive(['\n', '\r']);
-    let kept = lines.map(|line| match is_comment(&line) {
-        true => &line[line.trim_end_matches(['\n', '\r']).len()..],
-        false => line,
-    });
+    // Excel's own word on what divides the values
+    let is_note = |line: &str| line.len() < 8 && line.to_lowercase().starts_with("sep=");
+    let lines = text.split_inclusive(['\n', '\r']).enumerate();
+    let kept = lines.map(
+        |(i, line)| match is_comment(&line) || (i == 0 && is_note(line)) {
+            true => &line[line.trim_end_matches(['\n', '\r']).len()..],
+            false => line,
+        },
+    );
     kept.collect()
 }
 
@@ -85,9 +89,14 @@ fn unquoted((line, row): Row) -> Row {
     (line, row.into_iter().map(inner).collect())
 }
 
-/// The rows, all of equally many values; those that begin with `#` and have not as many are comments.
+/// The rows, all of equally many values, a heading's too; those that begin with `#` and have not as many are comments.
 pub(crate) fn even(mut rows: Vec<Row>) -> Result<Vec<Row>, Unclear> {
     let is_hash = |row: &[String]| row[0].starts_with('#');
+    if let [(_, first), (_, second), ..] = &mut rows[..]
+        && first.len() + 1 == second.len()
+    {
+        first.insert(0, String::new()); // a heading without a name for the rows' numbers, as R writes it
+    }
     let counted = rows.iter().find(|(_, row)| !is_hash(row)).or(rows.first());
     let columns = counted.map_or(0, |(_, row)| row.len());
     rows.retain(|(_, row)| row.len() == columns || !is_hash(row));

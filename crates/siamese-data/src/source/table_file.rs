@@ -71,6 +71,7 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
         String::from_utf16(&units).map_err(|_| "it begins as UTF-16 and is not".to_string())
     };
     match bytes {
+        [0, _, ..] | [_, 0, ..] => Err("it looks like UTF-16 without its mark".into()),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if bytes.len() % 2 == 1 => {
             Err("it begins as UTF-16 and is cut".into())
         }

@@ -113,65 +113,16 @@ pub(crate) fn list(
     table: &Table,
     places: &PairPlaces,
 ) -> Result<Listing, DataError> {
-    let mut left_out = Vec::new();
-    let mut pictures = Pictures::default();
-    let mut pairs = Vec::new();
-    let files = |place: usize| {
-        check_files(
-            folder,
-            table
-                .rows
-                .iter()
-                .map(|(_, row)| row[place].as_str())
-                .collect(),
-        )
-    };
-    for (((line, row), a), b) in table.rows.iter().zip(files(places.a)).zip(files(places.b)) {
-        let left = |what: &str, why: String| LeftOut::new(format!("line {line}: {what}"), why);
-        let (name_a, name_b, same) = (&row[places.a], &row[places.b], &row[places.same]);
-        let word = places
-            .split
-            .map(|i| row[i].as_str())
-            .filter(|word| !word.is_empty());
-        let part = word.map(|word| Part::of_word(word).ok_or(word)).transpose();
-        match (a, b, verdict(same), part) {
-            (Err(why), _, _, _) => left_out.push(left(name_a, why)),
-            (_, Err(why), _, _) => left_out.push(left(name_b, why)),
-            (_, _, None, _) => left_out.push(left(same, format!("no verdict, as {EXPECTED}"))),
-            (_, _, _, Err(word)) => left_out.push(left(
-                word,
-                "a split that is none of train, validation and test".into(),
-            )),
-            (Ok(a), Ok(b), Some(Verdict { same, .. }), Ok(part)) => {
-                let (a, b) = (pictures.id(a, name_a), pictures.id(b, name_b));
-                match a == b {
-                    true => left_out.push(left(name_a, "a picture paired with itself".into())),
-                    false => pairs.push(ListedPair { a, b, same, part }),
-                }
-            }
-        }
-    }
+    let Read {
+        pictures,
+        mut pairs,
+        left_out,
+    } = read_rows(folder, table, places);
     let listing = Listing {
         left_out,
         ..Listing::new(path, "a table of pairs", Store::Files(Vec::new()))
     };
-    let same = pairs.iter().filter(|pair| pair.same).count();
-    if same == 0 || same == pairs.len() {
-        let kind = if same == 0 {
-            "of the same thing"
-        } else {
-            "of different things"
-        };
-        return Err(DataError::unrecognised(
-            path,
-            format!(
-                "of its {} pairs none is {kind}{}",
-                pairs.len(),
-                listing.reasons()
-            ),
-            "to learn from pairs, both kinds are needed",
-        ));
-    }
+    check_kinds(path, &pairs, &listing)?;
     let parts = parts(pictures.paths.len(), &pairs);
     let (labels, classes) = joined(pictures.paths.len(), &pairs, &pictures.names);
     let item = |(label, part)| Item {
@@ -221,6 +172,82 @@ fn unusable(pair: &ListedPair, items: &[Item]) -> Option<&'static str> {
     }
     let contradicted = !pair.same && a.label == b.label;
     contradicted.then_some("said to be different, where other pairs make both the same thing")
+}
+
+/// What the rows tell.
+#[derive(Default)]
+struct Read {
+    pictures: Pictures,
+    pairs: Vec<ListedPair>,
+    left_out: Vec<LeftOut>,
+}
+
+fn read_rows(folder: &Path, table: &Table, places: &PairPlaces) -> Read {
+    let mut read = Read::default();
+    let files = |place: usize| {
+        let names = table.rows.iter().map(|(_, row)| row[place].as_str());
+        check_files(folder, names.collect())
+    };
+    for (((line, row), a), b) in table.rows.iter().zip(files(places.a)).zip(files(places.b)) {
+        if let Err((what, why)) = read.take(row, places, a, b) {
+            let place = format!("line {line}: {what}");
+            read.left_out.push(LeftOut::new(place, why));
+        }
+    }
+    read
+}
+
+impl Read {
+    /// Takes in one row, or says what of it is wrong and why.
+    fn take<'r>(
+        &mut self,
+        row: &'r [String],
+        places: &PairPlaces,
+        a: Result<PathBuf, String>,
+        b: Result<PathBuf, String>,
+    ) -> Result<(), (&'r str, String)> {
+        let (name_a, name_b, said) = (&row[places.a], &row[places.b], &row[places.same]);
+        let a = a.map_err(|why| (name_a.as_str(), why))?;
+        let b = b.map_err(|why| (name_b.as_str(), why))?;
+        let Some(Verdict { same, .. }) = verdict(said) else {
+            return Err((said, format!("no verdict, as {EXPECTED}")));
+        };
+        let word = places.split.map(|i| row[i].as_str());
+        let word = word.filter(|word| !word.is_empty());
+        let part = word.map(|word| {
+            let why = "a split that is none of train, validation and test";
+            Part::of_word(word).ok_or((word, why.to_string()))
+        });
+        let part = part.transpose()?;
+        let (a, b) = (self.pictures.id(a, name_a), self.pictures.id(b, name_b));
+        if a == b {
+            return Err((name_a, "a picture paired with itself".into()));
+        }
+        self.pairs.push(ListedPair { a, b, same, part });
+        Ok(())
+    }
+}
+
+/// Learning from pairs wants both kinds.
+fn check_kinds(path: &Path, pairs: &[ListedPair], listing: &Listing) -> Result<(), DataError> {
+    let same = pairs.iter().filter(|pair| pair.same).count();
+    if same == 0 || same == pairs.len() {
+        let kind = if same == 0 {
+            "of the same thing"
+        } else {
+            "of different things"
+        };
+        return Err(DataError::unrecognised(
+            path,
+            format!(
+                "of its {} pairs none is {kind}{}",
+                pairs.len(),
+                listing.reasons()
+            ),
+            "to learn from pairs, both kinds are needed",
+        ));
+    }
+    Ok(())
 }
 
 /// The distinct pictures, in the order in which they come up.

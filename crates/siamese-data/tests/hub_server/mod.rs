@@ -38,6 +38,8 @@ pub(crate) struct Faults {
     /// Serve files by the hub itself, after a redirect with this status and location that tells of the commit and
     /// not of the size; `HOST` stands for the hub's.
     pub(crate) resolves: Option<(&'static str, &'static str)>,
+    /// Do not answer when the headers alone are asked for.
+    pub(crate) no_heads: bool,
     /// The content host's redirects tell neither size nor ETag.
     pub(crate) tells_little: bool,
 }
@@ -161,6 +163,9 @@ impl Shared {
         if faults.hub_busy > 0 {
             faults.hub_busy -= 1;
             return head("503 Busy", "Retry-After: 0\r\n", 0);
+        }
+        if seen.head && faults.no_heads {
+            return head("405 Method Not Allowed", "", 0);
         }
         if let Some((status, lines)) = faults.refuses {
             return head(status, lines, 0);
