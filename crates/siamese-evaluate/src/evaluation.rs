@@ -13,6 +13,7 @@ use crate::drawn::{AllPairs, drawn_pairs};
 use crate::notes::{rate_notes, swapped_note, uneven};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::Retrieval;
+use crate::twins::{image_prints, twins_note};
 
 /// Bins of the reliability plot.
 const RELIABILITY_BINS: usize = 10;
@@ -81,6 +82,7 @@ pub fn evaluate(model: &Model, images: &ImageSet, config: &EvaluateConfig) -> Re
     let retrieval = Retrieval::new(&table, model.distance, &bootstrap)?;
     figures.extend(retrieval.figures.iter().cloned());
     notes.extend(retrieval.note());
+    notes.extend(twins_note(&image_prints(images)?, &images.labels, "images"));
     let mut reliability = Vec::new();
     if let Some(calibration) = &fitted.calibration {
         let (like, mix) = (judged.like(), judged.mix);

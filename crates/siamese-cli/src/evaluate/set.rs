@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use siamese_core::metrics::npz::write_npz;
+use siamese_core::metrics::npz::{Names, write_npz};
 use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
 use siamese_data::{FileProblem, ImageSet, Part, SplitBy, open, read_image_folder};
@@ -25,6 +25,8 @@ use crate::train;
 struct Material {
     /// Sets by name; the first is the one that the command is about.
     sets: Vec<(String, ImageSet)>,
+    /// The file, or the row, of each image of the first set; empty where that is not known.
+    files: Vec<String>,
     /// The run's own data, if a threshold may be fitted on its validation images.
     run: Option<OwnData>,
     sample: bool,
@@ -89,7 +91,11 @@ fn write_files(arguments: &Arguments, material: &Material, judged: &[Evaluation]
     }
     if let Some(file) = &arguments.export {
         let table = judged[0].embeddings.table(&material.sets[0].1.labels)?;
-        write_npz(file, &table.view()?, None)?;
+        let names = Names {
+            classes: material.sets[0].1.classes.clone(),
+            files: material.files.clone(),
+        };
+        write_npz(file, &table.view()?, None, &names)?;
     }
     if let Some(folder) = &arguments.projector {
         let shown = judged[0].projector("embeddings", &material.sets[0].1)?;
@@ -115,6 +121,11 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
         );
     }
     Ok(Material {
+        files: read
+            .files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
         sets: vec![(String::new(), read.set)],
         run: None,
         sample: false,
@@ -165,6 +176,13 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
         }
     }
     let sample = data.about.sample;
+    let tests = divided.part(Part::Test);
+    let files = match sets.first() {
+        Some((_, images)) if list.is_none() && images.len() == tests.len() => {
+            names_of(&data, &tests)
+        }
+        _ => Vec::new(),
+    };
     let own = OwnData {
         config,
         data,
@@ -172,6 +190,7 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
     };
     Ok(Material {
         sets,
+        files,
         run: apart.then_some(own),
         sample,
         notes,
@@ -190,16 +209,32 @@ fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
     place.say(&listing);
     let (data, _) = TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
     let images = published_test(&data);
+    let files = match &data.published {
+        None if images.len() == data.names.len() => data.names.clone(),
+        _ => Vec::new(),
+    };
     let images = match arguments.few_shot.classes().and_then(ClassList::benchmark) {
         Some((_, benchmark)) => classes_of(&images, &benchmark.test().collect()),
         None => images,
     };
     Ok(Material {
+        files: if images.len() == files.len() {
+            files
+        } else {
+            Vec::new()
+        },
         sets: vec![(String::new(), images)],
         run: None,
         sample: data.about.sample,
         notes: vec![format!("judged on {}", data.about.title)],
     })
+}
+
+fn names_of(data: &TrainingData, indices: &[u32]) -> Vec<String> {
+    indices
+        .iter()
+        .map(|&i| data.names[i as usize].clone())
+        .collect()
 }
 
 /// The images that were published to test by; all where none were.
@@ -280,6 +315,10 @@ fn fit(
     let on = format!("{} pairs of every second class", pairs.len());
     let fitted = fit_threshold(model, images, pairs, target, on)?;
     *images = images.subset(&reported);
+    if !material.files.is_empty() {
+        let files = reported.iter().map(|&i| material.files[i as usize].clone());
+        material.files = files.collect();
+    }
     material
         .notes
         .push("the figures are of the classes that the threshold was not fitted on".into());

@@ -197,7 +197,11 @@ mod tests {
             let (last, ..) = pairs[pairs.len() - 1];
             all.retain(|pair| pair.0 <= last);
             assert_eq!(pairs, all, "{metric}");
-            assert!((50..20_000).contains(&pairs.len()), "{metric} {}", pairs.len());
+            assert!(
+                (50..20_000).contains(&pairs.len()),
+                "{metric} {}",
+                pairs.len()
+            );
         }
     }
 
