@@ -66,7 +66,7 @@ impl FilePairs {
             distance: model.distance,
             prints,
             settled,
-            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?.as_given(),
+            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?.each_weighing_one(),
             files,
             identities,
         })

@@ -62,7 +62,7 @@ impl JudgedPairs {
 
     /// The same pairs, each weighing one: somebody chose them.
     #[must_use]
-    pub(crate) fn as_given(self) -> Self {
+    pub(crate) fn each_weighing_one(self) -> Self {
         Self {
             curve: self.curve.with_mix(Mix::AsGiven),
             mix: Mix::AsGiven,

@@ -152,7 +152,7 @@ fn arrays_that_do_not_fit_are_named() {
             ("embeddings", "'<f4'", "(1, 1)", &f32::NAN.to_le_bytes()),
             labels
         ]),
-        "array `embeddings`: embeddings: row 0, column 0 is NaN: every value must be finite"
+        "array `embeddings`: row 0, column 0 is NaN: every value must be finite"
     );
     assert_eq!(
         error_of(&[rows, ("labels", "[('a', '<i4')]", "(1,)", &[0; 4])]),

@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
     few_shot: FewShotArguments,
     #[command(flatten)]
     threshold: ThresholdArguments,
-    /// Distinct pairs to draw, half of them like; all there are where those are fewer
-    #[arg(long, default_value_t = 20_000, help_heading = HOW)]
+    /// Distinct pairs to draw, half of them like; all there are where those are fewer, or by "all"
+    #[arg(long, value_name = "N", value_parser = pair_count, default_value = "20000", help_heading = HOW)]
     pairs: usize,
     /// Seed of the pairs, the episodes and the bootstrap
     #[arg(long, default_value_t = 0, help_heading = HOW)]
@@ -98,6 +98,15 @@ struct What {
     /// Distance between those embeddings: euclidean, squared-euclidean, cosine or manhattan
     #[arg(long, requires = "embeddings")]
     distance: Option<Distance>,
+}
+
+/// A number of pairs; `all` is more than any set has.
+fn pair_count(text: &str) -> Result<usize, String> {
+    if text == "all" {
+        return Ok(usize::MAX);
+    }
+    let count = text.parse().ok().filter(|count| *count >= 2);
+    count.ok_or_else(|| "expected a number of pairs from 2 on, or all".into())
 }
 
 /// Runs the command.

@@ -153,7 +153,10 @@ struct Rows {
 impl Rows {
     fn with(self, name: &str, labels: Vec<u32>) -> Result<EmbeddingTable, String> {
         let Self { values, dim } = self;
-        Embeddings::new(&values, dim, &labels).map_err(|e| format!("array `{name}`: {e}"))?;
+        Embeddings::new(&values, dim, &labels).map_err(|error| match error {
+            Error::Invalid { why, .. } => format!("array `{name}`: {why}"),
+            error => format!("array `{name}`: {error}"),
+        })?;
         Ok(EmbeddingTable {
             values,
             dim,
