@@ -270,11 +270,39 @@ fn a_data_set_is_checked_and_what_is_wrong_is_shown() -> Result<()> {
 
     let (found, page) = check(&["--source", "sample"])?;
     assert_eq!(found["images"], serde_json::json!([4000, 1000]));
-    let leaks = |kind: &str| found[kind].as_array().map_or(0, Vec::len);
-    let shown = page.matches("<img ").count();
-    assert!(
-        shown >= 2 * (leaks("exact_leaks") + leaks("near_leaks")),
-        "{found}"
+    assert!(page.contains("bundled sample"));
+
+    leaky_set(&folder.path().join("leaky"))?;
+    let (found, page) = check(&["--data", "leaky"])?;
+    assert_eq!(found["images"], serde_json::json!([8, 3]));
+    let leaks = found["exact_leaks"].as_array().context("no leaks")?;
+    assert_eq!(leaks.len(), 1, "{found}");
+    assert_eq!(
+        (&leaks[0]["first"], &leaks[0]["second"]),
+        (&5.into(), &2.into())
     );
+    assert!(page.matches("<img ").count() >= 2, "the leak is not shown");
+    assert!(page.contains("The same image in both splits"));
+    Ok(())
+}
+
+/// CIFAR-100's records of two classes, the last test image being a training image too.
+fn leaky_set(folder: &std::path::Path) -> Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let record = |seed: usize| -> Vec<u8> {
+        let pixel = |i: usize| ((i * (2 * seed + 3) + i / 7 * seed) % 251) as u8;
+        let labels = [0, (seed % 2) as u8];
+        labels.into_iter().chain((0..3072).map(pixel)).collect()
+    };
+    let records = |seeds: &[usize]| {
+        seeds
+            .iter()
+            .flat_map(|&seed| record(seed))
+            .collect::<Vec<u8>>()
+    };
+    std::fs::write(folder.join("train.bin"), records(&[0, 1, 2, 3, 4, 5, 6, 7]))?;
+    std::fs::write(folder.join("test.bin"), records(&[20, 21, 5]))?;
+    std::fs::write(folder.join("fine_label_names.txt"), "apple\nbaby\n")?;
+    std::fs::write(folder.join("coarse_label_names.txt"), "things\n")?;
     Ok(())
 }

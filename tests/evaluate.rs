@@ -220,6 +220,118 @@ fn two_classes_of_three_are_fifteen_pairs_and_carry_no_low_rate() -> Result<()> 
 }
 
 #[test]
+fn pairs_that_leak_are_said_or_refused_whatever_their_files_are_called() -> Result<()> {
+    let folder = workplace()?;
+    let file = |person: usize, i: usize| format!("Person_{person}/Person_{person}_{i:04}.jpg");
+    let copy = folder.path().join("pictures/copy.jpg");
+    fs::copy(folder.path().join("pictures").join(file(0, 1)), copy)?;
+    let mut lines = String::new();
+    for person in 0..6 {
+        let (one, two) = (file(person, 1), file(person, 2));
+        lines += &format!("{one},{two},1\n{one},{},0\n", file((person + 1) % 6, 2));
+    }
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text);
+    let leaks = format!(
+        "{lines}{0},{0},1\n{1},copy.jpg,1\n./{1},{0},1\n",
+        file(0, 1),
+        file(0, 2)
+    );
+    write("pairs.csv", &leaks)?;
+    let judge = "model.safetensors --folder pictures --pairs-file pairs.csv";
+    let said = evaluate(folder.path(), judge)?;
+    assert!(said.contains("12 pairs (6 like, 6 unlike)"), "{said}");
+    assert!(
+        said.contains("1 pairs of a picture with itself are left out"),
+        "{said}"
+    );
+    assert!(
+        said.contains("2 pairs given before, or mirrored, count once"),
+        "{said}"
+    );
+
+    write(
+        "fit.csv",
+        &format!(
+            "./{},copy.jpg,1\n{},{},0\n",
+            file(0, 2),
+            file(3, 5),
+            file(4, 5)
+        ),
+    )?;
+    let fitted = format!("{judge} --threshold-at accuracy --fit-pairs fit.csv");
+    let said = failure(folder.path(), &fitted)?;
+    assert!(
+        said.contains("1 of the 2 pairs of fit.csv are also in pairs.csv"),
+        "{said}"
+    );
+
+    write("pairs.csv", &format!("{lines}copy.jpg,{},0\n", file(0, 2)))?;
+    let said = failure(folder.path(), judge)?;
+    assert!(
+        said.contains("1 of the 13 pairs contradict") && said.contains("copy.jpg"),
+        "{said}"
+    );
+    Ok(())
+}
+
+#[test]
+fn labels_the_wrong_way_round_are_told_from_chance_and_can_be_swapped() -> Result<()> {
+    let folder = workplace()?;
+    let file = |person: usize, i: usize| format!("Person_{person}/Person_{person}_{i:04}.jpg");
+    let mut lines = String::new();
+    for person in 0..6 {
+        for i in 1..5 {
+            let (one, other) = (file(person, i), file((person + 1) % 6, i + 1));
+            lines += &format!("{one},{},0\n{one},{other},1\n", file(person, i + 1));
+        }
+    }
+    fs::write(folder.path().join("pairs.csv"), lines)?;
+    let judge = "model.safetensors --folder pictures --pairs-file pairs.csv --report p.html";
+    let said = evaluate(folder.path(), judge)?;
+    assert!(
+        said.contains("like and unlike seem swapped") && said.contains("add --swapped"),
+        "{said}"
+    );
+    let page = fs::read_to_string(folder.path().join("p.html"))?;
+    assert!(page.contains("seem swapped") && !page.contains("this is chance"));
+    let swapped = evaluate(folder.path(), &format!("{judge} --swapped"))?;
+    assert!(!swapped.contains("seem swapped"), "{swapped}");
+    assert!(
+        swapped.contains("roc_auc                       1.0000"),
+        "{swapped}"
+    );
+    Ok(())
+}
+
+#[test]
+fn exported_embeddings_carry_names_and_make_a_report() -> Result<()> {
+    let folder = workplace()?;
+    evaluate(
+        folder.path(),
+        "model.safetensors --folder pictures --export e.npz",
+    )?;
+    let file = siamese_core::metrics::npz::read_npz(&folder.path().join("e.npz"))?;
+    assert_eq!(file.names.classes[5], "Person_5");
+    assert_eq!(file.names.files.len(), 48);
+    assert!(
+        file.names.files[47].ends_with("Person_5/Person_5_0008.jpg"),
+        "{:?}",
+        file.names
+    );
+    let said = evaluate(folder.path(), "--embeddings e.npz --report e.html")?;
+    assert!(
+        said.contains("all embeddings: 1128 pairs (168 like, 960 unlike)"),
+        "{said}"
+    );
+    assert!(said.contains("half not fitted on"), "{said}");
+    let page = fs::read_to_string(folder.path().join("e.html"))?;
+    for words in ["Person_3", "ROC AUC", "half not fitted on", "<b>t-SNE</b>"] {
+        assert!(page.contains(words), "{words}");
+    }
+    Ok(())
+}
+
+#[test]
 fn lfw_is_judged_fold_by_fold() -> Result<()> {
     let folder = workplace()?;
     let mut lines = String::from("3\t2\n");
@@ -295,6 +407,11 @@ fn a_threshold_is_fitted_on_other_classes_and_verify_uses_it() -> Result<()> {
     let answer: Value = serde_json::from_slice(&output.stdout).context(text(&output))?;
     assert_eq!(answer["threshold"], threshold["value"]);
     assert!(answer["probability"].is_f64(), "{answer}");
+    let other = "pictures/Person_4/Person_4_0001.jpg";
+    let output = siamese(folder.path())
+        .args(["verify", "strict.safetensors", picture, other])
+        .output()?;
+    assert!(!text(&output).contains("yet"), "{}", text(&output));
     let table = evaluate(folder.path(), &format!("{judge} eer"))?;
     assert!(table.contains("the threshold was not fitted on"), "{table}");
     assert!(

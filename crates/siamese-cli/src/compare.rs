@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use siamese_embed::fingerprint;
 use siamese_report::{CompareReport, ComparedRun};
-use siamese_train::{RunFolder, Summary};
+use siamese_train::{RunFolder, RunRecord, Summary};
 
 /// Arguments of `siamese compare`.
 #[derive(Args)]
@@ -32,6 +33,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         runs,
         ..Default::default()
     };
+    if !report.judged_alike() {
+        println!(
+            "\nthese runs were judged on different images or pairs: their figures do not tell which is better"
+        );
+    }
     report.write(&arguments.report)?;
     println!("\n{}", arguments.report.display());
     Ok(ExitCode::SUCCESS)
@@ -42,14 +48,37 @@ fn read(folder: &RunFolder) -> Result<ComparedRun> {
     let reading = || format!("reading {} (is the run finished?)", path.display());
     let text = std::fs::read_to_string(&path).with_context(reading)?;
     let summary: Summary = serde_json::from_str(&text).with_context(reading)?;
+    let record = folder.record()?;
     Ok(ComparedRun {
+        judged: judged(folder, &record, &summary)?,
         name: folder.name(),
         figures: summary.figures,
         epochs: folder.epochs()?,
         best_epoch: Some(summary.best_epoch),
-        config: serde_json::to_value(folder.record()?.config)?,
+        config: serde_json::to_value(record.config)?,
         ..Default::default()
     })
+}
+
+/// What a run's figures are of: the data set, the images by their lines in `split.csv`, and the pairs.
+fn judged(folder: &RunFolder, record: &RunRecord, summary: &Summary) -> Result<serde_json::Value> {
+    let path = folder.file("split.csv");
+    let images = match path.exists() {
+        true => {
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("reading {}", path.display()))?;
+            let tested = text.lines().filter(|line| line.ends_with(",test"));
+            let lines: Vec<&str> = tested.collect();
+            format!("{:016x}", fingerprint(lines.join("\n").as_bytes()))
+        }
+        false => "not recorded".into(),
+    };
+    Ok(serde_json::json!({
+        "data": record.data.title,
+        "images": summary.test_images,
+        "images' checksum": images,
+        "pairs": summary.test_pairs,
+    }))
 }
 
 /// A row per figure, a column per run.

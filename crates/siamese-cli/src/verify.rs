@@ -46,11 +46,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let chance = probability
             .map(|p| format!(" · probability of same {p:.3}"))
             .unwrap_or_default();
-        println!("{word} · distance {distance:.4}, threshold {threshold:.4}{chance}");
+        let why = embedder.model().threshold.as_ref().zip(probability);
+        let why = why
+            .and_then(|(fitted, p)| beyond_even_odds(same, p, &fitted.target))
+            .unwrap_or_default();
+        println!("{word} · distance {distance:.4}, threshold {threshold:.4}{chance}{why}");
     }
     Ok(if same {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
     })
+}
+
+/// Why a threshold that was not fitted to even odds says otherwise than the probability.
+fn beyond_even_odds(same: bool, probability: f64, target: &str) -> Option<String> {
+    let (stricter, side) = match (same, probability) {
+        (false, p) if p > 0.5 => ("stricter", "different"),
+        (true, p) if p < 0.5 => ("laxer", "same"),
+        _ => return None,
+    };
+    Some(format!(
+        ", yet {side}: the threshold is {stricter} than even odds, fitted to {target}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beyond_even_odds;
+
+    #[test]
+    fn a_verdict_against_the_odds_says_why() {
+        let why = beyond_even_odds(false, 0.597, "FAR of at most 0.001").unwrap_or_default();
+        assert_eq!(
+            why,
+            ", yet different: the threshold is stricter than even odds, fitted to FAR of at most 0.001"
+        );
+        assert!(beyond_even_odds(true, 0.4, "equal error rate").is_some());
+        assert_eq!(beyond_even_odds(false, 0.4, ""), None);
+        assert_eq!(beyond_even_odds(true, 0.9, ""), None);
+    }
 }

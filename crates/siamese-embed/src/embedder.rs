@@ -1,5 +1,6 @@
 //! A model that takes pictures.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -75,13 +76,24 @@ impl Embedder {
     /// # Errors
     /// When one cannot be read; the message names it.
     pub fn files(&self, files: &[PathBuf]) -> Result<Embeddings, Error> {
+        Ok(self.files_with_prints(files)?.0)
+    }
+
+    /// As [`Self::files`], with a print of each picture as the model sees it: the same pixels have the same one.
+    ///
+    /// # Errors
+    /// As [`Self::files`].
+    pub fn files_with_prints(&self, files: &[PathBuf]) -> Result<(Embeddings, Vec<u64>), Error> {
         let input = &self.model.tower.config().input;
+        let mut prints = Vec::with_capacity(files.len());
         let batches = files.chunks(batch(input.image_len())).map(|batch| {
             let read = |file: &PathBuf| picture::of_file(file, input);
             let pictures = batch.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            prints.extend(pictures.iter().map(|picture| fingerprint(picture)));
             self.tensor(&pictures.concat())
         });
-        Embeddings::of_all(&batches.collect::<Result<Vec<_>, Error>>()?)
+        let values = batches.collect::<Result<Vec<_>, Error>>()?;
+        Ok((Embeddings::of_all(&values)?, prints))
     }
 
     /// The embeddings of the images of a set at `indices`.
@@ -127,6 +139,13 @@ impl Embedder {
             .to_tensor(pixels, tower.parameters().device())?;
         Ok(tower.embed(&images)?)
     }
+}
+
+/// A print of some bytes: the same bytes have the same one, others almost surely another.
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A run's best model, or the file itself.

@@ -17,7 +17,7 @@ mod embeddings;
 mod error;
 mod picture;
 
-pub use embedder::{Embedder, Verdict, model_path};
+pub use embedder::{Embedder, Verdict, fingerprint, model_path};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;
 pub use picture::framing;

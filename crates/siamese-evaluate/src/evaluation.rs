@@ -13,6 +13,7 @@ use crate::drawn::{AllPairs, drawn_pairs};
 use crate::notes::{rate_notes, swapped_note, uneven};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::Retrieval;
+use crate::twins::{image_prints, twins_note};
 
 /// Bins of the reliability plot.
 const RELIABILITY_BINS: usize = 10;
@@ -112,6 +113,7 @@ fn judge(
         notes.extend(asked.note());
         retrieval = Some(asked);
     }
+    notes.extend(twins_note(&image_prints(images)?, &images.labels, "images"));
     let mut reliability = Vec::new();
     if let Some(calibration) = &fitted.calibration {
         let (like, mix) = (judged.like(), judged.mix);

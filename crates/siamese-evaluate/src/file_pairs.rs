@@ -14,8 +14,9 @@ use siamese_data::{Pair, PathPair, file_at, read_image};
 use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
 
-use crate::notes::rate_notes;
+use crate::notes::{rate_notes, swapped_note, verdict};
 use crate::pairs::{EXAMPLES, JudgedPairs};
+use crate::twins::{Settled, shared};
 
 /// Height and width, in pixels, at which a report shows a picture.
 const SHOWN: usize = 96;
@@ -26,17 +27,20 @@ pub struct FilePairs {
     pub distance: Distance,
     /// Each file once.
     pub files: Vec<PathBuf>,
-    /// The pairs, as indices into `files`, in the order given.
+    /// The pairs, as indices into `files`, in the order given; each counts once, whatever its files are called.
     pub judged: JudgedPairs,
     /// Whom (or what) each file shows, numbered: known where a pair is like exactly when its files share a folder.
     pub identities: Option<Vec<u32>>,
+    /// A print of each file's picture.
+    prints: Vec<u64>,
+    settled: Settled,
 }
 
 impl FilePairs {
     /// Embeds the files of all pairs, their paths being relative to `folder`, and measures the distances.
     ///
     /// # Errors
-    /// When a file cannot be read (it is named), or all pairs are of one kind.
+    /// When a file cannot be read (it is named), pairs contradict each other, or all are of one kind.
     pub fn new(model: &Model, folder: &Path, listed: &[PathPair]) -> Result<Self> {
         let mut numbers: HashMap<&Path, u32> = HashMap::new();
         let mut files = Vec::new();
@@ -59,11 +63,15 @@ impl FilePairs {
                 like: *like,
             })
             .collect();
+        let (embeddings, prints) = Embedder::new(model.clone()).files_with_prints(&files)?;
+        let settled = Settled::new(&pairs, &prints, &files)?;
+        let pairs: Vec<Pair> = settled.kept.iter().map(|&at| pairs[at]).collect();
         let identities = identities(&files, &pairs);
-        let embeddings = Embedder::new(model.clone()).files(&files)?;
         Ok(Self {
             distance: model.distance,
-            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?.as_given(),
+            prints,
+            settled,
+            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?.each_weighing_one(),
             files,
             identities,
         })
@@ -101,9 +109,20 @@ impl FilePairs {
         })
     }
 
-    /// What to know of these figures: which rates are left out, and why.
-    pub fn notes(&self, figures: &[Figure]) -> Vec<String> {
-        rate_notes(figures, &self.judged)
+    /// What to know of these figures: what was left out, and why; whether like and unlike seem swapped, with `remedy`.
+    pub fn notes(&self, figures: &[Figure], remedy: &str) -> Vec<String> {
+        let mut notes = self.settled.notes();
+        notes.extend(rate_notes(figures, &self.judged));
+        notes.extend(swapped_note(figures, remedy));
+        notes
+    }
+
+    /// How many of these pairs `others` hold too, by content, and the files of the first.
+    pub fn shared_with(&self, others: &Self) -> Option<(usize, [&Path; 2])> {
+        shared(
+            (&self.judged.pairs, &self.prints, &self.files),
+            (&others.judged.pairs, &others.prints),
+        )
     }
 
     /// Fills the report's table, histogram, ROC curve and examples.
@@ -112,7 +131,8 @@ impl FilePairs {
     /// When a picture cannot be read again.
     pub fn fill(&self, report: &mut RunReport, figures: &[Figure], threshold: f32) -> Result<()> {
         report.figures = vec![SetFigures::new(figures.to_vec())];
-        self.judged.fill(report, self.distance, threshold);
+        report.verdict = verdict(figures);
+        self.judged.fill(report, self.distance, Some(threshold));
         let telling = self.judged.telling(threshold, EXAMPLES);
         let shown = telling.into_iter().map(|i| self.example(i, threshold));
         report.examples = shown.collect::<Result<_>>()?;
@@ -151,7 +171,8 @@ impl FilePairs {
     /// # Errors
     /// When there are fewer than two folds.
     pub fn lfw(&self, protocol: &LfwPairs, bootstrap: &BootstrapConfig) -> Result<LfwResult> {
-        let fold: Vec<usize> = protocol.pairs.iter().map(|pair| pair.fold).collect();
+        let kept = self.settled.kept.iter();
+        let fold: Vec<usize> = kept.map(|&at| protocol.pairs[at].fold).collect();
         let distances = &self.judged.distances;
         let folds = cross_validate(distances, &self.judged.like(), &fold)?;
         let half = 1.96 * folds.standard_error;

@@ -18,6 +18,7 @@ mod retrieval;
 mod sections;
 mod table;
 mod threshold;
+mod twins;
 
 pub use drawn::{drawn_pairs, fitting_pairs};
 pub use evaluation::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};

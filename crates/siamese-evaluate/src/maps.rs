@@ -1,15 +1,17 @@
 //! The embedding as maps to look at: t-SNE and PCA.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::Result;
+use siamese_core::Distance;
 use siamese_core::metrics;
+use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::projection::{TsneConfig, pca, tsne};
 use siamese_data::ImageSet;
-use siamese_report::EmbeddingMap;
+use siamese_report::{EmbeddingMap, Thumbnail};
 
 use crate::evaluation::Evaluation;
-use crate::pictures::{class_name, thumbnail};
+use crate::pictures::thumbnail;
 
 /// Most images on a map: as many as a few seconds allow, and more than can be told apart.
 const POINTS: usize = 1500;
@@ -20,35 +22,50 @@ const PICTURE: u32 = 40;
 
 /// Some images, at even steps through the set, as t-SNE and as PCA place them.
 pub(crate) fn maps(evaluation: &Evaluation, images: &ImageSet) -> Result<Vec<EmbeddingMap>> {
-    let shown = even_steps(images.len(), POINTS);
+    let table = evaluation.embeddings.table(&images.labels)?;
+    let name = |label: u32| match images.classes.get(label as usize) {
+        Some(name) => name.clone(),
+        None => label.to_string(),
+    };
+    let how = (evaluation.distance, evaluation.seed);
+    maps_of(&table, how, name, |i| {
+        Ok(Some(thumbnail(images, i)?.shrunk(PICTURE)))
+    })
+}
+
+/// Some embeddings, at even steps, with the names of their classes and, where there are, their pictures.
+pub(crate) fn maps_of(
+    table: &EmbeddingTable,
+    (metric, seed): (Distance, u64),
+    name: impl Fn(u32) -> String,
+    picture: impl Fn(u32) -> Result<Option<Thumbnail>>,
+) -> Result<Vec<EmbeddingMap>> {
+    let shown = even_steps(table.labels.len(), POINTS);
     if shown.len() < LEAST {
         return Ok(Vec::new());
     }
-    let dim = evaluation.embeddings.values.dim(1)?;
-    let all = evaluation
-        .embeddings
-        .values
-        .flatten_all()?
-        .to_vec1::<f32>()?;
-    let row = |&i: &u32| all[i as usize * dim..][..dim].iter().copied();
+    let row = |&i: &u32| {
+        table.values[i as usize * table.dim..][..table.dim]
+            .iter()
+            .copied()
+    };
     let values: Vec<f32> = shown.iter().flat_map(row).collect();
-    let labels: Vec<u32> = shown.iter().map(|&i| images.labels[i as usize]).collect();
-    let rows = metrics::Embeddings::new(&values, dim, &labels)?;
-    let (classes, class_names) = present_classes(&shown, images);
+    let labels: Vec<u32> = shown.iter().map(|&i| table.labels[i as usize]).collect();
+    let rows = metrics::Embeddings::new(&values, table.dim, &labels)?;
+    let (classes, class_names) = present_classes(&labels, name);
     let config = TsneConfig {
-        metric: evaluation.distance,
-        seed: evaluation.seed,
+        metric,
+        seed,
         ..Default::default()
     };
     let plane = pca(&rows);
     let kept = plane.explained.iter().sum::<f64>() * 100.0;
-    let pictures = shown
-        .iter()
-        .map(|&i| Ok(thumbnail(images, i)?.shrunk(PICTURE)))
-        .collect::<Result<Vec<_>>>()?;
+    let pictures: Vec<Option<Thumbnail>> =
+        shown.iter().map(|&i| picture(i)).collect::<Result<_>>()?;
+    let pictures: Vec<Thumbnail> = pictures.into_iter().flatten().collect();
     let map = |method: String, points: &[[f32; 2]]| EmbeddingMap {
         method,
-        of: images.len(),
+        of: table.labels.len(),
         points: points.iter().map(|point| point.map(f64::from)).collect(),
         classes: classes.clone(),
         class_names: class_names.clone(),
@@ -60,20 +77,18 @@ pub(crate) fn maps(evaluation: &Evaluation, images: &ImageSet) -> Result<Vec<Emb
     ])
 }
 
-/// The class of each image that is shown, and the names of those classes.
-fn present_classes(shown: &[u32], images: &ImageSet) -> (Vec<usize>, Vec<String>) {
-    let mut number = BTreeMap::new();
-    for &i in shown {
-        number.insert(images.labels[i as usize], (0, class_name(images, i)));
-    }
-    number
-        .values_mut()
-        .enumerate()
-        .for_each(|(at, class)| class.0 = at);
-    let class = |&i: &u32| number[&images.labels[i as usize]].0;
+/// The class of each embedding that is shown, and the names of those classes.
+fn present_classes(labels: &[u32], name: impl Fn(u32) -> String) -> (Vec<usize>, Vec<String>) {
+    let present: Vec<u32> = labels
+        .iter()
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+    let place = |label: &u32| present.partition_point(|other| other < label);
     (
-        shown.iter().map(class).collect(),
-        number.values().map(|(_, name)| name.clone()).collect(),
+        labels.iter().map(place).collect(),
+        present.iter().map(|&label| name(label)).collect(),
     )
 }
 

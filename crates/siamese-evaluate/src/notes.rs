@@ -45,6 +45,14 @@ pub fn seem_swapped(figures: &[Figure]) -> bool {
     interval.is_some_and(|interval| interval.high < 0.5)
 }
 
+/// The page's first line, where the one that it makes itself would be wrong: such pairs are not at chance.
+pub(crate) fn verdict(figures: &[Figure]) -> String {
+    match seem_swapped(figures) {
+        true => "Like and unlike seem swapped: unlike pairs are closer than like ones.".into(),
+        false => String::new(),
+    }
+}
+
 /// Says that like and unlike seem swapped, and `remedy`, what to do about it.
 pub fn swapped_note(figures: &[Figure], remedy: &str) -> Option<String> {
     let auc = find(figures, "roc_auc").filter(|_| seem_swapped(figures))?;

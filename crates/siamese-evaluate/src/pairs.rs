@@ -62,7 +62,7 @@ impl JudgedPairs {
 
     /// The same pairs, each weighing one: somebody chose them.
     #[must_use]
-    pub(crate) fn as_given(self) -> Self {
+    pub(crate) fn each_weighing_one(self) -> Self {
         Self {
             curve: self.curve.with_mix(Mix::AsGiven),
             mix: Mix::AsGiven,
@@ -149,14 +149,15 @@ impl JudgedPairs {
     }
 
     /// Fills the report's histogram, ROC curve and thresholds to choose from.
-    pub(crate) fn fill(&self, report: &mut RunReport, distance: Distance, threshold: f32) {
+    /// Without a threshold there is no operating point of these pairs.
+    pub(crate) fn fill(&self, report: &mut RunReport, distance: Distance, threshold: Option<f32>) {
         report.distances = Some(PairDistances {
             distance: distance.to_string(),
             like: self.of_kind(true),
             unlike: self.of_kind(false),
         });
         report.roc = self.curve.thinned(DRAWN);
-        report.operating_point = Some(self.curve.at(threshold));
+        report.operating_point = threshold.map(|threshold| self.curve.at(threshold));
         report.choices = self.choices();
     }
 

@@ -105,7 +105,11 @@ impl Retrieval {
     /// Fills the report's contact sheets and confusion map.
     pub(crate) fn fill(&self, report: &mut RunReport, images: &ImageSet) -> Result<()> {
         report.neighbours = self.sheets(images)?;
-        report.confusion = Some(self.confusion_map(images));
+        let name = |class: u32| match images.classes.get(class as usize) {
+            Some(name) => name.clone(),
+            None => class.to_string(),
+        };
+        report.confusion = Some(self.confusion_map(name, self.groups(images)));
         Ok(())
     }
 
@@ -148,31 +152,30 @@ impl Retrieval {
         })
     }
 
-    fn confusion_map(&self, images: &ImageSet) -> ConfusionMap {
-        let name = |names: &[String], i: u32| {
-            names
-                .get(i as usize)
-                .cloned()
-                .unwrap_or_else(|| i.to_string())
-        };
-        let superclass = images.superclass_of_class();
-        let classes = &self.confusion.classes;
-        let groups = superclass.map(|of| {
-            classes
-                .iter()
-                .map(|&c| name(&images.superclasses, of[c as usize]))
-                .collect()
-        });
+    /// The confusion of classes under their names, and the names of their groups where they have some.
+    pub(crate) fn confusion_map(
+        &self,
+        name: impl Fn(u32) -> String,
+        groups: Option<Vec<String>>,
+    ) -> ConfusionMap {
+        let Confusion { classes, counts } = &self.confusion;
+        let wide = |row: &Vec<u32>| row.iter().map(|&n| u64::from(n)).collect();
         ConfusionMap {
-            classes: classes.iter().map(|&c| name(&images.classes, c)).collect(),
+            classes: classes.iter().map(|&class| name(class)).collect(),
             groups: groups.unwrap_or_default(),
-            counts: self
-                .confusion
-                .counts
-                .iter()
-                .map(|row| row.iter().map(|&n| u64::from(n)).collect())
-                .collect(),
+            counts: counts.iter().map(wide).collect(),
             method: format!("vote of the {VOTERS} nearest neighbours"),
         }
+    }
+
+    /// The superclass of each class of the confusion.
+    fn groups(&self, images: &ImageSet) -> Option<Vec<String>> {
+        let superclass = images.superclass_of_class()?;
+        let group = |&class: &u32| {
+            let group = superclass[class as usize];
+            let name = images.superclasses.get(group as usize);
+            name.cloned().unwrap_or_else(|| group.to_string())
+        };
+        Some(self.confusion.classes.iter().map(group).collect())
     }
 }

@@ -8,6 +8,7 @@ use siamese_report::{CalibrationBin, ExamplePair, RunReport, SetFigures};
 
 use crate::evaluation::Evaluation;
 use crate::maps::maps;
+use crate::notes::verdict;
 use crate::pairs::EXAMPLES;
 use crate::pictures::{class_name, thumbnail};
 
@@ -18,7 +19,9 @@ impl Evaluation {
     /// When the images cannot be shown.
     pub fn fill(&self, report: &mut RunReport, images: &ImageSet) -> Result<()> {
         report.figures = vec![SetFigures::new(self.figures.clone())];
-        self.judged.fill(report, self.distance, self.threshold);
+        report.verdict = verdict(&self.figures);
+        self.judged
+            .fill(report, self.distance, Some(self.threshold));
         let seen = self.reliability.iter().filter(|bin| bin.pairs > 0);
         report.calibration = seen.map(calibration_bin).collect();
         report.examples = self.examples(images)?;

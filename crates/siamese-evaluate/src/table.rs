@@ -7,12 +7,15 @@ use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable};
 use siamese_core::metrics::verification::{FittedThreshold, Target, needs_threshold};
 use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::{Pair, stratified_split};
+use siamese_report::{RunReport, SetFigures};
 
 use crate::drawn::{AllPairs, drawn_pairs, fitting_pairs};
 use crate::evaluation::EvaluateConfig;
-use crate::notes::{rate_notes, swapped_note, uneven};
+use crate::maps::maps_of;
+use crate::notes::{rate_notes, swapped_note, uneven, verdict};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::Retrieval;
+use crate::twins::{gallery_note, row_prints, twins_note};
 
 /// The figures of embeddings that another framework made.
 pub struct TableEvaluation {
@@ -70,6 +73,10 @@ pub fn evaluate_table(
     let retrieval = Retrieval::in_gallery(table, file.gallery.as_ref(), distance, &bootstrap)?;
     figures.extend(retrieval.figures.iter().cloned());
     notes.extend(retrieval.note());
+    let prints = row_prints(table);
+    notes.extend(twins_note(&prints, &table.labels, "embeddings"));
+    let gallery = file.gallery.as_ref().map(row_prints);
+    notes.extend(gallery.and_then(|gallery| gallery_note(&prints, &gallery)));
     Ok(TableEvaluation {
         figures,
         at_threshold: at_threshold(table, distance, target, config),
@@ -77,6 +84,35 @@ pub fn evaluate_table(
         retrieval,
         notes,
     })
+}
+
+impl TableEvaluation {
+    /// Fills the report's table and its sections that need no picture.
+    ///
+    /// # Errors
+    /// When the map cannot be made.
+    pub fn fill(
+        &self,
+        report: &mut RunReport,
+        file: &EmbeddingFile,
+        (distance, seed): (Distance, u64),
+    ) -> Result<()> {
+        report.figures = vec![SetFigures::on("all embeddings", self.figures.clone())];
+        if let Ok(at) = &self.at_threshold {
+            let half = SetFigures::on("half not fitted on", at.figures.clone());
+            report.figures.push(half);
+        }
+        report.verdict = verdict(&self.figures);
+        self.judged.fill(report, distance, None);
+        let classes = &file.names.classes;
+        let name = |label: u32| match classes.get(label as usize) {
+            Some(name) => name.clone(),
+            None => label.to_string(),
+        };
+        report.confusion = Some(self.retrieval.confusion_map(name, None));
+        report.embedding_maps = maps_of(&file.embeddings, (distance, seed), name, |_| Ok(None))?;
+        Ok(())
+    }
 }
 
 /// Fits the threshold on one half of each label, and judges the other at it.
@@ -135,6 +171,7 @@ fn most_rows(labels: &[u32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use siamese_core::metrics::npz::Names;
 
     /// Two labels on two sides of a line, with a little spread.
     fn file(gap: f32) -> EmbeddingFile {
@@ -148,6 +185,7 @@ mod tests {
                 labels: (0..40).map(|i| i % 2).collect(),
             },
             gallery: None,
+            names: Names::default(),
         }
     }
 
@@ -194,6 +232,89 @@ mod tests {
         };
         let evaluation = evaluate_table(&file, Distance::Euclidean, Target::Eer, &config)?;
         assert_eq!(value(&evaluation, "recall_at_1"), 0.0);
+        let leak = "40 of the 40 probes are in the gallery themselves";
+        assert!(evaluation.notes.iter().any(|note| note.starts_with(leak)));
+        Ok(())
+    }
+
+    #[test]
+    fn figures_of_neighbours_are_all_of_the_embeddings_that_have_one_to_be_found() -> Result<()> {
+        // Six labels of ten and sixty of one; a lone one stands in the middle of each group.
+        let mut file = file(1.0);
+        file.embeddings = EmbeddingTable {
+            values: (0..120)
+                .map(|i| (i % 60 / 10) as f32 + (i % 10) as f32 * 0.01)
+                .collect(),
+            dim: 1,
+            labels: (0..120).map(|i| if i < 60 { i / 10 } else { i }).collect(),
+        };
+        let config = EvaluateConfig {
+            pairs: 100,
+            seed: 1,
+        };
+        let evaluation = evaluate_table(&file, Distance::Euclidean, Target::Eer, &config)?;
+        let said = evaluation.notes.join("\n");
+        assert!(
+            said.contains("of the 60 that have another") && said.contains("60 are alone"),
+            "{said}"
+        );
+        // Each lone embedding lies exactly on one of a group: of those groups' own the nearest is never right.
+        assert_eq!(
+            value(&evaluation, "precision_at_1"),
+            value(&evaluation, "recall_at_1")
+        );
+        let rows: u32 = evaluation.retrieval.confusion.counts.iter().flatten().sum();
+        assert_eq!(rows, 60, "the confusion is of the same");
+        Ok(())
+    }
+
+    #[test]
+    fn figures_that_need_no_threshold_are_of_everything() -> Result<()> {
+        use siamese_core::metrics::verification::RocCurve;
+        let file = file(0.1);
+        let config = EvaluateConfig {
+            pairs: usize::MAX,
+            seed: 1,
+        };
+        let evaluation = evaluate_table(&file, Distance::Euclidean, Target::Eer, &config)?;
+        let (rows, mut distances, mut like) = (file.embeddings.view()?, vec![], vec![]);
+        for a in 0..40 {
+            for b in a + 1..40 {
+                distances.push(Distance::Euclidean.of(rows.row(a), rows.row(b)));
+                like.push(rows.labels()[a] == rows.labels()[b]);
+            }
+        }
+        let curve = RocCurve::new(&distances, &like)?;
+        assert_eq!(value(&evaluation, "roc_auc"), curve.roc_auc());
+        assert_eq!(
+            value(&evaluation, "average_precision"),
+            curve.average_precision()
+        );
+        assert!(value(&evaluation, "accuracy").is_nan());
+        let at = evaluation.at_threshold?;
+        assert_eq!(at.judged.pairs.len(), 190, "all pairs of the other half");
+        Ok(())
+    }
+
+    #[test]
+    fn two_labels_of_two_rows_have_figures_but_no_threshold() -> Result<()> {
+        let mut file = file(1.0);
+        file.embeddings = EmbeddingTable {
+            values: vec![0.0, 0.1, 1.0, 1.1],
+            dim: 1,
+            labels: vec![0, 0, 1, 1],
+        };
+        let config = EvaluateConfig {
+            pairs: 100,
+            seed: 1,
+        };
+        let evaluation = evaluate_table(&file, Distance::Euclidean, Target::Eer, &config)?;
+        assert_eq!(value(&evaluation, "roc_auc"), 1.0);
+        let said = evaluation.at_threshold.map(|_| ()).unwrap_err().to_string();
+        assert!(
+            said.contains("labels need four rows (the largest has 2)"),
+            "{said}"
+        );
         Ok(())
     }
 }

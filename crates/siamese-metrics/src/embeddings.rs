@@ -1,6 +1,6 @@
 //! A borrowed, checked table of embeddings with their labels.
 
-use crate::error::{Error, Result, check_finite, check_same_length};
+use crate::error::{Error, Result, check_same_length};
 
 /// Embeddings `(N, D)`, row after row, and the label of each row.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ impl<'a> Embeddings<'a> {
                 why,
             });
         }
-        check_finite("embeddings", values)?;
+        check_rows(values, dim)?;
         Ok(Self {
             values,
             dim,
@@ -64,6 +64,26 @@ impl<'a> Embeddings<'a> {
     pub fn rows(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         self.values.chunks_exact(self.dim)
     }
+}
+
+/// Names the first value that is NaN or infinite by row and column, and says how many there are.
+fn check_rows(values: &[f32], dim: usize) -> Result<()> {
+    let Some(at) = values.iter().position(|value| !value.is_finite()) else {
+        return Ok(());
+    };
+    let all = values[at..]
+        .iter()
+        .filter(|value| !value.is_finite())
+        .count();
+    let (row, column, value) = (at / dim, at % dim, values[at]);
+    let more = match all - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more are not finite"),
+    };
+    Err(Error::Invalid {
+        what: "embeddings",
+        why: format!("row {row}, column {column} is {value}{more}: every value must be finite"),
+    })
 }
 
 /// Probes and gallery must have rows of the same length.

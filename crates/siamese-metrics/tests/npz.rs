@@ -5,8 +5,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use siamese_metrics::Embeddings;
-use siamese_metrics::npz::{read_npz, write_npz};
+use siamese_metrics::npz::{EmbeddingFile, Names, read_npz, write_npz};
+use siamese_metrics::{Embeddings, Result};
 use zip::write::SimpleFileOptions;
 
 fn golden(name: &str) -> PathBuf {
@@ -47,8 +47,15 @@ fn what_is_written_is_read_back() {
     let values = rows();
     let set = Embeddings::new(&values, 3, &[0, 1, u32::MAX, 2]).unwrap();
     let gallery = Embeddings::new(&values[..3], 3, &[9]).unwrap();
-    write_npz(&path, &set, Some(&gallery)).unwrap();
+    let names = Names {
+        classes: vec!["Élan".into(), "b".into()],
+        files: ["x/1.png", "x/2.png", "", "日本.jpg"]
+            .map(String::from)
+            .into(),
+    };
+    write_npz(&path, &set, Some(&gallery), &names).unwrap();
     let file = read_npz(&path).unwrap();
+    assert_eq!(file.names, names);
     assert_eq!(file.embeddings.values, values);
     assert_eq!(file.embeddings.labels, [0, 1, u32::MAX, 2]);
     assert_eq!(file.gallery.unwrap().labels, [9]);
@@ -60,8 +67,8 @@ fn what_is_written_is_read_back() {
     );
 }
 
-/// An archive of arrays given by type, shape and bytes; reads it and gives the error's text.
-fn error_of(arrays: &[(&str, &str, &str, &[u8])]) -> String {
+/// Reads an archive of arrays given by type, shape and bytes.
+fn read_arrays(arrays: &[(&str, &str, &str, &[u8])]) -> (Result<EmbeddingFile>, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("e.npz");
     let mut archive = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
@@ -78,7 +85,13 @@ fn error_of(arrays: &[(&str, &str, &str, &[u8])]) -> String {
         archive.write_all(bytes).unwrap();
     }
     archive.finish().unwrap();
-    let message = read_npz(&path).unwrap_err().to_string();
+    (read_npz(&path), path)
+}
+
+/// What is said of such an archive.
+fn error_of(arrays: &[(&str, &str, &str, &[u8])]) -> String {
+    let (read, path) = read_arrays(arrays);
+    let message = read.unwrap_err().to_string();
     message
         .strip_prefix(&format!("{}: ", path.display()))
         .unwrap()
@@ -107,20 +120,28 @@ fn arrays_that_do_not_fit_are_named() {
         "array `labels` has shape (2,), expected (1,) beside `embeddings` (1, 2)"
     );
     assert_eq!(
-        error_of(&[("embeddings", "'<f2'", "(1, 2)", &[0; 4]), labels]),
-        "array `embeddings`: has type <f2, expected f4 or f8"
+        error_of(&[("embeddings", "'|b1'", "(1, 2)", &[0; 2]), labels]),
+        "array `embeddings`: has type |b1, expected f2, f4 or f8"
     );
     assert_eq!(
-        error_of(&[rows, ("labels", "'<f8'", "(1,)", &[0; 8])]),
-        "array `labels`: has type <f8, expected integers"
+        error_of(&[rows, ("labels", "'<f4'", "(1,)", &0.5f32.to_le_bytes())]),
+        "array `labels`: [0] is 0.5, labels are whole numbers or text"
     );
     assert_eq!(
-        error_of(&[rows, ("labels", "'<U3'", "(1,)", &[0; 12])]),
-        "array `labels`: has type <U3, which is no plain number"
+        error_of(&[rows, ("labels", "'|O'", "(1,)", &[0; 12])]),
+        "array `labels`: has type |O, Python objects: save .astype(str) or .astype(int)"
     );
     assert_eq!(
-        error_of(&[rows, ("labels", "'<i2'", "(1,)", &[0xff; 2])]),
-        "array `labels`: [0] is -1, labels go from 0 to 4294967295"
+        error_of(&[rows, ("labels", "'<M8[s]'", "(1,)", &[0; 8])]),
+        "array `labels`: has type <M8[s], which is no plain number and no text"
+    );
+    assert_eq!(
+        error_of(&[rows, ("labels", "'<U1'", "(1,)", &[0xff; 4])]),
+        "array `labels`: [0] is no text that can be read"
+    );
+    assert_eq!(
+        error_of(&[rows, labels, ("files", "'|S1'", "(2,)", b"ab")]),
+        "array `files` has 2 names, expected 1"
     );
     assert_eq!(
         error_of(&[("embeddings", "'<f4'", "(1, 2)", &[0; 7]), labels]),
@@ -131,7 +152,7 @@ fn arrays_that_do_not_fit_are_named() {
             ("embeddings", "'<f4'", "(1, 1)", &f32::NAN.to_le_bytes()),
             labels
         ]),
-        "array `embeddings`: embeddings[0] is NaN: every value must be finite"
+        "array `embeddings`: row 0, column 0 is NaN: every value must be finite"
     );
     assert_eq!(
         error_of(&[rows, ("labels", "[('a', '<i4')]", "(1,)", &[0; 4])]),
@@ -165,4 +186,72 @@ fn a_file_that_is_no_archive_is_refused() {
             .contains("is no .npz archive")
     );
     assert!(read_npz(&folder.path().join("absent.npz")).is_err());
+}
+
+#[test]
+fn half_precision_is_read_exactly() {
+    // 1, −2, the largest, the smallest, 1/3 rounded, minus zero
+    let bits = [0x3c00u16, 0xc000, 0x7bff, 0x0001, 0x3555, 0x8000];
+    let little: Vec<u8> = bits.iter().flat_map(|b| b.to_le_bytes()).collect();
+    let big: Vec<u8> = bits.iter().flat_map(|b| b.to_be_bytes()).collect();
+    let labels = ("labels", "'|u1'", "(2,)", &[1u8, 2][..]);
+    for (descr, bytes) in [("'<f2'", little), ("'>f2'", big)] {
+        let (read, _) = read_arrays(&[("embeddings", descr, "(2, 3)", &bytes), labels]);
+        let expected = [1.0, -2.0, 65504.0, 2f32.powi(-24), 0.333_251_95, 0.0];
+        assert_eq!(read.unwrap().embeddings.values, expected);
+    }
+    let infinite = [0x3c00u16, 0x7c00].map(u16::to_le_bytes).concat();
+    let said = error_of(&[("embeddings", "'<f2'", "(2, 1)", &infinite), labels]);
+    assert!(said.contains("row 1, column 0 is inf"), "{said}");
+}
+
+#[test]
+fn labels_are_read_as_text_or_any_whole_number_and_share_their_numbers_with_the_gallery() {
+    let rows = ("embeddings", "'|i1'", "(3, 1)", &[1u8, 2, 255][..]);
+    let gallery = ("gallery_embeddings", "'|i1'", "(2, 1)", &[1u8, 2][..]);
+    let wide = |texts: &[&str]| -> Vec<u8> {
+        let padded = texts.iter().flat_map(|text| {
+            let characters = text.chars().map(u32::from);
+            characters
+                .chain(std::iter::repeat(0))
+                .take(3)
+                .collect::<Vec<_>>()
+        });
+        padded.flat_map(u32::to_le_bytes).collect()
+    };
+    let (names, others) = (wide(&["bo", "añá", "bo"]), wide(&["bo", "cy"]));
+    let text = [
+        rows,
+        ("labels", "'<U3'", "(3, 1)", &names),
+        gallery,
+        ("gallery_labels", "'<U3'", "(2,)", &others),
+    ];
+    let file = read_arrays(&text).0.unwrap();
+    assert_eq!(file.embeddings.values, [1.0, 2.0, -1.0]);
+    assert_eq!(file.embeddings.labels, [1, 0, 1]);
+    assert_eq!(file.gallery.unwrap().labels, [1, 2]);
+    assert_eq!(file.names.classes, ["añá", "bo", "cy"]);
+
+    let bytes = read_arrays(&[rows, ("labels", "'|S2'", "(3,)", b"b\0abb\0")])
+        .0
+        .unwrap();
+    assert_eq!(bytes.embeddings.labels, [1, 0, 1]);
+    assert_eq!(bytes.names.classes, ["ab", "b"]);
+    let negative = read_arrays(&[rows, ("labels", "'|i1'", "(3,)", &[255, 7, 255])])
+        .0
+        .unwrap();
+    assert_eq!(negative.embeddings.labels, [0, 1, 0]);
+    assert_eq!(negative.names.classes, ["-1", "7"]);
+    let floats = [2.0f32, 1.0, 2.0].map(f32::to_le_bytes).concat();
+    let whole = read_arrays(&[rows, ("labels", "'<f4'", "(3,)", &floats)])
+        .0
+        .unwrap();
+    assert_eq!(whole.embeddings.labels, [2, 1, 2]);
+    let mixed = [
+        rows,
+        ("labels", "'|S1'", "(3,)", b"aba"),
+        gallery,
+        ("gallery_labels", "'|u1'", "(2,)", &[1, 2]),
+    ];
+    assert!(error_of(&mixed).contains("both be numbers or both be text"));
 }

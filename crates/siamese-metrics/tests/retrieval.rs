@@ -326,7 +326,7 @@ fn bad_input_is_refused_by_name() {
     );
     assert_eq!(
         text(Embeddings::new(&[1.0, f32::INFINITY], 1, &[0, 1]).unwrap_err()),
-        "embeddings[1] is inf: every value must be finite"
+        "embeddings: row 1, column 0 is inf: every value must be finite"
     );
     assert!(Embeddings::new(&[], 2, &[]).is_err());
     let set = Embeddings::new(&[1.0, 2.0], 1, &[0, 0]).unwrap();

@@ -29,6 +29,9 @@ pub struct ComparedRun {
     pub roc: Vec<RocPoint>,
     /// Its configuration; the page shows where the runs differ.
     pub config: serde_json::Value,
+    /// What its figures are of, as names and values; it is part of what differs, and runs of different sets have no
+    /// winner.
+    pub judged: serde_json::Value,
 }
 
 impl From<&RunReport> for ComparedRun {
@@ -43,6 +46,7 @@ impl From<&RunReport> for ComparedRun {
             best_epoch: report.best_epoch,
             roc: report.roc.clone(),
             config: report.config.clone(),
+            judged: serde_json::Value::Null,
         }
     }
 }
@@ -105,6 +109,12 @@ impl CompareReport {
         write(path.as_ref(), self.to_html().as_bytes())
     }
 
+    /// Whether the figures of all runs are of the same images and pairs.
+    pub fn judged_alike(&self) -> bool {
+        let mut pairs = self.runs.windows(2);
+        pairs.all(|two| two[0].judged == two[1].judged)
+    }
+
     fn figures(&self) -> Option<Section> {
         if self.runs.is_empty() {
             return None;
@@ -123,10 +133,18 @@ impl CompareReport {
                 )
             })
             .collect();
+        let alike = self.judged_alike();
+        let best = match alike {
+            true => {
+                "the best of each row is bold. Where intervals overlap much, the difference may be chance"
+            }
+            false => {
+                "these runs were judged on different images or pairs, so that none is the best"
+            }
+        };
         let body = format!(
-            "<p class=\"lead\">Values with their 95% intervals; the best of each row is bold. Where \
-             intervals overlap much, the difference may be chance.</p>\n{}",
-            comparison_table(&columns, true)
+            "<p class=\"lead\">Values with their 95% intervals; {best}.</p>\n{}",
+            comparison_table(&columns, alike)
         );
         Some(Section {
             id: "figures",
@@ -212,8 +230,7 @@ impl CompareReport {
     }
 
     fn differences(&self) -> Option<Section> {
-        let configs: Vec<Vec<(String, String)>> =
-            self.runs.iter().map(|run| flatten(&run.config)).collect();
+        let configs: Vec<Vec<(String, String)>> = self.runs.iter().map(all_settings).collect();
         if configs.iter().all(Vec::is_empty) {
             return None;
         }
@@ -302,6 +319,13 @@ fn on_ray(roc: &[RocPoint], at: usize, runs: usize) -> usize {
     nearest.map_or(0, |(index, _)| index)
 }
 
+/// What was judged, and the configuration.
+fn all_settings(run: &ComparedRun) -> Vec<(String, String)> {
+    let judged = flatten(&run.judged).into_iter();
+    let judged = judged.map(|(name, value)| (format!("judged: {name}"), value));
+    judged.chain(flatten(&run.config)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -343,6 +367,23 @@ mod tests {
         .to_html();
         assert!(html.contains("loss.margin"));
         assert!(!html.contains(">seed<"));
+    }
+
+    #[test]
+    fn runs_judged_on_different_images_have_no_winner_and_say_what_differs() {
+        let judged = |name, auc, images: usize| ComparedRun {
+            judged: serde_json::json!({ "data": "birds", "images": images }),
+            ..run(name, auc, 1.0)
+        };
+        let runs = vec![judged("a", 0.8, 1000), judged("b", 0.9, 10_000)];
+        let report = CompareReport {
+            runs,
+            ..Default::default()
+        };
+        assert!(!report.judged_alike());
+        let html = report.to_html();
+        assert!(!html.contains("class=\"best\"") && html.contains("none is the best"));
+        assert!(html.contains("judged: images") && !html.contains("judged: data"));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct TestSet {
     pub name: &'static str,
     /// Its images, none of them trained on.
     pub images: ImageSet,
+    /// The file, or the row, of each; empty where that is not known.
+    pub names: Vec<String>,
     /// The pairs of them to judge, where pairs are listed.
     pub pairs: Option<Vec<Pair>>,
 }
@@ -68,6 +70,10 @@ impl TestSet {
         Self {
             name,
             images: data.images.subset(indices),
+            names: indices
+                .iter()
+                .map(|&i| data.names[i as usize].clone())
+                .collect(),
             pairs: data.pairs.as_deref().map(|pairs| among(pairs, &place)),
         }
     }
@@ -82,6 +88,16 @@ impl TestSet {
         };
         let indices: Vec<u32> = (0..data.images.len() as u32).filter(is_test).collect();
         Self::of(data, "", &indices)
+    }
+
+    /// Keeps the images at `indices` only; listed pairs are not kept.
+    pub fn keep(&mut self, indices: &[u32]) {
+        self.images = self.images.subset(indices);
+        let names = std::mem::take(&mut self.names);
+        if !names.is_empty() {
+            self.names = indices.iter().map(|&i| names[i as usize].clone()).collect();
+        }
+        self.pairs = None;
     }
 
     /// Judges a model on these images; on the listed pairs of them, where there are such.

@@ -46,8 +46,8 @@ pub(crate) struct Arguments {
     few_shot: FewShotArguments,
     #[command(flatten)]
     threshold: ThresholdArguments,
-    /// Distinct pairs to draw, half of them like; all there are where those are fewer
-    #[arg(long, default_value_t = 20_000, help_heading = HOW)]
+    /// Distinct pairs to draw, half of them like; all there are where those are fewer, or by "all"
+    #[arg(long, value_name = "N", value_parser = pair_count, default_value = "20000", help_heading = HOW)]
     pairs: usize,
     /// Seed of the pairs, the episodes and the bootstrap
     #[arg(long, default_value_t = 0, help_heading = HOW)]
@@ -59,9 +59,9 @@ pub(crate) struct Arguments {
     #[arg(long, help_heading = OUTPUT)]
     json: bool,
     /// Write a report to look at
-    #[arg(long, value_name = "FILE.html", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials"])]
+    #[arg(long, value_name = "FILE.html", help_heading = OUTPUT, conflicts_with = "omniglot_trials")]
     report: Option<PathBuf>,
-    /// Write the embeddings and labels of the images judged (the unseen classes, where there are two sets)
+    /// Write the embeddings, labels, class and file names of the images judged (the unseen classes, where there are two sets)
     #[arg(long, value_name = "FILE.npz", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
     export: Option<PathBuf>,
     /// Write the embeddings, classes and pictures for TensorBoard's projector
@@ -82,6 +82,9 @@ struct What {
     /// The pairs in FILE, whose paths are relative to --folder: "path, path, same?" on each line
     #[arg(long, value_name = "FILE", requires = "folder", conflicts_with_all = ["lfw", "few_shot"])]
     pairs_file: Option<PathBuf>,
+    /// The pairs files say 1 where two pictures are different: take their verdicts the other way round
+    #[arg(long, requires = "pairs_file")]
+    swapped: bool,
     /// LFW's protocol: its pairs.txt, with the pictures in --folder; ten folds, the threshold from the other nine
     #[arg(long, value_name = "pairs.txt", requires = "folder", conflicts_with_all = ["few_shot", "threshold_at"])]
     lfw: Option<PathBuf>,
@@ -95,6 +98,15 @@ struct What {
     /// Distance between those embeddings: euclidean, squared-euclidean, cosine or manhattan
     #[arg(long, requires = "embeddings")]
     distance: Option<Distance>,
+}
+
+/// A number of pairs; `all` is more than any set has.
+fn pair_count(text: &str) -> Result<usize, String> {
+    if text == "all" {
+        return Ok(usize::MAX);
+    }
+    let count = text.parse().ok().filter(|count| *count >= 2);
+    count.ok_or_else(|| "expected a number of pairs from 2 on, or all".into())
 }
 
 /// Runs the command.

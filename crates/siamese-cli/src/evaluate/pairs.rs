@@ -1,11 +1,12 @@
 //! Pairs from a file: a list, or LFW's folds.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use siamese_core::Model;
 use siamese_core::metrics::Figure;
+use siamese_core::metrics::verification::Target;
 use siamese_data::{PathPair, read_pairs};
 use siamese_evaluate::{FilePairs, lfw_path_pairs, read_lfw_pairs};
 use siamese_report::RunReport;
@@ -53,21 +54,24 @@ fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Resu
             how_drawn(&measured)
         ),
     ];
-    notes.extend(measured.notes(&result.figures));
+    notes.extend(notes_of(arguments, &measured, &result.figures));
     Ok(one_column(&measured, result.figures, None, notes))
 }
 
 fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) -> Result<Results> {
-    let pairs = read_pairs(file)?;
-    fit(arguments, model, folder, (file, &pairs))?;
+    let fitting = fitting(arguments)?;
+    let measured = FilePairs::new(model, folder, &read(arguments, file)?)
+        .with_context(|| format!("pairs of {}", file.display()))?;
+    if let Some((target, other)) = fitting {
+        fit(arguments, model, folder, (target, other), (&measured, file))?;
+    }
     let threshold = model.threshold.as_ref().context(
         "the model carries no threshold; fit one with --threshold-at accuracy --fit-pairs FILE",
     )?;
-    let measured = FilePairs::new(model, folder, &pairs)?;
     let figures = measured.figures(Some(threshold.value as f32), &arguments.bootstrap())?;
     write_report(arguments, &measured, &figures, threshold.value as f32)?;
     let mut notes = vec![how_drawn(&measured)];
-    notes.extend(measured.notes(&figures));
+    notes.extend(notes_of(arguments, &measured, &figures));
     Ok(one_column(
         &measured,
         figures,
@@ -76,42 +80,62 @@ fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) 
     ))
 }
 
-/// Fits the threshold on the pairs of `--fit-pairs`, if one was asked for.
-fn fit(
-    arguments: &Arguments,
-    model: &mut Model,
-    folder: &Path,
-    (reported_in, reported): (&Path, &[PathPair]),
-) -> Result<()> {
+/// The pairs of a file, the other way round where that was asked for.
+fn read(arguments: &Arguments, file: &Path) -> Result<Vec<PathPair>> {
+    let mut pairs = read_pairs(file)?;
+    for pair in &mut pairs {
+        pair.like ^= arguments.what.swapped;
+    }
+    Ok(pairs)
+}
+
+fn notes_of(arguments: &Arguments, measured: &FilePairs, figures: &[Figure]) -> Vec<String> {
+    let remedy = match (&arguments.what.pairs_file, arguments.what.swapped) {
+        (Some(_), false) => "if the file says 1 where two pictures are different, add --swapped",
+        (Some(_), true) => "leave --swapped out",
+        (None, _) => "is each person in a folder of their own?",
+    };
+    measured.notes(figures, remedy)
+}
+
+/// What is to be fitted, and the file of pairs to fit it on, where that was asked for.
+fn fitting(arguments: &Arguments) -> Result<Option<(Target, &Path)>> {
     let chosen = &arguments.threshold;
-    let (target, file) = match (chosen.threshold_at, &chosen.fit_pairs) {
-        (None, None) => return Ok(()),
-        (Some(target), Some(file)) => (target.0, file),
+    match (chosen.threshold_at, &chosen.fit_pairs) {
+        (None, None) => Ok(None),
+        (Some(target), Some(file)) => Ok(Some((target.0, file))),
         (Some(_), None) => bail!(
             "a threshold is never fitted on the pairs reported: give others to fit it on with --fit-pairs FILE"
         ),
         (None, Some(_)) => {
             bail!("say what to fit on --fit-pairs: --threshold-at accuracy, eer or far=RATE")
         }
-    };
-    let fitting = read_pairs(file)?;
-    let key = |pair: &PathPair| -> (PathBuf, PathBuf) {
-        let (a, b) = (pair.a.clone(), pair.b.clone());
-        if a <= b { (a, b) } else { (b, a) }
-    };
-    let known: HashSet<_> = reported.iter().map(key).collect();
-    if let Some(shared) = fitting.iter().find(|pair| known.contains(&key(pair))) {
+    }
+}
+
+/// Fits the threshold on pairs of which none is reported.
+fn fit(
+    arguments: &Arguments,
+    model: &mut Model,
+    folder: &Path,
+    (target, file): (Target, &Path),
+    (reported, reported_in): (&FilePairs, &Path),
+) -> Result<()> {
+    let fitting = FilePairs::new(model, folder, &read(arguments, file)?)
+        .with_context(|| format!("pairs of {}", file.display()))?;
+    if let Some((count, [a, b])) = fitting.shared_with(reported) {
         bail!(
-            "the pair {} and {} is both in {} and in {}: a threshold is never fitted on the pairs reported",
-            shared.a.display(),
-            shared.b.display(),
+            "{count} of the {} pairs of {} are also in {}, the first of {} and {} (found by what they show, not by \
+             their paths): a threshold is never fitted on the pairs reported",
+            fitting.judged.pairs.len(),
             file.display(),
-            reported_in.display()
+            reported_in.display(),
+            a.display(),
+            b.display()
         );
     }
-    let measured = FilePairs::new(model, folder, &fitting)?;
-    let on = format!("{} pairs of {}", fitting.len(), file.display());
-    model.threshold = Some(measured.judged.threshold(model, target, on)?);
+    let on = format!("{} pairs of {}", fitting.judged.pairs.len(), file.display());
+    model.threshold = Some(fitting.judged.threshold(model, target, on)?);
     arguments.save_model(model)
 }
 
@@ -160,6 +184,7 @@ fn write_report(
     let mut report = RunReport {
         name: arguments.model_path()?.display().to_string(),
         data: how_drawn(measured),
+        figures_note: notes_of(arguments, measured, figures).join("; "),
         ..Default::default()
     };
     measured.fill(&mut report, figures, threshold)?;

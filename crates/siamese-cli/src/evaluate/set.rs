@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use siamese_core::metrics::npz::write_npz;
+use siamese_core::metrics::npz::{Names, write_npz};
 use siamese_core::metrics::verification::Target;
 use siamese_core::{Model, Threshold};
 use siamese_data::{ImageSet, Part, SplitBy, open};
@@ -88,10 +88,13 @@ fn write_files(arguments: &Arguments, material: &Material, judged: &[Evaluation]
         report(arguments, material, judged)?.write(file)?;
     }
     if let Some(file) = &arguments.export {
-        let table = judged[0]
-            .embeddings
-            .table(&material.sets[0].images.labels)?;
-        write_npz(file, &table.view()?, None)?;
+        let set = &material.sets[0];
+        let table = judged[0].embeddings.table(&set.images.labels)?;
+        let names = Names {
+            classes: set.images.classes.clone(),
+            files: set.names.clone(),
+        };
+        write_npz(file, &table.view()?, None, &names)?;
     }
     if let Some(folder) = &arguments.projector {
         let shown = judged[0].projector("embeddings", &material.sets[0].images)?;
@@ -275,14 +278,14 @@ fn fit(
         material.sets[0].pairs.is_none(),
         "no listed pairs are left to fit a threshold on: judge by --pairs-file FILE with --fit-pairs OTHER"
     );
-    let images = &mut material.sets[0].images;
+    let images = &material.sets[0].images;
     let (fitting, reported) = halve_classes(&images.labels);
     let count = fitting_pairs(arguments.pairs, target);
     let pairs = drawn_pairs(&images.labels, &fitting, count, arguments.seed)
         .context("drawing pairs of every second class to fit the threshold on")?;
     let on = format!("{} pairs of every second class", pairs.len());
     let fitted = fit_threshold(model, images, pairs, target, on)?;
-    *images = images.subset(&reported);
+    material.sets[0].keep(&reported);
     material
         .notes
         .push("the figures are of the classes that the threshold was not fitted on".into());
@@ -352,6 +355,7 @@ fn whole(images: ImageSet) -> TestSet {
     TestSet {
         name: "",
         images,
+        names: Vec::new(),
         pairs: None,
     }
 }

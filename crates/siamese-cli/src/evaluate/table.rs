@@ -9,6 +9,7 @@ use siamese_core::metrics::verification::Target;
 use siamese_evaluate::{
     AtThreshold, EvaluateConfig, TableEvaluation, evaluate_table, few_shot_figures, target_in_words,
 };
+use siamese_report::RunReport;
 
 use super::Arguments;
 use super::options::ClassList;
@@ -33,6 +34,17 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
     };
     let judged = evaluate_table(&table, distance, target, &config)?;
     let mut notes = vec![what(&judged, &table.embeddings)];
+    if let Some(page) = &arguments.report {
+        let notes = notes.iter().chain(&judged.notes).cloned();
+        let mut report = RunReport {
+            name: file.display().to_string(),
+            data: format!("{} embeddings", table.embeddings.labels.len()),
+            figures_note: notes.collect::<Vec<_>>().join("; "),
+            ..Default::default()
+        };
+        judged.fill(&mut report, &table, (distance, arguments.seed))?;
+        report.write(page)?;
+    }
     let at_threshold = match judged.at_threshold {
         Ok(at) => Some(at),
         Err(error) if arguments.threshold.threshold_at.is_some() => return Err(error),

@@ -2,21 +2,25 @@
 //!
 //! | array | shape | type |
 //! |---|---|---|
-//! | `embeddings` | `(N, D)` | `f4` or `f8`, either byte order |
-//! | `labels` | `(N,)` | any integer; values from 0 to 4294967295 |
+//! | `embeddings` | `(N, D)` | `f2`, `f4`, `f8` or integers, either byte order |
+//! | `labels` | `(N,)` | whole numbers or text (`U`, `S`) |
 //! | `gallery_embeddings` | `(G, D)` | optional; what to search instead of the set itself |
 //! | `gallery_labels` | `(G,)` | with it |
+//! | `class_names` | `(C,)` | optional text: the name of label 0, 1, … |
+//! | `files` | `(N,)` | optional text: where each embedding comes from |
 //!
 //! ```python
 //! np.savez("embeddings.npz", embeddings=embeddings, labels=labels)
 //! ```
 
+mod labels;
 mod npy;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::path::Path;
 
+use labels::{Labels, number};
 use npy::Array;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -45,6 +49,15 @@ impl EmbeddingTable {
     }
 }
 
+/// What the numbers in a table stand for; empty where nobody said.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Names {
+    /// The class of label 0, 1, ….
+    pub classes: Vec<String>,
+    /// Where each embedding comes from.
+    pub files: Vec<String>,
+}
+
 /// What an `.npz` of embeddings holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmbeddingFile {
@@ -52,6 +65,8 @@ pub struct EmbeddingFile {
     pub embeddings: EmbeddingTable,
     /// What the probes are searched in.
     pub gallery: Option<EmbeddingTable>,
+    /// Names of classes and files.
+    pub names: Names,
 }
 
 /// Reads embeddings, stored or deflated.
@@ -88,7 +103,14 @@ fn read_from(reader: impl Read + Seek) -> Result<EmbeddingFile, String> {
     };
     let embeddings = pair("embeddings", "labels")?;
     let gallery = pair("gallery_embeddings", "gallery_labels")?;
-    let embeddings = embeddings.ok_or("holds no arrays `embeddings` and `labels`")?;
+    let (embeddings, labels) = embeddings.ok_or("holds no arrays `embeddings` and `labels`")?;
+    let (gallery, gallery_labels) = gallery.unzip();
+    let numbered = number(labels, gallery_labels)?;
+    let embeddings = embeddings.with("embeddings", numbered.labels)?;
+    let gallery = match gallery.zip(numbered.gallery) {
+        Some((rows, labels)) => Some(rows.with("gallery_embeddings", labels)?),
+        None => None,
+    };
     if let Some(gallery) = gallery
         .as_ref()
         .filter(|gallery| gallery.dim != embeddings.dim)
@@ -98,10 +120,49 @@ fn read_from(reader: impl Read + Seek) -> Result<EmbeddingFile, String> {
             "`gallery_embeddings` has rows of {gallery}, `embeddings` of {probes}"
         ));
     }
+    let mut texts = |name: &str| match array(name)? {
+        Some(array) => array.texts().map_err(|e| format!("array `{name}`: {e}")),
+        None => Ok(Vec::new()),
+    };
+    let (classes, files) = (texts("class_names")?, texts("files")?);
+    let rows = embeddings.labels.len();
+    if !files.is_empty() && files.len() != rows {
+        return Err(format!(
+            "array `files` has {} names, expected {rows}",
+            files.len()
+        ));
+    }
+    let classes = if numbered.classes.is_empty() {
+        classes
+    } else {
+        numbered.classes
+    };
     Ok(EmbeddingFile {
         embeddings,
         gallery,
+        names: Names { classes, files },
     })
+}
+
+/// Rows that have no labels yet.
+struct Rows {
+    values: Vec<f32>,
+    dim: usize,
+}
+
+impl Rows {
+    fn with(self, name: &str, labels: Vec<u32>) -> Result<EmbeddingTable, String> {
+        let Self { values, dim } = self;
+        Embeddings::new(&values, dim, &labels).map_err(|error| match error {
+            Error::Invalid { why, .. } => format!("array `{name}`: {why}"),
+            error => format!("array `{name}`: {error}"),
+        })?;
+        Ok(EmbeddingTable {
+            values,
+            dim,
+            labels,
+        })
+    }
 }
 
 fn table(
@@ -109,14 +170,14 @@ fn table(
     rows: &Array,
     labels_name: &str,
     labels: &Array,
-) -> Result<EmbeddingTable, String> {
+) -> Result<(Rows, Labels), String> {
     let [n, dim] = rows.shape[..] else {
         return Err(format!(
             "array `{rows_name}` has shape {}, expected (N, D)",
             rows.shape_text()
         ));
     };
-    if labels.shape != [n] {
+    if labels.shape != [n] && labels.shape != [n, 1] {
         let (found, rows) = (labels.shape_text(), rows.shape_text());
         return Err(format!(
             "array `{labels_name}` has shape {found}, expected ({n},) beside `{rows_name}` {rows}"
@@ -128,21 +189,21 @@ fn table(
     let labels = labels
         .labels()
         .map_err(|e| format!("array `{labels_name}`: {e}"))?;
-    Embeddings::new(&values, dim, &labels).map_err(|e| format!("array `{rows_name}`: {e}"))?;
-    Ok(EmbeddingTable {
-        values,
-        dim,
-        labels,
-    })
+    Ok((Rows { values, dim }, labels))
 }
 
-/// Writes embeddings as `np.load` reads them: `f4` and `i8`, stored.
+/// Writes embeddings as `np.load` reads them, stored: `f4`, `i8`, and `U` for the names that there are.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn write_npz(path: &Path, embeddings: &Embeddings, gallery: Option<&Embeddings>) -> Result<()> {
+pub fn write_npz(
+    path: &Path,
+    embeddings: &Embeddings,
+    gallery: Option<&Embeddings>,
+    names: &Names,
+) -> Result<()> {
     let write = |file: &mut BufWriter<File>| {
-        write_to(file, embeddings, gallery).map_err(std::io::Error::from)
+        write_to(file, embeddings, gallery, names).map_err(std::io::Error::from)
     };
     siamese_files::write_whole(path, write).map_err(|e| Error::File {
         path: path.to_owned(),
@@ -154,6 +215,7 @@ fn write_to(
     writer: impl Write + Seek,
     embeddings: &Embeddings,
     gallery: Option<&Embeddings>,
+    names: &Names,
 ) -> Result<(), ZipError> {
     let mut archive = zip::ZipWriter::new(writer);
     let sets = [("", Some(embeddings)), ("gallery_", gallery)];
@@ -180,6 +242,15 @@ fn write_to(
             .iter()
             .flat_map(|l| i64::from(*l).to_le_bytes());
         archive.write_all(&labels.collect::<Vec<u8>>())?;
+    }
+    let named = [("class_names", &names.classes), ("files", &names.files)];
+    for (name, texts) in named.into_iter().filter(|(_, texts)| !texts.is_empty()) {
+        let options =
+            SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+        let (descr, bytes) = npy::texts(texts);
+        archive.start_file(format!("{name}.npy"), options)?;
+        archive.write_all(&npy::header(&descr, &format!("({},)", texts.len())))?;
+        archive.write_all(&bytes)?;
     }
     archive.finish()?.flush()?;
     Ok(())

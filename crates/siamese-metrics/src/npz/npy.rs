@@ -1,10 +1,12 @@
-//! One array in NumPy's `.npy` format, versions 1 to 3.
+//! One array of numbers or text in NumPy's `.npy` format, versions 1 to 3.
 //!
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>
 
 use std::io::Read;
 
-/// A numeric array as it lies in the file.
+use super::labels::Labels;
+
+/// An array as it lies in the file.
 pub(super) struct Array {
     pub(super) shape: Vec<usize>,
     kind: Kind,
@@ -21,6 +23,10 @@ enum Kind {
     Signed,
     Unsigned,
     Bool,
+    /// Four bytes a character.
+    Text,
+    /// A byte a character.
+    Bytes,
 }
 
 impl Array {
@@ -79,27 +85,77 @@ impl Array {
     pub(super) fn floats(&self) -> Result<Vec<f32>, String> {
         let words = self.words();
         match (self.kind, self.size) {
+            (Kind::Float, 2) => Ok(words.map(|w| half(w as u16)).collect()),
             (Kind::Float, 4) => Ok(words.map(|w| f32::from_bits(w as u32)).collect()),
             (Kind::Float, 8) => Ok(words.map(|w| f64::from_bits(w) as f32).collect()),
-            _ => Err(format!("has type {}, expected f4 or f8", self.descr)),
+            (Kind::Signed | Kind::Unsigned, _) => Ok(self.integers().map(|n| n as f32).collect()),
+            _ => Err(format!("has type {}, expected f2, f4 or f8", self.descr)),
         }
     }
 
-    pub(super) fn labels(&self) -> Result<Vec<u32>, String> {
-        if matches!(self.kind, Kind::Float | Kind::Bool) {
-            return Err(format!("has type {}, expected integers", self.descr));
+    pub(super) fn labels(&self) -> Result<Labels, String> {
+        match self.kind {
+            Kind::Text | Kind::Bytes => self.texts().map(Labels::Texts),
+            Kind::Float => self.whole_floats().map(Labels::Numbers),
+            Kind::Bool | Kind::Signed | Kind::Unsigned => {
+                Ok(Labels::Numbers(self.integers().collect()))
+            }
         }
-        let shift = 64 - 8 * self.size as u32;
-        let label = |(i, word): (usize, u64)| {
-            let signed = ((word << shift) as i64) >> shift;
-            let value = match self.kind {
-                Kind::Signed => i128::from(signed),
-                _ => i128::from(word),
+    }
+
+    /// The items as text, without the zeros that NumPy pads them with.
+    pub(super) fn texts(&self) -> Result<Vec<String>, String> {
+        let count = self.shape.iter().product();
+        if self.size == 0 {
+            return Ok(vec![String::new(); count]);
+        }
+        let text = |(i, item): (usize, &[u8])| {
+            let text = match self.kind {
+                Kind::Bytes => String::from_utf8(item.to_vec()).ok(),
+                Kind::Text => self.characters(item),
+                _ => None,
             };
-            u32::try_from(value)
-                .map_err(|_| format!("[{i}] is {value}, labels go from 0 to {}", u32::MAX))
+            let text = text.map(|text| text.trim_end_matches('\0').to_owned());
+            text.ok_or_else(|| format!("[{i}] is no text that can be read"))
         };
-        self.words().enumerate().map(label).collect()
+        self.bytes
+            .chunks_exact(self.size)
+            .enumerate()
+            .map(text)
+            .collect()
+    }
+
+    fn characters(&self, item: &[u8]) -> Option<String> {
+        let (characters, _) = item.as_chunks::<4>();
+        let character = |bytes: &[u8; 4]| match self.big_endian {
+            true => char::from_u32(u32::from_be_bytes(*bytes)),
+            false => char::from_u32(u32::from_le_bytes(*bytes)),
+        };
+        characters.iter().map(character).collect()
+    }
+
+    /// Numbers of a floating type that are whole, as labels sometimes come.
+    fn whole_floats(&self) -> Result<Vec<i128>, String> {
+        let words = self.words().enumerate();
+        let whole = |(i, word): (usize, u64)| {
+            let value = match self.size {
+                2 => f64::from(half(word as u16)),
+                4 => f64::from(f32::from_bits(word as u32)),
+                _ => f64::from_bits(word),
+            };
+            let fits = value.fract() == 0.0 && value.abs() < 9e15;
+            let refused = || format!("[{i}] is {value}, labels are whole numbers or text");
+            fits.then_some(value as i128).ok_or_else(refused)
+        };
+        words.map(whole).collect()
+    }
+
+    fn integers(&self) -> impl Iterator<Item = i128> {
+        let shift = 64 - 8 * self.size as u32;
+        self.words().map(move |word| match self.kind {
+            Kind::Signed => i128::from(((word << shift) as i64) >> shift),
+            _ => i128::from(word),
+        })
     }
 
     /// Each item's bits, in the low end of a word.
@@ -113,6 +169,33 @@ impl Array {
             }
         })
     }
+}
+
+/// The value of an IEEE 754 half-precision number, exactly.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
+    }
+}
+
+/// Texts as NumPy keeps them: the type, and the bytes.
+pub(super) fn texts(texts: &[String]) -> (String, Vec<u8>) {
+    let longest = texts.iter().map(|text| text.chars().count()).max();
+    let width = longest.unwrap_or(0).max(1);
+    let padded = |text: &String| {
+        let characters = text.chars().map(u32::from);
+        let padded = characters.chain(std::iter::repeat(0)).take(width);
+        padded.flat_map(u32::to_le_bytes).collect::<Vec<u8>>()
+    };
+    (
+        format!("<U{width}"),
+        texts.iter().flat_map(padded).collect(),
+    )
 }
 
 /// The header of an array of this type and shape, as NumPy pads it.
@@ -174,7 +257,10 @@ fn quoted(header: &str, key: &str) -> Result<String, String> {
 }
 
 fn parse_descr(descr: &str) -> Result<(Kind, usize, bool), String> {
-    let unknown = || format!("has type {descr}, which is no plain number");
+    let unknown = || match descr.contains('O') {
+        true => format!("has type {descr}, Python objects: save .astype(str) or .astype(int)"),
+        false => format!("has type {descr}, which is no plain number and no text"),
+    };
     let mut rest = descr.chars();
     let order = rest.next().ok_or_else(unknown)?;
     let kind = match rest.next() {
@@ -182,10 +268,19 @@ fn parse_descr(descr: &str) -> Result<(Kind, usize, bool), String> {
         Some('i') => Kind::Signed,
         Some('u') => Kind::Unsigned,
         Some('b') => Kind::Bool,
+        Some('U') => Kind::Text,
+        Some('S' | 'a') => Kind::Bytes,
         _ => return Err(unknown()),
     };
     let size: usize = rest.as_str().parse().map_err(|_| unknown())?;
-    if !matches!(size, 1 | 2 | 4 | 8) || !matches!(order, '<' | '>' | '|' | '=') {
+    let size = match kind {
+        Kind::Text => size.checked_mul(4).ok_or_else(unknown)?,
+        Kind::Bytes => size,
+        Kind::Float if size == 1 => return Err(unknown()),
+        _ if matches!(size, 1 | 2 | 4 | 8) => size,
+        _ => return Err(unknown()),
+    };
+    if !matches!(order, '<' | '>' | '|' | '=') {
         return Err(unknown());
     }
     Ok((kind, size, order == '>'))

@@ -12,7 +12,7 @@ use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
 
 /// Pairs that are resampled: of more, every so manieth by distance, which keeps the curve and bounds the time.
-const RESAMPLED: usize = 400_000;
+const RESAMPLED: usize = 100_000;
 
 /// Names of the statistics, in the order in which [`statistics`] computes them.
 const NAMES: [&str; 14] = [
