@@ -110,7 +110,7 @@ fn offline_uses_the_cache_and_asks_nobody() {
     let before = server.seen().len();
     options.hub.offline = true;
     let dataset = load_cifar100(&options).unwrap();
-    assert!(matches!(dataset.provenance.origin, Origin::Hub { commit, .. } if commit == COMMIT));
+    assert!(matches!(dataset.origin, Origin::Hub { commit, .. } if commit == COMMIT));
     assert_eq!(server.seen().len(), before);
 }
 
@@ -128,26 +128,13 @@ fn offline_without_a_cache_is_an_error_that_says_so() {
 }
 
 #[test]
-fn auto_prefers_the_hub_and_then_what_was_packed_from_it() {
+fn auto_prefers_the_hub() {
     let (server, folder) = (serve(Faults::default()), TempDir::new().unwrap());
     let mut options = options(&folder, &server.endpoint);
     options.source = SourceChoice::Auto;
-    let first = load_cifar100(&options).unwrap();
-    assert!(matches!(first.provenance.origin, Origin::Hub { .. }));
-    assert!(
-        !first.provenance.verified,
-        "the sample is not the whole set"
-    );
-
-    // Neither the network nor the downloaded files: the packed set is enough.
-    fs::remove_dir_all(&options.hub.cache).unwrap();
-    options.hub.endpoint = nobody();
-    let second = load_cifar100(&options).unwrap();
-    assert_eq!(second.provenance, first.provenance);
-    assert_eq!(
-        second.train.image(3_999).unwrap(),
-        first.train.image(3_999).unwrap()
-    );
+    let dataset = load_cifar100(&options).unwrap();
+    assert!(matches!(dataset.origin, Origin::Hub { .. }));
+    assert_eq!(dataset.fallback, None);
 }
 
 #[test]
@@ -163,15 +150,14 @@ fn without_a_network_auto_takes_the_sample_and_says_why() {
         start.elapsed() < Duration::from_secs(60),
         "it did not wait for a retry"
     );
-    assert!(dataset.provenance.is_sample());
-    let reason = dataset.provenance.fallback.expect("a reason");
+    assert!(dataset.is_sample());
+    let reason = dataset.fallback.expect("a reason");
     assert!(reason.contains("cannot reach"), "{reason}");
 
     options.hub.offline = true;
     let dataset = load_cifar100(&options).unwrap();
     assert!(
         dataset
-            .provenance
             .fallback
             .unwrap()
             .contains("HF_HUB_OFFLINE")
@@ -187,7 +173,7 @@ fn auto_waits_for_a_busy_hub_and_does_not_take_the_sample_instead() {
     let (server, folder) = (serve(busy(2)), TempDir::new().unwrap());
     let mut options = options(&folder, &server.endpoint);
     options.source = SourceChoice::Auto;
-    assert!(!load_cifar100(&options).unwrap().provenance.is_sample());
+    assert!(!load_cifar100(&options).unwrap().is_sample());
 
     let (server, folder) = (serve(busy(usize::MAX)), TempDir::new().unwrap());
     let mut options = self::options(&folder, &server.endpoint);

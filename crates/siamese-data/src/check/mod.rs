@@ -200,6 +200,7 @@ mod tests {
         Dataset {
             name: "textures".into(),
             origin: Origin::Path("textures".into()),
+            fallback: None,
             train,
             test,
         }

@@ -19,6 +19,8 @@ pub struct Dataset {
     pub name: String,
     /// Where it was read.
     pub origin: Origin,
+    /// Why a sample stands in for the whole set, where it was not asked for.
+    pub fallback: Option<String>,
     /// The images to train (and validate) on.
     pub train: ImageSet,
     /// The images to be looked at once, at the end.
@@ -62,6 +64,7 @@ impl Dataset {
             test: part(Part::Test)?,
             name: listing.name.clone(),
             origin: listing.origin.clone(),
+            fallback: listing.fallback.clone(),
         })
     }
 
