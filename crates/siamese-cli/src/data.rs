@@ -72,6 +72,7 @@ impl DataArguments {
         if matches!(listing.origin, Origin::Sample(_)) {
             warn_of_sample(listing.items.len(), listing.fallback.as_deref());
         }
+        warn_unless_as_published(listing);
     }
 
     /// Loads a set by name, and says loudly if it is only the sample.
@@ -99,6 +100,21 @@ impl From<Source> for SourceChoice {
             Source::Hub => Self::Hub,
             Source::Sample => Self::Sample,
         }
+    }
+}
+
+/// Says loudly that a set that is known by name has other files than were published.
+pub(crate) fn warn_unless_as_published(listing: &Listing) {
+    if listing.verified == Some(false) {
+        let title = &listing.title;
+        eprintln!(
+            "┌──────────────────────────────────────────────────────────────────────────────"
+        );
+        eprintln!("│ WARNING: these files are NOT {title} as it was published (md5).");
+        eprintln!("│ Figures on them are not comparable with those of others.");
+        eprintln!(
+            "└──────────────────────────────────────────────────────────────────────────────"
+        );
     }
 }
 
