@@ -69,6 +69,7 @@ impl DataArguments {
         if matches!(listing.origin, Origin::Sample(_)) {
             warn_of_sample(listing.items.len(), listing.fallback.as_deref());
         }
+        warn_unless_as_published(listing);
     }
 }
 
@@ -79,6 +80,21 @@ impl From<Source> for SourceChoice {
             Source::Hub => Self::Hub,
             Source::Sample => Self::Sample,
         }
+    }
+}
+
+/// Says loudly that a set that is known by name has other files than were published.
+pub(crate) fn warn_unless_as_published(listing: &Listing) {
+    if listing.verified == Some(false) {
+        let title = &listing.title;
+        eprintln!(
+            "┌──────────────────────────────────────────────────────────────────────────────"
+        );
+        eprintln!("│ WARNING: these files are NOT {title} as it was published (md5).");
+        eprintln!("│ Figures on them are not comparable with those of others.");
+        eprintln!(
+            "└──────────────────────────────────────────────────────────────────────────────"
+        );
     }
 }
 

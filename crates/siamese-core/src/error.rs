@@ -20,7 +20,13 @@ pub enum Error {
         /// What it said.
         source: std::io::Error,
     },
-    /// A file is no safetensors file, or a damaged one.
+    /// A file of another kind.
+    #[error("reading {}: it does not begin as a safetensors file does", path.display())]
+    OtherFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A safetensors file that is cut or damaged.
     #[error("reading {}: it is no whole safetensors file", path.display())]
     NotTensors {
         /// The file.

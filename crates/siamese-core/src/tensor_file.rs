@@ -85,6 +85,11 @@ pub fn read(
         source,
     };
     let bytes = std::fs::read(path).map_err(|e| Error::io("reading", path, e))?;
+    // the length of the header, and the header
+    if bytes.get(8) != Some(&b'{') {
+        let path = path.to_path_buf();
+        return Err(Error::OtherFile { path });
+    }
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
     let metadata = header.metadata().clone().unwrap_or_default();
     let views = SafeTensors::deserialize(&bytes).map_err(damaged)?.tensors();
@@ -124,6 +129,37 @@ mod tests {
         assert_eq!(read["a.matrix"].to_vec2::<f32>()?, values);
         assert_eq!(read["number"].to_scalar::<f32>()?, 7.0);
         assert_eq!((read.len(), words.len()), (3, 2));
+        Ok(())
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_not_called_damaged_and_a_cut_one_is() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("x.safetensors");
+        let tensors =
+            BTreeMap::from([("a".to_string(), Tensor::ones(3, DType::F32, &Device::Cpu)?)]);
+        write(&path, &tensors, &BTreeMap::new())?;
+        let whole = std::fs::read(&path)?;
+        for cut in [whole.len() - 1, 20] {
+            std::fs::write(&path, &whole[..cut])?;
+            let read = read(&path, &Device::Cpu);
+            assert!(
+                matches!(read, Err(Error::NotTensors { .. })),
+                "cut at {cut}"
+            );
+        }
+        for other in [
+            "",
+            "version https://git-lfs.github.com/spec/v1",
+            "<!DOCTYPE html>",
+        ] {
+            std::fs::write(&path, other)?;
+            let error = read(&path, &Device::Cpu).unwrap_err().to_string();
+            assert!(
+                error.contains("x.safetensors") && error.contains("does not begin"),
+                "{error}"
+            );
+        }
         Ok(())
     }
 

@@ -514,6 +514,75 @@ fn what_is_no_data_set_says_what_it_is_and_what_to_type() {
     );
 }
 
+#[test]
+fn what_tools_leave_behind_is_no_class_and_no_picture_in_folder_and_archive() {
+    let folder = TempDir::new().unwrap();
+    let root = data(&folder);
+    let pictures = ["cat/a.png", "cat/b.png", "dog/c.png"];
+    put_pictures(&root, &pictures);
+    let left = [
+        ".ipynb_checkpoints/a-checkpoint.png",
+        "cat/.ipynb_checkpoints/a-checkpoint.png",
+        "__MACOSX/cat/a.png",
+        "cat/._a.png",
+        "cat/.DS_Store",
+        "cat/Thumbs.db",
+        "cat/Desktop.ini",
+        "cat/@eaDir/a.png",
+        "dog/.thumbnails/c.png",
+        "dog/c.png~",
+        "dog/d.png.part",
+        ".git/logo.png",
+        "System Volume Information/x.png",
+    ];
+    put_pictures(&root, &left);
+    let tar = folder.path().join("x.tar");
+    tar_of(&root, &tar);
+    for place in [&root, &tar] {
+        let listing = opened(&folder, place).unwrap();
+        assert_eq!(listing.classes, ["cat", "dog"], "{}", place.display());
+        assert_eq!(listing.items.len(), pictures.len());
+        assert_eq!(listing.left_out.len(), left.len(), "{:?}", listing.left_out);
+        assert!(listing.left_out.iter().all(|left| !left.picture));
+        let said = listing.describe().to_string();
+        assert!(said.contains("left behind by a tool"), "{said}");
+        assert!(said.contains("hidden"), "{said}");
+    }
+}
+
+#[test]
+fn pictures_that_are_not_read_are_named_by_kind_and_those_of_any_name_are_read() {
+    let folder = TempDir::new().unwrap();
+    let root = data(&folder);
+    put_pictures(&root, &["cat/a.jfif", "cat/b", "dog/c.heic", "dog/d.txt"]);
+    put(&root, "cat/e.avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif");
+    put(&root, "dog/f.jpg", b"II*\0\x10\0\0\0CR\x02\0");
+    put(&root, "dog/g.tga", &[9, 9, 2, 0, 0]);
+    let listing = opened(&folder, &root).unwrap();
+    assert_eq!(loaded(&folder, &listing).len(), 4);
+    let said = listing.describe().to_string();
+    for part in [
+        "1 AVIF, a kind of picture that is not read (cat/e.avif)",
+        "1 a camera's raw file, a kind of picture that is not read (dog/f.jpg)",
+        "1 a file of another kind (dog/g.tga)",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(listing.left_out.iter().all(|left| left.picture));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_set_whose_own_name_is_no_text_is_opened() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = TempDir::new().unwrap();
+    let root = folder.path().join(std::ffi::OsStr::from_bytes(b"f\xfftos"));
+    put_pictures(&root, &["cat/a.png", "dog/b.png"]);
+    let listing = open(&root, &options(&folder)).unwrap();
+    assert_eq!(loaded(&folder, &listing).len(), 2);
+    assert_eq!(listing.title, "f-xFFtos");
+}
+
 fn real(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/datasets")

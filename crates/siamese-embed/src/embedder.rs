@@ -11,6 +11,7 @@ use siamese_data::{ImageSet, Pair};
 use crate::embeddings::{Embeddings, batch, embed};
 use crate::error::Error;
 use crate::picture;
+use crate::place::load_model;
 
 /// A model, and pictures in.
 pub struct Embedder {
@@ -34,9 +35,9 @@ impl Embedder {
     /// The model in a run's folder, or in a model file.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
     pub fn load(place: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
-        Ok(Self::new(Model::load(model_path(place.as_ref()), device)?))
+        Ok(Self::new(load_model(place.as_ref(), device)?))
     }
 
     /// A model that is at hand.
@@ -146,12 +147,4 @@ pub fn fingerprint(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A run's best model, or the file itself.
-pub fn model_path(place: &Path) -> PathBuf {
-    match place.is_dir() {
-        true => place.join("best.safetensors"),
-        false => place.to_path_buf(),
-    }
 }

@@ -23,13 +23,19 @@ pub struct Embeddings {
 /// The embeddings of the images of a set at `indices`.
 ///
 /// # Errors
-/// When the images do not fit the tower, or cannot be read.
+/// When the images do not fit the tower, or cannot be read; when an index lies outside of the set, or there is none.
 pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embeddings, Error> {
     check(tower, images)?;
     let input = &tower.config().input;
     let mut rows = vec![None; images.len()];
-    for (row, &index) in indices.iter().enumerate() {
-        rows[index as usize] = Some(row as u32);
+    for (row, &index) in (0u32..).zip(indices) {
+        let place = rows.get_mut(index as usize).ok_or_else(|| {
+            let count = images.len();
+            Error::Rows(format!(
+                "image {index} was asked for, but the set has {count}"
+            ))
+        })?;
+        *place = Some(row);
     }
     let mut pixels = Vec::new();
     let batches = indices.chunks(batch(input.image_len())).map(|batch| {
@@ -41,9 +47,16 @@ pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embedd
     });
     let values = batches.collect::<Result<Vec<_>, Error>>()?;
     Ok(Embeddings {
-        values: Tensor::cat(&values, 0)?,
+        values: joined(&values)?,
         rows,
     })
+}
+
+fn joined(values: &[Tensor]) -> Result<Tensor, Error> {
+    match values {
+        [] => Err(Error::Rows("there is no image to embed".into())),
+        values => Ok(Tensor::cat(values, 0)?),
+    }
 }
 
 /// How many images of so many values pass the tower at once.
@@ -71,7 +84,7 @@ impl Embeddings {
     /// # Errors
     /// When there are none.
     pub(crate) fn of_all(values: &[Tensor]) -> Result<Self, Error> {
-        let values = Tensor::cat(values, 0)?;
+        let values = joined(values)?;
         let count = values.dim(0)? as u32;
         Ok(Self {
             values,
@@ -130,7 +143,44 @@ impl Embeddings {
 
 #[cfg(test)]
 mod tests {
+    use siamese_core::candle::Device;
+    use siamese_core::{Body, Fit, ImageInput, Stage, Stages, TowerConfig};
+
     use super::*;
+
+    /// A tower of grey images, 4 high and 6 wide.
+    fn tower() -> Tower {
+        let config = TowerConfig {
+            input: ImageInput {
+                height: 4,
+                width: 6,
+                mean: vec![0.5],
+                std: vec![0.25],
+                fit: Fit::Crop,
+            },
+            body: Body::Stages(Stages {
+                stages: vec![Stage {
+                    channels: 4,
+                    convolutions: 1,
+                }],
+                ..Stages::default()
+            }),
+            embedding: 5,
+            ..TowerConfig::cifar100()
+        };
+        Tower::new(config, 1, &Device::Cpu).unwrap()
+    }
+
+    fn images(count: u8, (height, width): (usize, usize)) -> ImageSet {
+        let value = |i: u8| (0..height * width).map(move |at| i * 40 + at as u8 * 5);
+        let pixels = (0..count).flat_map(value).collect();
+        let labels = vec![0; count.into()];
+        ImageSet::new(height, width, 1, pixels, labels, vec!["a".into()]).unwrap()
+    }
+
+    fn said<T>(result: Result<T, Error>) -> String {
+        result.err().unwrap().to_string()
+    }
 
     #[test]
     fn a_batch_is_bounded_in_bytes() {
@@ -138,5 +188,57 @@ mod tests {
         assert_eq!(batch(28 * 28), 500);
         assert_eq!(batch(128 * 128 * 3), 31);
         assert_eq!(batch(1024 * 1024 * 3), 16);
+    }
+
+    #[test]
+    fn embeddings_come_in_the_order_asked_for_and_are_found_by_image() {
+        let (tower, images) = (tower(), images(4, (4, 6)));
+        let all = embed(&tower, &images, &[0, 1, 2, 3]).unwrap();
+        let some = embed(&tower, &images, &[3, 1]).unwrap();
+        let row = |of: &Embeddings, i: usize| of.values.get(i).unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!((row(&some, 0), row(&some, 1)), (row(&all, 3), row(&all, 1)));
+        let pair = Pair {
+            a: 1,
+            b: 3,
+            like: true,
+        };
+        let distance = |of: &Embeddings| of.distances(&[pair], Distance::Cosine);
+        assert_eq!(distance(&some).unwrap(), distance(&all).unwrap());
+        let absent = said(some.distances(&[Pair { a: 0, ..pair }], Distance::Cosine));
+        assert!(
+            absent.contains("image 0 is in a pair, but was not embedded"),
+            "{absent}"
+        );
+    }
+
+    #[test]
+    fn an_index_outside_of_the_set_is_an_error_that_names_it() {
+        let (tower, images) = (tower(), images(3, (4, 6)));
+        let outside = said(embed(&tower, &images, &[0, 3]));
+        assert!(
+            outside.contains("image 3") && outside.contains("the set has 3"),
+            "{outside}"
+        );
+        assert!(said(embed(&tower, &images, &[])).contains("no image to embed"));
+    }
+
+    #[test]
+    fn images_of_another_shape_are_refused_with_both_shapes() {
+        let shapes = said(embed(&tower(), &images(1, (6, 4)), &[0]));
+        assert!(
+            shapes.contains("6x4x1") && shapes.contains("4x6x1"),
+            "{shapes}"
+        );
+    }
+
+    #[test]
+    fn a_table_has_a_label_for_each_embedding() {
+        let embeddings = embed(&tower(), &images(2, (4, 6)), &[0, 1]).unwrap();
+        let table = embeddings.table(&[7, 9]).unwrap();
+        assert_eq!(
+            (table.dim, table.values.len(), table.labels),
+            (5, 10, vec![7, 9])
+        );
+        assert!(said(embeddings.table(&[7])).contains("1 labels for 2 embeddings"));
     }
 }

@@ -1,5 +1,7 @@
 //! Why there is no embedding.
 
+use std::path::PathBuf;
+
 use siamese_data::{DataError, PictureError};
 
 /// Why there is no embedding.
@@ -9,6 +11,16 @@ pub enum Error {
     /// The model cannot be read.
     #[error(transparent)]
     Model(#[from] siamese_core::Error),
+    /// Something else lies where a model was expected.
+    #[error("{} is no model: {found}; {advice}", place.display())]
+    NoModel {
+        /// The file or folder.
+        place: PathBuf,
+        /// What it looks like.
+        found: String,
+        /// What to type.
+        advice: String,
+    },
     /// A picture cannot be read.
     #[error(transparent)]
     Picture(#[from] DataError),

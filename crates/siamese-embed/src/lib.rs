@@ -16,8 +16,10 @@ mod embedder;
 mod embeddings;
 mod error;
 mod picture;
+mod place;
 
-pub use embedder::{Embedder, Verdict, fingerprint, model_path};
+pub use embedder::{Embedder, Verdict, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;
 pub use picture::framing;
+pub use place::{load_model, model_path};

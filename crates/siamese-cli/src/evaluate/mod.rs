@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use siamese_core::metrics::BootstrapConfig;
 use siamese_core::{Distance, Model};
-use siamese_embed::model_path;
+use siamese_embed::{load_model, model_path};
 
 use crate::data::DataArguments;
 use crate::device::DeviceChoice;
@@ -130,8 +130,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 impl Arguments {
     /// Loads the model that was given.
     fn load_model(&self) -> Result<Model> {
-        let path = self.model_path()?;
-        Ok(Model::load(path, &self.device.open()?)?)
+        let place = self.model.as_deref().context("no model was given")?;
+        Ok(load_model(place, &self.device.open()?)?)
     }
 
     fn model_path(&self) -> Result<PathBuf> {

@@ -21,7 +21,7 @@ use siamese_train::{
 };
 
 use crate::called::{command, own_command};
-use crate::data::DataArguments;
+use crate::data::{DataArguments, warn_unless_as_published};
 use crate::device::{DeviceChoice, describe};
 use progress::Progress;
 use settings::Settings;
@@ -219,6 +219,7 @@ pub(crate) fn of_run(
     let options = place.options_as(config.data.columns.clone(), sample);
     let source = place.path().unwrap_or(&config.data.source);
     let listing = open(source, &options)?;
+    warn_unless_as_published(&listing);
     TrainingData::load(&listing, &framing(&config.tower.input), &options)
 }
 

@@ -157,7 +157,7 @@ impl Looks {
 
     /// Whether it stands in the place of a file that was not fetched.
     pub fn is_stand_in(self) -> bool {
-        matches!(self, Self::Other(POINTER | PAGE | ZEROS))
+        matches!(self, Self::Other(POINTER | PAGE))
     }
 }
 

@@ -8,10 +8,10 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::by_folders::by_folders;
 use super::describe::reasons;
-use super::listing::{LeftOut, Listing, shown};
+use super::listing::{LeftOut, Listing, shown, shown_bytes};
 use super::mistaken::mistaken;
 use super::options::OpenOptions;
-use super::shards::part_of_file;
+use super::shards::{all_shards, part_of_file};
 use super::spans::{Content, Span, SpanFile, Spans};
 use super::store::Store;
 use super::walk::left_behind_in;
@@ -109,7 +109,11 @@ impl Archive {
         let mut zip = ZipArchive::new(reader).map_err(damaged)?;
         for i in 0..zip.len() {
             let entry = zip.by_index_raw(i).map_err(damaged)?;
-            let path = PathBuf::from(entry.name().map_err(damaged)?.as_ref());
+            // a name that is no text is no reason to do without the picture
+            let path = match entry.name() {
+                Ok(name) => PathBuf::from(name.as_ref()),
+                Err(_) => PathBuf::from(shown_bytes(entry.name_raw())),
+            };
             if entry.is_dir() {
                 continue;
             }
@@ -195,6 +199,8 @@ pub(crate) fn list(
     files: Vec<SpanFile>,
     options: &OpenOptions,
 ) -> Result<Listing, DataError> {
+    let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+    all_shards(place, &paths)?;
     let mut archive = Archive::read(files)?;
     if webdataset::is_one(&archive) {
         return webdataset::list(place, archive, options);

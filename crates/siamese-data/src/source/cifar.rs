@@ -7,12 +7,14 @@ use md5::{Digest, Md5};
 use super::archive::Archive;
 use super::cifar100::RECORDS_MD5;
 use super::listing::{Item, Listing, shown};
+use super::mistaken::mistaken;
 use super::names::{CIFAR10, CIFAR100, Known};
 use super::options::OpenOptions;
 use super::spans::{Content, Span, SpanFile, Spans};
 use super::store::Store;
 use crate::digest;
 use crate::error::DataError;
+use crate::picture::{HEAD, Looks};
 use crate::split::Part;
 
 const SIDE: usize = 32;
@@ -94,6 +96,10 @@ pub(crate) fn list_folder(
     let mut spans = Vec::new();
     for (i, name) in (0u32..).zip(form.files()) {
         let file = SpanFile::open(&folder.join(name), &options.cache_folder())?;
+        let head = file.head(HEAD)?;
+        if Looks::of(&head).is_stand_in() {
+            return Err(mistaken(&file.path, &head, "file of CIFAR's records"));
+        }
         spans.push((
             name,
             Span {

@@ -4,16 +4,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use serde_json::Value;
 
 use super::columns::{
-    GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, sorted_classes, sorted_some,
+    GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, sorted_some,
 };
 use super::listing::{Item, LeftOut, Listing, shown};
 use super::names::CIFAR100;
 use super::options::Columns;
-use super::parquet_columns::{Values, is_bytes, leaves, open, read_column};
+use super::parquet_columns::{Values, is_bytes, leaves, open, read_column, refusal};
 use super::rows::{Row, Rows};
 use super::shards::by_part;
 use super::store::Store;
@@ -43,49 +43,8 @@ pub(crate) fn list(
             set.add(file, shards.part, columns)?;
         }
     }
-    let texts = |kind: usize| set.texts.iter().map(move |texts| texts[kind].as_deref());
-    let (mut classes, labels) = sorted_classes(texts(LABEL).map(Option::unwrap_or_default));
-    let (mut superclasses, superclass_ids) = sorted_some(texts(SUPERCLASS));
-    let (groups, group_ids) = sorted_some(texts(GROUP));
-    let mut numbers: Vec<u32> = labels;
-    let mut superclass_numbers = superclass_ids;
-    if let Some(names) = &set.names[LABEL] {
-        numbers = as_numbers(place, &classes, numbers.into_iter().map(Some), names)?
-            .into_iter()
-            .flatten()
-            .collect();
-        classes = names.clone();
-    }
-    if let Some(names) = &set.names[SUPERCLASS] {
-        superclass_numbers =
-            as_numbers(place, &superclasses, superclass_numbers.into_iter(), names)?;
-        superclasses = names.clone();
-    }
-    let items = (0..set.rows.len()).map(|i| Item {
-        label: numbers[i],
-        superclass: superclass_numbers[i],
-        group: group_ids[i],
-        part: set.texts[i][SPLIT]
-            .as_deref()
-            .and_then(Part::of_word)
-            .or(set.parts[i]),
-    });
-    let mut listing = Listing {
-        items: items.collect(),
-        classes,
-        superclasses,
-        groups,
-        names: set.item_names,
-        left_out: left_out.into_iter().chain(set.left_out).collect(),
-        ..Listing::new(
-            place,
-            "parquet files with a column of pictures",
-            Store::Rows(Rows::new(set.files, set.columns, set.rows)),
-        )
-    };
-    if set.is_cifar100 {
-        CIFAR100.introduce(&mut listing);
-    }
+    let mut listing = set.listing(place)?;
+    listing.left_out.splice(..0, left_out);
     listing.finish(place)
 }
 
@@ -112,69 +71,118 @@ struct Set {
 
 impl Set {
     fn add(&mut self, path: &Path, part: Option<Part>, asked: &Columns) -> Result<(), DataError> {
-        let damaged = |error: ParquetError| DataError::damaged(path, error);
+        let refused = refusal(path);
         let reader = open(path)?;
         let found = Found::of(&reader, asked).map_err(|found| {
             let advice = "wanted are a column of pictures and one of classes; say with --columns what they are called";
             DataError::unrecognised(path, found, advice)
         })?;
-        match self.files.is_empty() {
-            true => self.names = found.names,
-            false if self.names != found.names => {
-                return Err(DataError::unrecognised(
-                    path,
-                    format!(
-                        "its class names are not those of {}",
-                        self.files[0].display()
-                    ),
-                    "name the files of one set alone",
-                ));
+        match self.files.first() {
+            None => self.names.clone_from(&found.names),
+            Some(first) if self.names != found.names => {
+                let found = format!("its class names are not those of {}", first.display());
+                let advice = "name the files of one set alone";
+                return Err(DataError::unrecognised(path, found, advice));
             }
-            false => {}
+            Some(_) => {}
         }
         self.is_cifar100 |= found.is_cifar100;
-        let file = self.files.len() as u32;
-        let mut row_in_file = 0u64;
+        let mut before = 0;
         for number in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(number).map_err(damaged)?;
-            let count = u32::try_from(group.metadata().num_rows()).unwrap_or(0);
-            let mut values: [Option<Values>; 4] = [None, None, None, None];
-            for (values, place) in values.iter_mut().zip(found.places) {
-                *values = place
-                    .map(|place| read_column(&*group, place))
-                    .transpose()
-                    .map_err(damaged)?;
-            }
-            for row in 0..count {
-                let name = format!(
-                    "{}#{row_in_file}",
-                    shown(path.file_name().unwrap_or_default())
-                );
-                row_in_file += 1;
-                let texts = [0, 1, 2, 3].map(|i| {
-                    values[i]
-                        .as_ref()
-                        .and_then(|values| values.text(row as usize))
-                });
-                if texts[LABEL].is_none()
-                    || (self.names[LABEL].is_some() && texts[LABEL].as_deref() == Some("-1"))
-                {
-                    self.left_out.push(LeftOut::new(name, "without a label"));
-                    continue;
-                }
-                self.rows.push(Row {
-                    file,
-                    group: number as u32,
-                    row,
-                });
-                self.item_names.push(name);
-                self.parts.push(part);
-                self.texts.push(texts);
-            }
+            let group = reader.get_row_group(number).map_err(&refused)?;
+            before += self
+                .add_group(path, part, (number, before), &*group, &found)
+                .map_err(&refused)?;
         }
         self.columns.push(found.image);
         self.files.push(path.to_path_buf());
         Ok(())
+    }
+
+    /// Adds the rows of row group `number`, which come after `before` others of the file; returns how many they are.
+    fn add_group(
+        &mut self,
+        path: &Path,
+        part: Option<Part>,
+        (number, before): (usize, u32),
+        group: &dyn RowGroupReader,
+        found: &Found,
+    ) -> Result<u32, ParquetError> {
+        let count = u32::try_from(group.metadata().num_rows()).unwrap_or(0);
+        let mut values: [Option<Values>; 4] = [None, None, None, None];
+        for (values, place) in values.iter_mut().zip(found.places) {
+            *values = place.map(|place| read_column(group, place)).transpose()?;
+        }
+        let file = shown(path.file_name().unwrap_or_default());
+        for row in 0..count {
+            let name = format!("{file}#{}", before + row);
+            let text = |values: &Option<Values>| values.as_ref()?.text(row as usize);
+            let texts = values.each_ref().map(text);
+            let unnamed = self.names[LABEL].is_some() && texts[LABEL].as_deref() == Some("-1");
+            if texts[LABEL].is_none() || unnamed {
+                self.left_out.push(LeftOut::new(name, "without a label"));
+                continue;
+            }
+            self.rows.push(Row {
+                file: self.files.len() as u32,
+                group: number as u32,
+                row,
+            });
+            self.item_names.push(name);
+            self.parts.push(part);
+            self.texts.push(texts);
+        }
+        Ok(count)
+    }
+
+    /// What was read, as a listing.
+    fn listing(self, place: &Path) -> Result<Listing, DataError> {
+        let texts = |kind: usize| self.texts.iter().map(move |texts| texts[kind].as_deref());
+        let (classes, labels) = self.classes(place, LABEL, sorted_some(texts(LABEL)))?;
+        let (superclasses, superclass_ids) =
+            self.classes(place, SUPERCLASS, sorted_some(texts(SUPERCLASS)))?;
+        let (groups, group_ids) = sorted_some(texts(GROUP));
+        let told = |texts: &[Option<String>; 4]| Part::of_word(texts[SPLIT].as_deref()?);
+        let items = (0..self.rows.len()).map(|i| Item {
+            // a row without a label is left out
+            label: labels[i].unwrap_or_default(),
+            superclass: superclass_ids[i],
+            group: group_ids[i],
+            part: told(&self.texts[i]).or(self.parts[i]),
+        });
+        let mut listing = Listing {
+            items: items.collect(),
+            classes,
+            superclasses,
+            groups,
+            names: self.item_names,
+            left_out: self.left_out,
+            ..Listing::new(
+                place,
+                "parquet files with a column of pictures",
+                Store::Rows(Rows::new(self.files, self.columns, self.rows)),
+            )
+        };
+        if self.is_cifar100 {
+            CIFAR100.introduce(&mut listing);
+        }
+        Ok(listing)
+    }
+
+    /// The classes of a kind, and that of each row: by the names that the file gives to numbers, where it does.
+    fn classes(
+        &self,
+        place: &Path,
+        kind: usize,
+        (texts, ids): (Vec<String>, Vec<Option<u32>>),
+    ) -> Result<(Vec<String>, Vec<Option<u32>>), DataError> {
+        match &self.names[kind] {
+            None => Ok((texts, ids)),
+            Some(names) => {
+                let numbers = as_numbers(place, &texts, ids.into_iter(), names)?;
+                Ok((names.clone(), numbers))
+            }
+        }
     }
 }
 
@@ -290,7 +298,8 @@ fn image_column(
             return None;
         };
         let first = values.iter().flatten().next()?;
-        Some(Looks::of(first.data()).why_not().is_none())
+        let looks = Looks::of(first.data());
+        Some(matches!(looks, Looks::Picture(_) | Looks::Unread(_)))
     };
     let within = bytes.iter().filter(|(_, name)| name.ends_with(".bytes"));
     let found = within
@@ -311,12 +320,13 @@ fn as_numbers(
 ) -> Result<Vec<Option<u32>>, DataError> {
     let number = |text: &String| match text.parse::<u32>() {
         Ok(number) if (number as usize) < names.len() => Ok(number),
-        _ => Err(DataError::damaged(
+        _ => Err(DataError::unrecognised(
             place,
             format!(
-                "a row has the label {text}, and there are {} names",
+                "a row has the label {text}, and the file names {} classes",
                 names.len()
             ),
+            "write it anew, with labels that are numbers below that",
         )),
     };
     let numbers = texts.iter().map(number).collect::<Result<Vec<u32>, _>>()?;

@@ -77,6 +77,15 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
     if let Some(kind) = ArchiveKind::of(&head) {
         return open_archive(path, file, kind, options);
     }
+    let looks = Looks::of(&head);
+    if looks.is_stand_in() {
+        let found = format!("it is {}", looks.in_words());
+        return Err(DataError::unrecognised(
+            path,
+            found,
+            "fetch the file itself",
+        ));
+    }
     if head.starts_with(&[0, 0, 8]) {
         let beside = walk(folder)?;
         return idx::list(folder, &idx::image_files(&beside), options);
@@ -91,15 +100,11 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
     if let Some(form) = form {
         return cifar::list_folder(form, folder, options);
     }
-    let (found, advice) = match Looks::of(&head) {
+    let (found, advice) = match looks {
         Looks::Text => return table::list(path, options),
         Looks::Picture(_) => (
             "it is a single picture".to_string(),
             "name the folder above its class's folder",
-        ),
-        looks if looks.is_stand_in() => (
-            format!("it is {}", looks.in_words()),
-            "fetch the file itself",
         ),
         looks => (
             format!("it is {}", looks.in_words()),

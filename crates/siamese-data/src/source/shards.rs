@@ -56,13 +56,10 @@ pub(crate) fn by_part(
 
 /// Checks that the shards of one part are all there, once.
 fn whole(place: &Path, part: Option<Part>, files: &[PathBuf]) -> Result<(), DataError> {
-    // how many there should be, of which name → which are there
-    let mut writings: BTreeMap<(String, Option<u32>), BTreeSet<u32>> = BTreeMap::new();
+    let mut writings: BTreeSet<(String, Option<u32>)> = BTreeSet::new();
     for file in files {
         let (stem, shard) = shard_of(file);
-        let key = (stem, shard.map(|(_, count)| count));
-        let seen = writings.entry(key).or_default();
-        seen.insert(shard.map_or(0, |(number, _)| number));
+        writings.insert((stem, shard.map(|(_, count)| count)));
     }
     let part = part.map_or("the set".to_string(), |part| format!("the {part} part"));
     let names: Vec<String> = files
@@ -71,7 +68,7 @@ fn whole(place: &Path, part: Option<Part>, files: &[PathBuf]) -> Result<(), Data
         .collect();
     if writings.len() > 1
         && writings
-            .keys()
+            .iter()
             .any(|(_, count)| count.is_some() || files.len() == 2)
     {
         return Err(DataError::unrecognised(
@@ -84,17 +81,42 @@ fn whole(place: &Path, part: Option<Part>, files: &[PathBuf]) -> Result<(), Data
             "leave one of them in the folder, or name it",
         ));
     }
-    for ((stem, count), seen) in &writings {
-        let missing = (0..count.unwrap_or(0)).find(|number| !seen.contains(number));
-        if let (Some(missing), Some(count)) = (missing, count) {
-            return Err(DataError::unrecognised(
-                place,
-                format!(
-                    "of {part} shard {missing:05} of {count} is missing ({stem}-{missing:05}-of-{count:05})"
-                ),
-                "fetch it too",
-            ));
+    all_shards(place, files)
+}
+
+/// Checks that each shard that a file's name counts is there, and once.
+///
+/// # Errors
+///
+/// [`DataError::Unrecognised`] names the shard that is missing, or that is there twice.
+pub(crate) fn all_shards(place: &Path, files: &[PathBuf]) -> Result<(), DataError> {
+    // which name, of how many → which are there
+    let mut writings: BTreeMap<(String, u32), BTreeMap<u32, String>> = BTreeMap::new();
+    for file in files {
+        let (stem, Some((number, count))) = shard_of(file) else {
+            continue;
+        };
+        let name = shown(file.file_name().unwrap_or_default());
+        let seen = writings.entry((stem, count)).or_default();
+        if let Some(other) = seen.insert(number, name.clone()) {
+            let found = format!("shard {number:05} of {count} is there twice ({other}, {name})");
+            let advice = "leave the files of one writing in the folder";
+            return Err(DataError::unrecognised(place, found, advice));
         }
+    }
+    for ((stem, count), seen) in &writings {
+        let Some(missing) = (0..*count).find(|number| !seen.contains_key(number)) else {
+            continue;
+        };
+        let found =
+            format!("shard {missing:05} of {count} is missing ({stem}-{missing:05}-of-{count:05})");
+        let advice = match place.is_file() {
+            true => "name the folder with all of them, and fetch what is not there",
+            false => {
+                "fetch it too, or rename the files without the count if they are all that is wanted"
+            }
+        };
+        return Err(DataError::unrecognised(place, found, advice));
     }
     Ok(())
 }
@@ -107,10 +129,11 @@ fn shard_of(file: &Path) -> (String, Option<(u32, u32)>) {
         .parent()
         .map(|folder| shown(folder.as_os_str()))
         .unwrap_or_default();
-    let words: Vec<&str> = name.split('-').collect();
+    let words: Vec<&str> = name.split(['-', '_']).collect();
     let numbered = words.windows(3).enumerate().find_map(|(i, words)| {
-        let shard =
-            (words[1] == "of").then(|| Some((words[0].parse().ok()?, words[2].parse().ok()?)));
+        // a name may end twice, as in `.tar.gz`
+        let count = words[2].split('.').next()?;
+        let shard = (words[1] == "of").then(|| Some((words[0].parse().ok()?, count.parse().ok()?)));
         Some((i, shard??))
     });
     match numbered {
@@ -172,6 +195,24 @@ mod tests {
         ])
         .unwrap_err();
         assert!(error.contains("train-00001-of-00003"), "{error}");
+        let error = sorted(&["train_00000_of_00002.parquet"]).unwrap_err();
+        assert!(error.contains("shard 00001 of 2 is missing"), "{error}");
+        let error = sorted(&[
+            "train-00000-of-00002.parquet",
+            "train-00001-of-00002.parquet",
+            "train-00000-of-00003.parquet",
+        ])
+        .unwrap_err();
+        assert!(error.contains("2 writings"), "{error}");
+        let error = sorted(&[
+            "train-00000-of-00001-aa.parquet",
+            "train-00000-of-00001-bb.parquet",
+        ])
+        .unwrap_err();
+        assert!(
+            error.contains("there twice") && error.contains("-bb.parquet"),
+            "{error}"
+        );
         let error = sorted(&["train-00000-of-00001.parquet", "train.parquet"]).unwrap_err();
         assert!(error.contains("2 writings"), "{error}");
         let error = sorted(&[

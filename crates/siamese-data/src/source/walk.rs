@@ -1,6 +1,7 @@
 //! All files below a folder, and which of them are pictures.
 
-use std::fs;
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -77,58 +78,59 @@ fn look_into(
     open: &mut Vec<(PathBuf, Vec<PathBuf>)>,
     walked: &mut Walked,
 ) {
+    let unread = |error: io::Error| LeftOut::path(&folder, format!("cannot be read: {error}"));
     let entries = match fs::read_dir(root.join(&folder)) {
         Ok(entries) => entries,
-        Err(error) => {
-            return walked
-                .left_out
-                .push(LeftOut::path(&folder, format!("cannot be read: {error}")));
-        }
+        Err(error) => return walked.left_out.push(unread(error)),
     };
     let mut empty = true;
     for entry in entries {
         empty = false;
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let why = format!("cannot be read to its end: {error}");
-                walked.left_out.push(LeftOut::path(&folder, why));
-                continue;
+        let found = match entry {
+            Ok(entry) => what_is(&folder, &entry, &above),
+            Err(error) => Found::LeftOut(unread(error)),
+        };
+        match found {
+            Found::File(path) => walked.files.push(path),
+            Found::Folder(path, whole) => {
+                open.push((path, above.iter().cloned().chain(Some(whole)).collect()));
             }
-        };
-        let path = folder.join(entry.file_name());
-        if let Some(why) = left_behind(&path) {
-            walked.left_out.push(LeftOut::beside(&path, why));
-            continue;
-        }
-        // follows links; the entry itself tells the common case without a look at the disk
-        let kind = match entry.file_type() {
-            Ok(kind) if !kind.is_symlink() => Ok(kind),
-            _ => fs::metadata(entry.path()).map(|metadata| metadata.file_type()),
-        };
-        match kind {
-            Ok(kind) if kind.is_file() => walked.files.push(path),
-            Ok(kind) if kind.is_dir() => match entry.path().canonicalize() {
-                Ok(whole) if !above.contains(&whole) => {
-                    let above = above.iter().cloned().chain(Some(whole)).collect();
-                    open.push((path, above));
-                }
-                _ => walked.left_out.push(LeftOut::path(
-                    &path,
-                    "a link that leads back to where it lies",
-                )),
-            },
-            Ok(_) => walked
-                .left_out
-                .push(LeftOut::path(&path, "neither a file nor a folder")),
-            Err(_) => walked
-                .left_out
-                .push(LeftOut::path(&path, "a link that leads nowhere")),
+            Found::LeftOut(left_out) => walked.left_out.push(left_out),
         }
     }
     if empty && !folder.as_os_str().is_empty() {
         walked.left_out.push(LeftOut::path(&folder, EMPTY_FOLDER));
     }
+}
+
+/// What an entry of a folder is.
+enum Found {
+    File(PathBuf),
+    /// Its path, and where it really is.
+    Folder(PathBuf, PathBuf),
+    LeftOut(LeftOut),
+}
+
+fn what_is(folder: &Path, entry: &DirEntry, above: &[PathBuf]) -> Found {
+    let path = folder.join(entry.file_name());
+    if let Some(why) = left_behind(&path) {
+        return Found::LeftOut(LeftOut::beside(&path, why));
+    }
+    // follows links; the entry itself tells the common case without a look at the disk
+    let kind = match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => Ok(kind),
+        _ => fs::metadata(entry.path()).map(|metadata| metadata.file_type()),
+    };
+    let why = match kind {
+        Ok(kind) if kind.is_file() => return Found::File(path),
+        Ok(kind) if kind.is_dir() => match entry.path().canonicalize() {
+            Ok(whole) if !above.contains(&whole) => return Found::Folder(path, whole),
+            _ => "a link that leads back to where it lies",
+        },
+        Ok(_) => "neither a file nor a folder",
+        Err(_) => "a link that leads nowhere",
+    };
+    Found::LeftOut(LeftOut::path(&path, why))
 }
 
 /// Whether the last name of `path` is one that a tool leaves behind, or hidden; the reason in words.
