@@ -50,6 +50,7 @@ fn untrained_model(path: &Path) -> Result<()> {
         tower,
         distance: Distance::Euclidean,
         threshold: Some(threshold),
+        domain: None,
         provenance: Provenance::default(),
     };
     Ok(model.save(path)?)

@@ -1,11 +1,12 @@
 //! `siamese verify`: do two pictures show the same thing?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use siamese_embed::{Embedder, Verdict};
+use siamese_core::{Domain, Model};
+use siamese_embed::{Embedder, Strangeness, Verdict};
 
 use crate::device::DeviceChoice;
 
@@ -35,10 +36,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         distance,
         threshold,
         probability,
+        strangeness,
     } = embedder.verify(&arguments.first, &arguments.second)?;
     if arguments.json {
         let answer = serde_json::json!({
             "same": same, "distance": distance, "threshold": threshold, "probability": probability,
+            "far_from_training": strangeness.map(|both| both.map(|one| one.is_far())),
         });
         println!("{answer}");
     } else {
@@ -52,11 +55,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             .unwrap_or_default();
         println!("{word} · distance {distance:.4}, threshold {threshold:.4}{chance}{why}");
     }
+    let files = [&arguments.first, &arguments.second];
+    for (file, strange) in files.into_iter().zip(strangeness.into_iter().flatten()) {
+        warn_of_strange(file, strange, embedder.model());
+    }
     Ok(if same {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
     })
+}
+
+/// Says that a picture is unlike what the model was trained on.
+fn warn_of_strange(file: &Path, strange: Strangeness, model: &Model) {
+    if !strange.is_far() {
+        return;
+    }
+    let share = model.domain.as_ref().map_or(0.0, Domain::share);
+    eprintln!(
+        "warning: {} is unlike what the model was trained on ({}): its nearest training image is {:.3} away, that of \
+         {:.0} % of like images at most {:.3}; the answer may mean nothing",
+        file.display(),
+        model.provenance.data,
+        strange.nearest,
+        100.0 * (1.0 - share),
+        strange.limit
+    );
 }
 
 /// Why a threshold that was not fitted to even odds says otherwise than the probability.

@@ -26,6 +26,7 @@
 //! G gallery. Everything is a distance: smaller means more alike.
 
 mod distance;
+mod domain;
 mod error;
 mod init;
 mod input;
@@ -38,6 +39,7 @@ mod tower;
 mod weight_average;
 
 pub use distance::TensorDistance;
+pub use domain::Domain;
 pub use error::{Error, Misfit, Result};
 pub use input::{Fit, ImageInput};
 pub use model::{Model, Provenance};

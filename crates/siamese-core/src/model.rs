@@ -1,7 +1,7 @@
 //! A model file: a trained tower with all that its use needs, in one safetensors file.
 //!
-//! Format 2 keeps the tower's tensors under `tower.` (a head's and an objective's will be under `head.` and
-//! `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still opens.
+//! Format 2 keeps the tower's tensors under `tower.` and the domain's under `domain.` (a head's and an objective's will
+//! be under `head.` and `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still opens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use siamese_metrics::Distance;
 
+use crate::domain::{About, Domain};
 use crate::error::{Error, Misfit, Result};
 use crate::input::ImageInput;
 use crate::parameters::Parameters;
@@ -48,6 +49,8 @@ pub struct Model {
     pub distance: Distance,
     /// The threshold fitted for it, if one was.
     pub threshold: Option<Threshold>,
+    /// What it was trained on, to tell what is far from it.
+    pub domain: Option<Domain>,
     /// Where it comes from.
     pub provenance: Provenance,
 }
@@ -58,6 +61,8 @@ struct Description<T = TowerConfig> {
     tower: T,
     distance: Distance,
     threshold: Option<Threshold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    domain: Option<About>,
     provenance: Provenance,
 }
 
@@ -77,6 +82,7 @@ impl Model {
             .snapshot()?
             .into_iter()
             .map(named)
+            .chain(self.domain.as_ref().map(|domain| domain.to_file().1))
             .collect();
         let metadata = BTreeMap::from([(METADATA_KEY, description.as_str()), ("format", "pt")]);
         tensor_file::write(path, &tensors, &metadata)
@@ -102,6 +108,12 @@ impl Model {
         device: &Device,
     ) -> Result<Self> {
         let description = Description::read(description)?;
+        let mut tensors = tensors;
+        let embedding = description.tower.embedding;
+        let domain = description
+            .domain
+            .map(|about| Domain::of_file(about, &mut tensors, embedding))
+            .transpose()?;
         let tensors = match description.format {
             1 => tensors,
             _ => of_the_tower(tensors)?,
@@ -113,6 +125,7 @@ impl Model {
             tower,
             distance: description.distance,
             threshold: description.threshold,
+            domain,
             provenance: description.provenance,
         };
         model.check()?;
@@ -127,6 +140,7 @@ impl Model {
             tower: self.tower.config().clone(),
             distance: self.distance,
             threshold: self.threshold.clone(),
+            domain: self.domain.as_ref().map(|domain| domain.to_file().0),
             provenance: self.provenance.clone(),
         };
         let text = serde_json::to_string(&description).map_err(Error::Description)?;
@@ -173,6 +187,7 @@ impl Description {
                     tower: old.tower.into(),
                     distance: old.distance,
                     threshold: old.threshold,
+                    domain: None,
                     provenance: old.provenance,
                 })
             }

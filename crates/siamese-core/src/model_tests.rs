@@ -40,6 +40,7 @@ fn model() -> Result<Model> {
         }),
         tower,
         distance: Distance::Cosine,
+        domain: None,
         provenance: Provenance {
             data: "Müllers \"Möbel\"".into(),
             ..Provenance::default()
@@ -80,6 +81,34 @@ fn a_saved_model_is_the_same_when_loaded_and_the_same_bytes_when_saved_again() -
         2,
         "a temporary file was left"
     );
+    Ok(())
+}
+
+#[test]
+fn a_domain_travels_with_its_model_and_a_file_that_lost_it_is_refused() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    let mut model = model()?;
+    let training = Tensor::new(&[[0f32, 0., 1.], [0., 1., 0.]], &Device::Cpu)?;
+    let held_out = Tensor::new(&[[0f32, 0.1, 1.], [0., 1., 0.2]], &Device::Cpu)?;
+    let domain = Domain::fit(&training, &held_out, Distance::Euclidean, 0.0)?;
+    let nearest = domain.nearest(&held_out)?;
+    model.domain = Some(domain);
+    model.save(&path)?;
+    let loaded = Model::load(&path, &Device::Cpu)?;
+    let domain = loaded.domain.context("a domain")?;
+    assert_eq!(domain.limit(), 0.2);
+    assert_eq!(domain.nearest(&held_out)?, nearest);
+
+    let (mut tensors, metadata) = tensor_file::read(&path, &Device::Cpu)?;
+    tensors.remove("domain.embeddings");
+    let tensors: BTreeMap<_, _> = tensors.into_iter().collect();
+    let metadata = metadata
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
+    tensor_file::write(&path, &tensors, &metadata)?;
+    assert!(chain(Model::load(&path, &Device::Cpu)).contains("domain.embeddings"));
     Ok(())
 }
 

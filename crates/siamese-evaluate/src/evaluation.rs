@@ -9,8 +9,9 @@ use siamese_core::{Distance, Model};
 use siamese_data::{ImageSet, Pair, chosen_pairs};
 use siamese_embed::{Embeddings, embed};
 
+use crate::baseline::raw_pixels;
 use crate::drawn::{AllPairs, drawn_pairs};
-use crate::notes::{rate_notes, swapped_note, uneven};
+use crate::notes::{rate_notes, strange_note, swapped_note, uneven};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::Retrieval;
 use crate::twins::{image_prints, twins_note};
@@ -106,6 +107,8 @@ fn judge(
         &figures,
         "are the images in the folders of their classes?",
     ));
+    figures.extend(raw_pixels(images, &judged, &bootstrap)?);
+    notes.extend(strange_note(model, &embeddings)?);
     let mut retrieval = None;
     if !listed {
         let asked = Retrieval::new(&table, model.distance, &bootstrap)?;

@@ -2,6 +2,7 @@
 //!
 //! The figures themselves are `siamese_core::metrics`; here they meet models and images.
 
+mod baseline;
 mod drawn;
 mod evaluation;
 mod few_shot;

@@ -1,9 +1,16 @@
 //! What to know of figures, in words: what they are of, what is left out and why, what seems wrong.
 
+use anyhow::Result;
+use siamese_core::Model;
 use siamese_core::metrics::verification::{REPORTED_FARS, unlike_pairs_for};
 use siamese_core::metrics::{Figure, find};
 
+use siamese_embed::Embeddings;
+
 use crate::pairs::JudgedPairs;
+
+/// So many times the usual share of far images is worth a word.
+const STRANGE: f64 = 5.0;
 
 /// What the pairs are too few for, and which rates are of more of them.
 pub(crate) fn rate_notes(figures: &[Figure], drawn: &JudgedPairs) -> Vec<String> {
@@ -37,6 +44,28 @@ pub(crate) fn uneven(drawn: &JudgedPairs) -> Option<String> {
     (like.abs_diff(unlike) > 1).then(|| {
         "like and unlike pairs weigh alike in accuracy, precision and F1, one each in average precision".into()
     })
+}
+
+/// How many of the images are unlike what the model was trained on, where those are many more than usual.
+pub(crate) fn strange_note(model: &Model, embeddings: &Embeddings) -> Result<Option<String>> {
+    let Some(domain) = &model.domain else {
+        return Ok(None);
+    };
+    let nearest = domain.nearest(&embeddings.values)?;
+    let far = nearest
+        .iter()
+        .filter(|nearest| domain.is_far(**nearest))
+        .count();
+    let share = far as f64 / nearest.len().max(1) as f64;
+    Ok((share > STRANGE * domain.share()).then(|| {
+        format!(
+            "{far} of the {} images ({:.0} %) are unlike what the model was trained on ({}): its probabilities are not \
+             for them",
+            nearest.len(),
+            100.0 * share,
+            model.provenance.data
+        )
+    }))
 }
 
 /// Whether unlike pairs are closer than like ones, more surely than by chance.

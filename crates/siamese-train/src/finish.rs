@@ -1,7 +1,11 @@
 //! The end of a run: the best weights judged once on the test images, and all that is written about it.
 
 use anyhow::{Context, Result};
-use siamese_core::Model;
+use candle_core::Tensor;
+use rand::seq::SliceRandom;
+use siamese_core::{Domain, Model};
+use siamese_data::{Part, stream};
+use siamese_embed::embed;
 use siamese_evaluate::{EvaluateConfig, Evaluation};
 
 use crate::data::TestSet;
@@ -11,10 +15,20 @@ use crate::run::Run;
 use crate::summary::Summary;
 use crate::write_up;
 
+/// Training images whose embeddings a model keeps, validation images that they are compared with, and the share of
+/// those that is called far.
+const KEPT: usize = 1000;
+const HELD_OUT: usize = 2000;
+const FAR: f64 = 0.01;
+
 /// Judges the best weights and writes `result.json`, `report.html` and the model card.
 pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
-    let model =
+    let mut model =
         Model::load(run.folder.best(), request.device).context("loading the best weights")?;
+    if model.domain.is_none() {
+        model.domain = Some(domain(run, &model)?);
+        model.save(run.folder.best())?;
+    }
     let threshold = model
         .threshold
         .as_ref()
@@ -45,6 +59,20 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     run.folder.write_json("result.json", &summary)?;
     write_up::write(run, request, (&tests, &judged), &summary)?;
     Ok(summary)
+}
+
+/// What the model was trained on, by some of its training images; the validation images say what is far.
+fn domain(run: &Run, model: &Model) -> Result<Domain> {
+    let mut rng = stream(run.config.seed, "domain", &[]);
+    let mut some = |part, most| -> Result<Tensor> {
+        let mut images = run.divided.part(part);
+        images.shuffle(&mut rng);
+        images.truncate(most);
+        Ok(embed(&model.tower, &run.images, &images)?.values)
+    };
+    let training = some(Part::Train, KEPT)?;
+    let held_out = some(Part::Validation, HELD_OUT)?;
+    Ok(Domain::fit(&training, &held_out, model.distance, FAR)?)
 }
 
 /// The figures of the test images.

@@ -152,6 +152,7 @@ impl Run {
                 distance: self.config.distance,
                 weights: self.tower.parameters().fingerprint()?,
             }),
+            domain: None,
             provenance: Provenance {
                 data: self.data.clone(),
                 trained_on: self.trained_on.clone(),

@@ -42,9 +42,10 @@ pub struct Summary {
 }
 
 /// The figures that the short table at the end shows.
-const TABLE: [(&str, &str); 5] = [
+const TABLE: [(&str, &str); 6] = [
     ("accuracy", "accuracy of balanced pairs"),
     ("roc_auc", "ROC AUC"),
+    ("raw_pixel_roc_auc", "ROC AUC of raw pixels"),
     ("eer", "equal error rate"),
     ("precision_called_same", "precision of “same”"),
     ("recall_at_1", "recall@1"),

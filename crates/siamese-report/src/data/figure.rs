@@ -68,6 +68,7 @@ pub(crate) fn described(name: &str) -> (String, Direction) {
         "precision" => ("Precision", Higher),
         "precision_called_same" => ("Precision of “same”", Higher),
         "r_precision" => ("R-precision", Higher),
+        "raw_pixel_roc_auc" => ("ROC AUC of raw pixels, for comparison", Neither),
         "roc_auc" => ("ROC AUC", Higher),
         "threshold" => ("Threshold", Neither),
         _ => return (described_family(name), Higher),
