@@ -156,12 +156,7 @@ fn without_a_network_auto_takes_the_sample_and_says_why() {
 
     options.hub.offline = true;
     let dataset = load_cifar100(&options).unwrap();
-    assert!(
-        dataset
-            .fallback
-            .unwrap()
-            .contains("HF_HUB_OFFLINE")
-    );
+    assert!(dataset.fallback.unwrap().contains("HF_HUB_OFFLINE"));
 }
 
 #[test]
