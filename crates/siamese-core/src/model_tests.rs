@@ -96,7 +96,7 @@ fn a_domain_travels_with_its_model_and_a_file_that_lost_it_is_refused() -> anyho
     model.domain = Some(domain);
     model.save(&path)?;
     let loaded = Model::load(&path, &Device::Cpu)?;
-    let domain = loaded.domain.context("a domain")?;
+    let domain = loaded.domain.expect("a domain");
     assert_eq!(domain.limit(), 0.2);
     assert_eq!(domain.nearest(&held_out)?, nearest);
 

@@ -5,7 +5,6 @@
 mod hub_server;
 mod hub_support;
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use hub_server::{COMMIT, Faults, nobody};
