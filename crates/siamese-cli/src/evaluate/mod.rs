@@ -4,6 +4,7 @@ mod options;
 mod output;
 mod pairs;
 mod set;
+mod set_report;
 mod table;
 mod trials;
 

@@ -13,21 +13,21 @@ use siamese_evaluate::{
     EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, few_shot_figures, fit_threshold,
     fitting_pairs, halve_classes,
 };
-use siamese_report::{Banner, RunReport, SetFigures};
 use siamese_train::{Divided, RunFolder, RunRecord, TestSet, TrainConfig, TrainingData};
 
 use super::Arguments;
 use super::options::ClassList;
 use super::output::{Column, Results};
+use super::set_report::{report, set_notes};
 use crate::train;
 
 /// What is judged, and what a threshold may be fitted on.
-struct Material {
+pub(super) struct Material {
     /// Sets by name; the first is the one that the command is about.
-    sets: Vec<TestSet>,
+    pub(super) sets: Vec<TestSet>,
     /// The run's own data, if a threshold may be fitted on its validation images.
     run: Option<OwnData>,
-    sample: bool,
+    pub(super) sample: bool,
     notes: Vec<String>,
 }
 
@@ -326,30 +326,6 @@ pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
     )
 }
 
-/// What each set is, and what to know of its figures.
-fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<String> {
-    let mut notes = Vec::new();
-    for (set, evaluation) in material.sets.iter().zip(judged) {
-        let (name, images) = (set.name, &set.images);
-        let of = if name.is_empty() { "" } else { " of " };
-        notes.push(format!(
-            "{} of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
-            evaluation.judged.counted(),
-            images.len(),
-            class_count(images)
-        ));
-        let named = |note: &String| match name {
-            "" => note.clone(),
-            name => format!("{name}: {note}"),
-        };
-        notes.extend(evaluation.notes.iter().map(named));
-    }
-    if material.sets.len() > 1 {
-        notes.push("retrieval and kNN among more classes are harder: compare verification".into());
-    }
-    notes
-}
-
 /// Images as a set of its own.
 fn whole(images: ImageSet) -> TestSet {
     TestSet {
@@ -358,32 +334,6 @@ fn whole(images: ImageSet) -> TestSet {
         names: Vec::new(),
         pairs: None,
     }
-}
-
-/// Classes that have images.
-fn class_count(images: &ImageSet) -> usize {
-    images.labels.iter().collect::<HashSet<_>>().len()
-}
-
-fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<RunReport> {
-    let images = &material.sets[0].images;
-    let mut report = RunReport {
-        name: arguments.model_path()?.display().to_string(),
-        data: format!("{} images of {} classes", images.len(), class_count(images)),
-        banners: if material.sample {
-            vec![Banner::bundled_sample()]
-        } else {
-            Vec::new()
-        },
-        figures_note: set_notes(material, judged).join("; "),
-        ..Default::default()
-    };
-    judged[0].fill(&mut report, images)?;
-    let sets = material.sets.iter().zip(judged);
-    report.figures = sets
-        .map(|(set, evaluation)| SetFigures::on(set.name, evaluation.figures.clone()))
-        .collect();
-    Ok(report)
 }
 
 impl Arguments {
