@@ -1,5 +1,7 @@
 //! `siamese data check`: is a data set sound?
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,7 +12,7 @@ use siamese_data::{
     ClassInSplit, Dataset, Duplicate, FileProblem, FolderReport, ImageSet, SoundnessReport, Twins,
     check, check_folder, read_thumbnail,
 };
-use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail};
+use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail, Weight};
 
 use crate::data::{DataArguments, SetName};
 
@@ -94,7 +96,7 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
     groups.push(small(EMPTY, &found.empty_classes));
     let banners = data.provenance.is_sample().then(Banner::bundled_sample);
     Ok(DataReport {
-        name: data.provenance.name.clone(),
+        name: format!("{}, checked", data.provenance.name),
         data: data.provenance.origin.to_string(),
         verdict: match found.exact_leaks.len() + found.near_leaks.len() {
             0 => verdict(found.is_sound()),
@@ -147,6 +149,7 @@ fn twin_groups(found: &SoundnessReport, data: &Dataset) -> Result<Vec<FindingGro
             title: title.into(),
             note: note.into(),
             total: twins.len(),
+            weight: Weight::Matters,
             findings: shown.collect::<Result<_>>()?,
         })
     };
@@ -189,8 +192,11 @@ fn how_alike(correlation: f64, same_class: bool) -> String {
 fn folder_page(found: &FolderReport, folder: &Path) -> DataReport {
     let (height, width) = found.size;
     DataReport {
-        name: folder.display().to_string(),
-        data: format!("{} pictures, most of {width}×{height} pixels", found.images),
+        name: format!("{}, checked", folder.display()),
+        data: format!(
+            "{} pictures of {} classes, most of {width}×{height} pixels",
+            found.images, found.classes
+        ),
         verdict: verdict(found.is_sound()),
         banners: Vec::new(),
         counts: owned(found.counts()),
@@ -209,20 +215,6 @@ fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
             note: how_alike(twins.correlation, same_class),
         })
     };
-    let file = |problem: &FileProblem| match problem {
-        FileProblem::Unreadable { file, reason } => Finding {
-            pictures: vec![(Thumbnail::default(), name(file, folder))],
-            note: reason.clone(),
-        },
-        FileProblem::OddSize {
-            file,
-            height,
-            width,
-        } => Finding {
-            pictures: vec![picture(file, folder)],
-            note: format!("{width}×{height}"),
-        },
-    };
     let label = "One of the two labels must be wrong.";
     let split = "Split by chance, one may be trained on and the other judged.";
     vec![
@@ -230,7 +222,7 @@ fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
             "Cannot be read, or are cut",
             "",
             found.unreadable.iter().collect(),
-            file,
+            |problem| named(unreadable(problem, folder)),
         ),
         twins(
             "The same picture in two classes",
@@ -246,19 +238,45 @@ fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
             true,
         ),
         twins("Much alike in a class", split, &found.near, true),
-        group(
-            "Of another size than most",
-            "They are resized, not cropped: what is in them is stretched.",
-            found.odd_sizes.iter().collect(),
-            file,
-        ),
         group(LONE, "", found.lone_classes.iter().collect(), |class| {
             named(class.clone())
         }),
         group(EMPTY, "", found.empty_classes.iter().collect(), |class| {
             named(class.clone())
         }),
+        odd_sizes(found),
     ]
+}
+
+fn unreadable(problem: &FileProblem, folder: &Path) -> String {
+    match problem {
+        FileProblem::Unreadable { file, reason } => format!("{}: {reason}", name(file, folder)),
+        FileProblem::OddSize { file, .. } => name(file, folder),
+    }
+}
+
+/// The sizes that differ from most, each with how many pictures have it: a line, for they harm nothing.
+fn odd_sizes(found: &FolderReport) -> FindingGroup {
+    let mut sizes: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for problem in &found.odd_sizes {
+        if let FileProblem::OddSize { height, width, .. } = problem {
+            *sizes.entry((*height, *width)).or_default() += 1;
+        }
+    }
+    let mut sizes: Vec<_> = sizes.into_iter().collect();
+    sizes.sort_by_key(|&(size, count)| (Reverse(count), size));
+    let line = |&((height, width), count): &((usize, usize), usize)| match count {
+        1 => named(format!("{width}×{height} · 1 picture")),
+        count => named(format!("{width}×{height} · {count} pictures")),
+    };
+    FindingGroup {
+        title: "Pictures of another size than most".into(),
+        note: "They are brought to one size, which harms nothing unless their shapes differ much."
+            .into(),
+        weight: Weight::Minor,
+        total: found.odd_sizes.len(),
+        findings: sizes.iter().take(SHOWN).map(line).collect(),
+    }
 }
 
 /// A finding that is no picture.
@@ -274,6 +292,7 @@ fn group<T>(title: &str, note: &str, all: Vec<&T>, show: impl Fn(&T) -> Finding)
         title: title.into(),
         note: note.into(),
         total: all.len(),
+        weight: Weight::Matters,
         findings: all.into_iter().take(SHOWN).map(show).collect(),
     }
 }

@@ -42,12 +42,18 @@ fn read(folder: &RunFolder) -> Result<ComparedRun> {
     let reading = || format!("reading {} (is the run finished?)", path.display());
     let text = std::fs::read_to_string(&path).with_context(reading)?;
     let summary: Summary = serde_json::from_str(&text).with_context(reading)?;
+    let record = folder.record()?;
     Ok(ComparedRun {
         name: folder.name(),
+        judged_on: record.data.title,
+        data: format!(
+            "{} test images, {} pairs",
+            summary.test_images, summary.test_pairs
+        ),
         figures: summary.figures,
         epochs: folder.epochs()?,
         best_epoch: Some(summary.best_epoch),
-        config: serde_json::to_value(folder.record()?.config)?,
+        config: serde_json::to_value(record.config)?,
         ..Default::default()
     })
 }

@@ -12,6 +12,7 @@ use crate::picture::{
     Colour, Fit, Framing, Picture, PictureLimits, decode_file, is_picture_name, probe_file,
 };
 use crate::source::locate::entries;
+use crate::source::originals::Originals;
 
 /// A set read from a folder, with the files it is made of.
 #[derive(Clone, Debug)]
@@ -91,8 +92,9 @@ pub fn read_image_folder(
     if kept.is_empty() {
         return Err(listing.holds_nothing());
     }
+    let set = ImageSet::new(size.0, size.1, 3, pixels, labels, listing.classes)?;
     Ok(ImageFolder {
-        set: ImageSet::new(size.0, size.1, 3, pixels, labels, listing.classes)?,
+        set: set.made_of(Originals::of_files(folder, &kept)),
         files: kept,
         problems,
     })
@@ -274,6 +276,27 @@ mod tests {
             ),
             (5, 4, 60)
         );
+    }
+
+    #[test]
+    fn an_image_leads_back_to_its_file_and_that_files_shape() {
+        let folder = tempfile::tempdir().unwrap();
+        save(folder.path(), "cat/wide.png", 12, 4, 7);
+        save(folder.path(), "dog/b.png", 3, 2, 9);
+        let read = read_image_folder(folder.path(), Some((5, 5))).unwrap();
+        assert_eq!(
+            (read.set.name(0), read.set.name(1)),
+            (Some("cat/wide.png"), Some("dog/b.png"))
+        );
+        let last = read.set.subset(&[1, 0]);
+        assert_eq!(last.name(1), Some("cat/wide.png"));
+        let (pixels, size) = last.original(1, 6).unwrap();
+        assert_eq!((size, pixels.len()), ((2, 6), 36));
+        let (_, whole) = last.original(0, 6).unwrap();
+        assert_eq!(whole, (2, 3), "a small picture stays as it is");
+
+        fs::remove_file(folder.path().join("dog/b.png")).unwrap();
+        assert!(last.original(0, 6).is_none());
     }
 
     #[test]

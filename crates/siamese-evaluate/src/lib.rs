@@ -13,6 +13,8 @@ mod pictures;
 mod projector;
 mod retrieval;
 mod sections;
+mod sheets;
+mod spread;
 mod table;
 mod threshold;
 

@@ -9,7 +9,7 @@ use siamese_data::ImageSet;
 use siamese_report::EmbeddingMap;
 
 use crate::evaluation::Evaluation;
-use crate::pictures::{class_name, thumbnail};
+use crate::pictures::{as_judged, class_name};
 
 /// Most images on a map: as many as a few seconds allow, and more than can be told apart.
 const POINTS: usize = 1500;
@@ -44,7 +44,7 @@ pub(crate) fn maps(evaluation: &Evaluation, images: &ImageSet) -> Result<Vec<Emb
     let kept = plane.explained.iter().sum::<f64>() * 100.0;
     let pictures = shown
         .iter()
-        .map(|&i| Ok(thumbnail(images, i)?.shrunk(PICTURE)))
+        .map(|&i| as_judged(images, i, PICTURE))
         .collect::<Result<Vec<_>>>()?;
     let map = |method: String, points: &[[f32; 2]]| EmbeddingMap {
         method,

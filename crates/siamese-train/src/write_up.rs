@@ -30,6 +30,7 @@ fn report(
 ) -> Result<RunReport> {
     let mut report = RunReport {
         name: run.folder.name(),
+        judged_on: request.data.about.title.clone(),
         data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         banners: banners(run, summary),
         figures_note: figures_note(run, summary),

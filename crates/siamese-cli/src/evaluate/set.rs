@@ -25,6 +25,8 @@ use crate::train;
 
 /// What is judged, and what a threshold may be fitted on.
 struct Material {
+    /// What a page calls the data.
+    title: String,
     /// Sets by name; the first is the one that the command is about.
     sets: Vec<(String, ImageSet)>,
     /// The run's own data, if a threshold may be fitted on its validation images.
@@ -114,6 +116,7 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
         );
     }
     Ok(Material {
+        title: super::last_name(folder),
         sets: vec![(String::new(), read.set)],
         run: None,
         sample: false,
@@ -163,13 +166,14 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
             notes.push(divided.division.explained.clone());
         }
     }
-    let sample = data.about.sample;
+    let (sample, title) = (data.about.sample, data.about.title.clone());
     let own = OwnData {
         config,
         data,
         divided,
     };
     Ok(Material {
+        title,
         sets,
         run: apart.then_some(own),
         sample,
@@ -193,11 +197,13 @@ fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
         Some((_, benchmark)) => classes_of(&images, &benchmark.test().collect()),
         None => images,
     };
+    let title = data.about.title;
     Ok(Material {
         sets: vec![(String::new(), images)],
         run: None,
         sample: data.about.sample,
-        notes: vec![format!("judged on {}", data.about.title)],
+        notes: vec![format!("judged on {title}")],
+        title,
     })
 }
 
@@ -341,16 +347,27 @@ fn class_count(images: &ImageSet) -> usize {
 }
 
 fn report(arguments: &Arguments, material: &Material, judged: &[Evaluation]) -> Result<RunReport> {
-    let (_, images) = &material.sets[0];
+    let (set, images) = &material.sets[0];
+    let classes = match set.as_str() {
+        "" => "classes",
+        set => set,
+    };
+    let mut notes = set_notes(arguments, material);
+    notes.extend(material.notes.iter().cloned());
     let mut report = RunReport {
-        name: arguments.model_path()?.display().to_string(),
-        data: format!("{} images of {} classes", images.len(), class_count(images)),
+        name: arguments.model_name()?,
+        judged_on: material.title.clone(),
+        data: format!(
+            "{} images of {} {classes}",
+            images.len(),
+            class_count(images)
+        ),
         banners: if material.sample {
             vec![Banner::bundled_sample()]
         } else {
             Vec::new()
         },
-        figures_note: set_notes(arguments, material).join("; "),
+        figures_note: notes.join("; "),
         ..Default::default()
     };
     judged[0].fill(&mut report, images)?;

@@ -25,6 +25,7 @@ pub(crate) mod look;
 pub(crate) mod names;
 pub(crate) mod omniglot;
 pub(crate) mod options;
+pub(crate) mod originals;
 pub(crate) mod parquet_columns;
 pub(crate) mod parquet_file;
 pub(crate) mod pixels;
