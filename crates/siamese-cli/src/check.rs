@@ -250,7 +250,13 @@ fn folder_groups(found: &FolderReport, folder: &Path) -> Vec<FindingGroup> {
 
 fn unreadable(problem: &FileProblem, folder: &Path) -> String {
     match problem {
-        FileProblem::Unreadable { file, reason } => format!("{}: {reason}", name(file, folder)),
+        FileProblem::Unreadable { file, reason } => {
+            let (whole, within) = (file.display().to_string(), name(file, folder));
+            match reason.contains(&whole) {
+                true => reason.replace(&whole, &within),
+                false => format!("{within}: {reason}"),
+            }
+        }
         FileProblem::OddSize { file, .. } => name(file, folder),
     }
 }

@@ -30,7 +30,9 @@ pub(crate) fn breakable(text: &str) -> String {
     while let Some(letter) = letters.next() {
         html.push_str(&escape(letter.encode_utf8(&mut [0; 4])));
         let Some(&next) = letters.peek() else { break };
-        let parts = "_/\\-+,;:=|".contains(letter) && next.is_alphanumeric();
+        // a number before a name is a part of its own, an ending such as ".jpg" is none
+        let dot = letter == '.' && next.is_uppercase();
+        let parts = dot || ("_/\\-+,;:=|".contains(letter) && next.is_alphanumeric());
         run = if parts || letter.is_whitespace() || run + 1 == LONGEST_RUN {
             0
         } else {
@@ -126,6 +128,10 @@ mod tests {
         assert_eq!(
             breakable("n0_great-white/a b.jpg"),
             "n0_<wbr>great-<wbr>white/<wbr>a b.jpg"
+        );
+        assert_eq!(
+            breakable("008.Auklet/01.jpg"),
+            "008.<wbr>Auklet/<wbr>01.jpg"
         );
         assert_eq!(breakable("large__<"), "large__&lt;");
         assert!(!breakable("Telecommunications").contains("<wbr>"));

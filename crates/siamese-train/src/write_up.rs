@@ -31,7 +31,10 @@ fn report(
     let mut report = RunReport {
         name: run.folder.name(),
         judged_on: request.data.about.title.clone(),
-        data: format!("{} · {}", summary.trained_on, request.data.about.origin),
+        data: format!(
+            "{} test images · trained on {} · {}",
+            summary.test_images, summary.trained_on, request.data.about.origin
+        ),
         banners: banners(run, summary),
         figures_note: figures_note(run, summary),
         epochs: run.folder.epochs()?,

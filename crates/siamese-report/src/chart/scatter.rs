@@ -75,7 +75,7 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
             escape(name_of(map, point.class))
         );
     }
-    let names = class_names(map, &placed, width);
+    let names = class_names(map, &placed, (width, height));
     let mut cells = HashSet::new();
     for &(at, x, y) in &placed {
         let cell = ((x / PICTURE) as i64, (y / PICTURE) as i64);
@@ -216,7 +216,7 @@ struct ClassName {
 /// Half of a name's height.
 const HALF_LINE: f64 = 8.0;
 /// Where a name may stand, in lines below the middle of its class; the nearest first.
-const SHIFTS: [f64; 7] = [0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0];
+const SHIFTS: [f64; 9] = [0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0];
 
 impl ClassName {
     fn svg(&self) -> String {
@@ -233,6 +233,12 @@ impl ClassName {
         near && (self.y - other.y).abs() < 2.0 * HALF_LINE
     }
 
+    /// Whether an image at this point would lie under the name.
+    fn hides(&self, x: f64, y: f64) -> bool {
+        let side = PICTURE / 2.0;
+        (self.x - x).abs() < self.half + side && (self.y - y).abs() < HALF_LINE + side
+    }
+
     /// Whether a picture in this cell would lie under the name.
     fn covers(&self, (column, row): (i64, i64)) -> bool {
         let off = |middle: f64, cell: i64| ((cell as f64 + 0.5) * PICTURE - middle).abs();
@@ -242,7 +248,11 @@ impl ClassName {
 }
 
 /// Names near the middle of each class, the most compact classes first, where none overlaps another.
-fn class_names(map: &ScatterMap, placed: &[(usize, f64, f64)], width: f64) -> Vec<ClassName> {
+fn class_names(
+    map: &ScatterMap,
+    placed: &[(usize, f64, f64)],
+    (width, height): (f64, f64),
+) -> Vec<ClassName> {
     let mut written: Vec<ClassName> = Vec::new();
     for (class, x, y) in middles(map, placed) {
         let text = shorten(&map.classes[class], 32);
@@ -254,9 +264,14 @@ fn class_names(map: &ScatterMap, placed: &[(usize, f64, f64)], width: f64) -> Ve
             y: y + shift * 2.0 * HALF_LINE,
             half,
         };
-        let free =
-            |name: &ClassName| name.y > HALF_LINE && !written.iter().any(|own| own.meets(name));
-        if let Some(name) = SHIFTS.iter().map(at).find(free) {
+        let free = |name: &ClassName| {
+            (HALF_LINE..height - HALF_LINE).contains(&name.y)
+                && !written.iter().any(|own| own.meets(name))
+        };
+        let hidden =
+            |name: &ClassName| placed.iter().filter(|(_, x, y)| name.hides(*x, *y)).count();
+        // the nearest of those that hide fewest images
+        if let Some(name) = SHIFTS.iter().map(at).filter(free).min_by_key(hidden) {
             written.push(name);
         }
     }
