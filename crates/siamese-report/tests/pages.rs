@@ -132,8 +132,8 @@ fn like_and_unlike_the_wrong_way_round_are_no_chance() {
 fn three_classes_show_their_numbers() {
     let html = page(confused(3, |class| format!("class {class}")));
     for number in ["7", "8", "9"] {
-        let cell = format!("class=\"cell strong\" text-anchor=\"middle\"");
-        let cells: Vec<&str> = html.split(&cell).skip(1).collect();
+        let cell = "class=\"cell strong\" text-anchor=\"middle\"";
+        let cells: Vec<&str> = html.split(cell).skip(1).collect();
         let shown = |cell: &&str| {
             cell.split('<')
                 .next()

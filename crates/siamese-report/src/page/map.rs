@@ -9,7 +9,7 @@ pub(super) fn maps(report: &RunReport) -> Option<Section> {
     if report.embedding_maps.is_empty() {
         return None;
     }
-    let methods = report.embedding_maps.iter().map(|map| method(map));
+    let methods = report.embedding_maps.iter().map(method);
     let maps: String = report.embedding_maps.iter().map(map_figure).collect();
     Some(Section {
         id: "map".into(),
