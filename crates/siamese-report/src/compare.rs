@@ -1,5 +1,7 @@
 //! Several runs side by side: figures, curves, what differs.
 
+mod keys;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -7,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use siamese_metrics::verification::RocPoint;
 use siamese_metrics::{Figure, find};
 
+use self::keys::{head_of, letter, on_ray, swatch};
 use crate::chart::{Canvas, Series, Tone, line};
 use crate::data::{Banner, EpochRow, Level, RunReport, described, leading};
 use crate::error::{Result, write};
@@ -365,125 +368,5 @@ fn not_the_same_data() -> Banner {
     }
 }
 
-/// A run's name with its letter, as HTML.
-fn head_of(at: usize, run: &ComparedRun) -> String {
-    let best = run.best_epoch.map_or_else(String::new, |best| {
-        let epochs = run.epochs.len();
-        format!("<br><span class=\"interval\">{epochs} epochs, best {best}</span>")
-    });
-    format!("{} {}{best}", swatch(at), breakable(&run.name))
-}
-
-/// Name of a run in the charts: A, B, … Z, then 27, 28, …
-fn letter(at: usize) -> String {
-    match u8::try_from(at) {
-        Ok(number) if number < 26 => char::from(b'A' + number).to_string(),
-        _ => (at + 1).to_string(),
-    }
-}
-
-fn swatch(at: usize) -> String {
-    format!(
-        "<span class=\"swatch {}\">{}</span>",
-        Tone::Colour(at).class(),
-        letter(at)
-    )
-}
-
-/// The point of a ROC curve nearest to a ray from its upper left corner. Every run has a ray of
-/// its own, so that names do not meet however close the curves are.
-fn on_ray(roc: &[RocPoint], at: usize, runs: usize) -> usize {
-    let angle = (at + 1) as f64 / (runs + 1) as f64 * std::f64::consts::FRAC_PI_2;
-    let (right, down) = angle.sin_cos();
-    let off = |point: &RocPoint| (point.far * down - (1.0 - point.tar) * right).abs();
-    let nearest = roc
-        .iter()
-        .enumerate()
-        .min_by(|a, b| off(a.1).total_cmp(&off(b.1)));
-    nearest.map_or(0, |(index, _)| index)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(name: &str, auc: f64, margin: f64) -> ComparedRun {
-        ComparedRun {
-            name: name.into(),
-            figures: vec![Figure::new("roc_auc", auc), Figure::new("eer", 1.0 - auc)],
-            epochs: vec![EpochRow {
-                epoch: 1,
-                train_loss: auc,
-                ..Default::default()
-            }],
-            config: serde_json::json!({ "seed": 7, "loss": { "margin": margin } }),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn the_best_of_a_row_goes_by_its_direction() {
-        let runs = vec![run("a", 0.8, 1.0), run("b", 0.9, 1.0)];
-        let html = CompareReport {
-            runs,
-            ..Default::default()
-        }
-        .to_html();
-        // in the table that the page begins with, and in that of all figures
-        for best in ["0.9000", "0.1000"] {
-            let cell = format!("<td class=\"best\">{best}");
-            assert_eq!(html.matches(&cell).count(), 2, "{best}");
-        }
-        assert_eq!(html.matches("class=\"best\"").count(), 4);
-    }
-
-    #[test]
-    fn figures_of_different_data_have_no_winner() {
-        let judged = |data: [&str; 2]| {
-            let runs = data.map(|data| ComparedRun {
-                judged_on: "birds".into(),
-                data: data.into(),
-                ..run(data, 0.01 * data.len() as f64, 1.0)
-            });
-            CompareReport {
-                runs: runs.to_vec(),
-                ..Default::default()
-            }
-            .to_html()
-        };
-        let same = judged(["all 8 classes"; 2]);
-        assert!(same.contains("<title>2 runs judged on birds</title>"));
-        assert!(same.contains("class=\"best\"") && !same.contains("class=\"banner"));
-        let other = judged(["1000 images", "10000 images"]);
-        assert!(
-            !other.contains("class=\"best\""),
-            "a winner of different sets"
-        );
-        assert!(other.contains("Not judged on the same images"));
-        assert!(other.contains("<th scope=\"row\">judged on</th><td>birds, 1000 images</td>"));
-    }
-
-    #[test]
-    fn only_settings_that_differ_are_listed() {
-        let runs = vec![run("a", 0.8, 1.0), run("b", 0.9, 2.0)];
-        let html = CompareReport {
-            runs,
-            ..Default::default()
-        }
-        .to_html();
-        assert!(html.contains("loss.margin"));
-        assert!(!html.contains(">seed<"));
-    }
-
-    #[test]
-    fn names_are_escaped_and_an_empty_comparison_is_a_page() {
-        let runs = vec![run("<script>", 0.8, 1.0)];
-        let html = CompareReport {
-            runs,
-            ..Default::default()
-        }
-        .to_html();
-        assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"));
-        assert!(CompareReport::default().to_html().ends_with("</html>\n"));
-    }
-}
+mod tests;

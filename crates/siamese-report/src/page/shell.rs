@@ -105,7 +105,7 @@ pub(crate) fn figure(class: &str, title: &str, note: &str, svg: &str) -> String 
     };
     format!(
         "<figure class=\"{class}\"><figcaption><b>{}</b>{note}</figcaption>{svg}</figure>\n",
-        breakable(title)
+        escape(title)
     )
 }
 
