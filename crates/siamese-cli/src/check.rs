@@ -1,6 +1,7 @@
 //! `siamese data check`: is a data set sound?
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,10 +10,10 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use siamese_data::{
-    ClassInSplit, Columns, Dataset, Duplicate, ImageSet, LeftOut, Listing, OddSize, Part,
-    PicturesReport, SoundnessReport, Twins, check, check_listing, open,
+    ClassInSplit, Columns, Dataset, Duplicate, ImageSet, LeftOut, Listing, Part, PicturesReport,
+    SoundnessReport, Twins, check, check_listing, open,
 };
-use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail};
+use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail, Weight};
 
 use crate::data::DataArguments;
 
@@ -118,7 +119,7 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
     groups.push(small(EMPTY, &found.empty_classes));
     let banners = data.is_sample().then(Banner::bundled_sample);
     Ok(DataReport {
-        name: data.name.clone(),
+        name: format!("{}, checked", data.name),
         data: data.origin.to_string(),
         verdict: match found.exact_leaks.len() + found.near_leaks.len() {
             0 => verdict(found.is_sound()),
@@ -171,6 +172,7 @@ fn twin_groups(found: &SoundnessReport, data: &Dataset) -> Result<Vec<FindingGro
             title: title.into(),
             note: note.into(),
             total: twins.len(),
+            weight: Weight::Matters,
             findings: shown.collect::<Result<_>>()?,
         })
     };
@@ -213,7 +215,7 @@ fn how_alike(correlation: f64, same_class: bool) -> String {
 fn pictures_page(found: &PicturesReport, listing: &Listing) -> DataReport {
     let (height, width) = found.size;
     DataReport {
-        name: listing.title.clone(),
+        name: format!("{}, checked", listing.title),
         data: format!(
             "{}, {}: {} pictures, most of {width}×{height} pixels",
             listing.kind, listing.origin, found.images
@@ -263,14 +265,9 @@ fn pictures_groups(found: &PicturesReport, pictures: &Pictures) -> Vec<FindingGr
         })
     };
     let files = |title: &str, note: &str, all: &[LeftOut]| {
-        group(title, note, all.iter().collect(), |left| Finding {
-            pictures: vec![(Thumbnail::default(), left.what.clone())],
-            note: left.why.clone(),
+        group(title, note, all.iter().collect(), |left| {
+            named(format!("{}: {}", left.what, left.why))
         })
-    };
-    let odd = |odd: &OddSize| Finding {
-        pictures: vec![pictures.picture(&odd.file)],
-        note: format!("{}×{}", odd.width, odd.height),
     };
     let classes = |title: &str, all: &[String]| {
         group(title, "", all.iter().collect(), |class| {
@@ -279,10 +276,9 @@ fn pictures_groups(found: &PicturesReport, pictures: &Pictures) -> Vec<FindingGr
     };
     let label = "One of the two labels must be wrong.";
     let split = "Split by chance, one may be trained on and the other judged.";
-    let resized = "They are resized, not cropped: what is in them is stretched.";
     let lost = "Nothing is trained or judged on them: save them as PNG or JPEG, or remove them.";
     vec![
-        files("Cut or damaged", "", &found.unreadable),
+        files("Cannot be read, or are cut", "", &found.unreadable),
         files("Left out", lost, &found.left_out),
         twins(
             "The same picture in two classes",
@@ -298,15 +294,45 @@ fn pictures_groups(found: &PicturesReport, pictures: &Pictures) -> Vec<FindingGr
             true,
         ),
         twins("Much alike in a class", split, &found.near, true),
-        group(
-            "Of another size than most",
-            resized,
-            found.odd_sizes.iter().collect(),
-            odd,
-        ),
         classes(LONE, &found.lone_classes),
         classes(EMPTY, &found.empty_classes),
+        odd_sizes(found),
     ]
+}
+
+fn unreadable(problem: &FileProblem, folder: &Path) -> String {
+    match problem {
+        FileProblem::Unreadable { file, reason } => {
+            let (whole, within) = (file.display().to_string(), name(file, folder));
+            match reason.contains(&whole) {
+                true => reason.replace(&whole, &within),
+                false => format!("{within}: {reason}"),
+            }
+        }
+        FileProblem::OddSize { file, .. } => name(file, folder),
+    }
+}
+
+/// The sizes that differ from most, each with how many pictures have it: a line, for they harm nothing.
+fn odd_sizes(found: &PicturesReport) -> FindingGroup {
+    let mut sizes: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for odd in &found.odd_sizes {
+        *sizes.entry((odd.height, odd.width)).or_default() += 1;
+    }
+    let mut sizes: Vec<_> = sizes.into_iter().collect();
+    sizes.sort_by_key(|&(size, count)| (Reverse(count), size));
+    let line = |&((height, width), count): &((usize, usize), usize)| match count {
+        1 => named(format!("{width}×{height} · 1 picture")),
+        count => named(format!("{width}×{height} · {count} pictures")),
+    };
+    FindingGroup {
+        title: "Pictures of another size than most".into(),
+        note: "They are brought to one size, which harms nothing unless their shapes differ much."
+            .into(),
+        weight: Weight::Minor,
+        total: found.odd_sizes.len(),
+        findings: sizes.iter().take(SHOWN).map(line).collect(),
+    }
 }
 
 /// A finding that is no picture.
@@ -322,6 +348,7 @@ fn group<T>(title: &str, note: &str, all: Vec<&T>, show: impl Fn(&T) -> Finding)
         title: title.into(),
         note: note.into(),
         total: all.len(),
+        weight: Weight::Matters,
         findings: all.into_iter().take(SHOWN).map(show).collect(),
     }
 }

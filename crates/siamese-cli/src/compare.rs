@@ -52,6 +52,11 @@ fn read(folder: &RunFolder) -> Result<ComparedRun> {
     Ok(ComparedRun {
         judged: judged(folder, &record, &summary)?,
         name: folder.name(),
+        judged_on: record.data.title,
+        data: format!(
+            "{} test images, {} pairs",
+            summary.test_images, summary.test_pairs
+        ),
         figures: summary.figures,
         epochs: folder.epochs()?,
         best_epoch: Some(summary.best_epoch),

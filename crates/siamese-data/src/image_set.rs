@@ -1,9 +1,12 @@
 //! Decoded labelled images of one size.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::error::DataError;
+use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
+use crate::source::originals::Originals;
 
 /// Decoded labelled images of one size, pixels `u8` in the order (N, H, W, C).
 ///
@@ -39,6 +42,8 @@ pub struct ImageSet {
     /// The names of the superclasses; empty where the set has none.
     pub superclasses: Vec<String>,
     pixels: PixelStore,
+    /// The pictures that `pixels` were made from, in that order.
+    originals: Option<Arc<Originals>>,
     /// Where in `pixels` each image lies, in images; `None` is the identity.
     positions: Option<Vec<u32>>,
 }
@@ -90,8 +95,17 @@ impl ImageSet {
             classes,
             superclasses: Vec::new(),
             pixels,
+            originals: None,
             positions: None,
         })
+    }
+
+    /// Says which pictures the images, all of them and in this order, were made from.
+    pub(crate) fn made_of(self, originals: Originals) -> Self {
+        Self {
+            originals: Some(Arc::new(originals)),
+            ..self
+        }
     }
 
     /// Adds the superclass of each image.
@@ -159,6 +173,21 @@ impl ImageSet {
         self.pixels.copy_image(self.position(i), out)
     }
 
+    /// The name of the picture that image `i` was made from: its path within the set, or `file#row`. `None` where the
+    /// set was made of bare pixels.
+    pub fn name(&self, i: usize) -> Option<&str> {
+        let originals = self.originals.as_ref()?;
+        originals.names.get(self.position(i)).map(String::as_str)
+    }
+
+    /// The picture that image `i` was made from, to look at: RGB (H, W, C), upright, of its own shape, shrunk until no
+    /// side is longer than `most`; with its (height, width). `None` where there is none, or it is gone by now.
+    pub fn original(&self, i: usize, most: usize) -> Option<(Vec<u8>, (usize, usize))> {
+        let picture = self.originals.as_ref()?.picture(self.position(i)).ok()?;
+        let size = within(most, (picture.height(), picture.width()));
+        Some((stretched(&picture, size), size))
+    }
+
     /// Whether images are read from a file when they are asked for.
     pub fn is_on_disk(&self) -> bool {
         self.pixels.is_on_disk()
@@ -201,6 +230,7 @@ impl ImageSet {
             classes: self.classes.clone(),
             superclasses: self.superclasses.clone(),
             pixels: self.pixels.clone(),
+            originals: self.originals.clone(),
             ..*self
         }
     }

@@ -10,16 +10,18 @@ use siamese_core::metrics::verification::{
 };
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
-use siamese_data::{Pair, PathPair, file_at, read_image};
+use siamese_data::{Pair, PathPair, file_at, read_thumbnail};
 use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
 
 use crate::notes::{rate_notes, swapped_note, verdict};
-use crate::pairs::{EXAMPLES, JudgedPairs};
+use crate::pairs::JudgedPairs;
+use crate::sections::ends;
+use crate::spread::pairs_apart;
 use crate::twins::{Settled, shared};
 
-/// Height and width, in pixels, at which a report shows a picture.
-const SHOWN: usize = 96;
+/// Longest side, in pixels, at which a report shows a picture.
+const SHOWN: usize = 160;
 
 /// Pairs of picture files, judged by a model.
 pub struct FilePairs {
@@ -133,7 +135,8 @@ impl FilePairs {
         report.figures = vec![SetFigures::new(figures.to_vec())];
         report.verdict = verdict(figures);
         self.judged.fill(report, self.distance, Some(threshold));
-        let telling = self.judged.telling(threshold, EXAMPLES);
+        let apart = |i, j| self.apart(i, j);
+        let telling = self.judged.telling_and_different(threshold, 0.0, apart);
         let shown = telling.into_iter().map(|i| self.example(i, threshold));
         report.examples = shown.collect::<Result<_>>()?;
         Ok(())
@@ -142,24 +145,38 @@ impl FilePairs {
     fn example(&self, pair: usize, threshold: f32) -> Result<ExamplePair> {
         let Pair { a, b, like } = self.judged.pairs[pair];
         let distance = self.judged.distances[pair];
-        let side = SHOWN as u32;
         let picture = |file: u32| -> Result<Thumbnail> {
-            let pixels = read_image(&self.files[file as usize], (SHOWN, SHOWN))?;
-            Ok(Thumbnail::new(side, side, 3, pixels)?)
+            let (pixels, (height, width)) = read_thumbnail(&self.files[file as usize], SHOWN)?;
+            Ok(Thumbnail::new(width as u32, height as u32, 3, pixels)?)
         };
-        let label = |file: u32| {
-            let stem = self.files[file as usize].file_stem().unwrap_or_default();
-            stem.to_string_lossy().into_owned()
+        let label = |file: u32| match &self.identities {
+            Some(_) => folder_name(&self.files[file as usize]),
+            None => String::new(),
         };
         Ok(ExamplePair {
             left: picture(a)?,
             right: picture(b)?,
             left_label: label(a),
             right_label: label(b),
+            left_file: short_path(&self.files[a as usize]),
+            right_file: short_path(&self.files[b as usize]),
             like,
             called_same: is_same(distance, threshold),
             distance: distance.into(),
             probability: None,
+        })
+    }
+
+    /// How far two pairs are apart by name: their embeddings are not kept.
+    fn apart(&self, i: usize, j: usize) -> f32 {
+        let [one, other] = [i, j].map(|pair| ends(&self.judged.pairs[pair]));
+        pairs_apart(one, other, |a, b| {
+            let folder = |file: u32| self.files[file as usize].parent();
+            match a == b {
+                true => 0.0,
+                false if folder(a) == folder(b) => 0.5,
+                false => 1.0,
+            }
         })
     }
 
@@ -198,6 +215,21 @@ pub struct LfwResult {
     pub figures: Vec<Figure>,
     /// The folds, each with its threshold and accuracy.
     pub folds: CrossValidation,
+}
+
+/// The name of the folder that a file lies in.
+fn folder_name(file: &Path) -> String {
+    let name = file.parent().and_then(Path::file_name).unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// A file's name after that of its folder.
+fn short_path(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match folder_name(file).as_str() {
+        "" => name.into_owned(),
+        folder => format!("{folder}/{name}"),
+    }
 }
 
 /// The folder of each file, numbered, if being like is nothing but sharing a folder.

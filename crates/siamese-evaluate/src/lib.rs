@@ -17,6 +17,8 @@ mod pictures;
 mod projector;
 mod retrieval;
 mod sections;
+mod sheets;
+mod spread;
 mod table;
 mod threshold;
 mod twins;

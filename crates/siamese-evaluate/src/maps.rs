@@ -11,7 +11,7 @@ use siamese_data::ImageSet;
 use siamese_report::{EmbeddingMap, Thumbnail};
 
 use crate::evaluation::Evaluation;
-use crate::pictures::thumbnail;
+use crate::pictures::as_judged;
 
 /// Most images on a map: as many as a few seconds allow, and more than can be told apart.
 const POINTS: usize = 1500;
@@ -29,7 +29,7 @@ pub(crate) fn maps(evaluation: &Evaluation, images: &ImageSet) -> Result<Vec<Emb
     };
     let how = (evaluation.distance, evaluation.seed);
     maps_of(&table, how, name, |i| {
-        Ok(Some(thumbnail(images, i)?.shrunk(PICTURE)))
+        Ok(Some(as_judged(images, i, PICTURE)?))
     })
 }
 

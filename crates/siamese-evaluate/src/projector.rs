@@ -5,7 +5,7 @@ use siamese_data::ImageSet;
 use siamese_report::Projector;
 
 use crate::evaluation::Evaluation;
-use crate::pictures::{class_name, thumbnail};
+use crate::pictures::{as_judged, class_name};
 
 /// Longest side of the projector's pictures, in pixels.
 const PICTURE: u32 = 64;
@@ -37,7 +37,7 @@ impl Evaluation {
             columns,
             metadata: indices.clone().map(row).collect(),
             thumbnails: indices
-                .map(|i| Ok(thumbnail(images, i)?.shrunk(PICTURE)))
+                .map(|i| as_judged(images, i, PICTURE))
                 .collect::<Result<_>>()?,
         })
     }

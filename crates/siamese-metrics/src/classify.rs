@@ -1,6 +1,6 @@
 //! Classification by neighbours or by class centres, and the confusion of classes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -176,8 +176,9 @@ pub fn accuracy_figure(
 pub struct Confusion {
     /// The classes, ascending: those of truth and predictions together.
     pub classes: Vec<u32>,
-    /// `counts[t][p]`: items of class `classes[t]` that were called `classes[p]`.
-    pub counts: Vec<Vec<u32>>,
+    /// `(truth, predicted, count)` of all that happened, right answers too, ascending: thousands of classes cost no
+    /// more than their items.
+    pub counts: Vec<(u32, u32, u32)>,
 }
 
 impl Confusion {
@@ -187,33 +188,21 @@ impl Confusion {
     /// Lengths that differ.
     pub fn new(truth: &[u32], predicted: &[u32]) -> Result<Self> {
         check_same_length(("truth", truth.len()), ("predicted", predicted.len()))?;
-        let classes: Vec<u32> = truth
-            .iter()
-            .chain(predicted)
-            .copied()
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect();
-        let position: HashMap<u32, usize> = classes
-            .iter()
-            .enumerate()
-            .map(|(i, class)| (*class, i))
-            .collect();
-        let mut counts = vec![vec![0; classes.len()]; classes.len()];
-        for (t, p) in truth.iter().zip(predicted) {
-            counts[position[t]][position[p]] += 1;
+        let classes: BTreeSet<u32> = truth.iter().chain(predicted).copied().collect();
+        let mut counts = BTreeMap::new();
+        for (&t, &p) in truth.iter().zip(predicted) {
+            *counts.entry((t, p)).or_insert(0) += 1;
         }
-        Ok(Self { classes, counts })
+        Ok(Self {
+            classes: classes.into_iter().collect(),
+            counts: counts.into_iter().map(|((t, p), n)| (t, p, n)).collect(),
+        })
     }
 
     /// The pairs of classes `(truth, predicted, count)` mixed up most often, most first.
     pub fn most_confused(&self, count: usize) -> Vec<(u32, u32, u32)> {
-        let mut mixed: Vec<(u32, u32, u32)> = Vec::new();
-        for (t, row) in self.counts.iter().enumerate() {
-            for (p, &n) in row.iter().enumerate().filter(|(p, n)| *p != t && **n > 0) {
-                mixed.push((self.classes[t], self.classes[p], n));
-            }
-        }
+        let mixed = self.counts.iter().filter(|(t, p, _)| t != p);
+        let mut mixed: Vec<(u32, u32, u32)> = mixed.copied().collect();
         mixed.sort_by(|a, b| b.2.cmp(&a.2).then((a.0, a.1).cmp(&(b.0, b.1))));
         mixed.truncate(count);
         mixed

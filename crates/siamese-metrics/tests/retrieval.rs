@@ -368,7 +368,7 @@ fn classes_are_told_by_neighbours_and_by_centres() {
 
     let confusion = Confusion::new(probes.labels(), &by_centre).unwrap();
     assert_eq!(confusion.classes, [3, 8]);
-    assert_eq!(confusion.counts, [[1, 0], [2, 0]]);
+    assert_eq!(confusion.counts, [(3, 3, 1), (8, 3, 2)]);
     assert_eq!(confusion.most_confused(5), [(8, 3, 2)]);
     let config = BootstrapConfig::default();
     let figure = accuracy_figure("knn_accuracy", probes.labels(), &by_centre, &config).unwrap();

@@ -1,17 +1,26 @@
 //! Several runs side by side: figures, curves, what differs.
 
+mod keys;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use siamese_metrics::Figure;
 use siamese_metrics::verification::RocPoint;
+use siamese_metrics::{Figure, find};
 
+use self::keys::{head_of, letter, on_ray, swatch};
 use crate::chart::{Canvas, Series, Tone, line};
-use crate::data::{Banner, EpochRow, RunReport};
+use crate::data::{Banner, EpochRow, Level, RunReport, described, leading};
 use crate::error::{Result, write};
-use crate::page::{Curve, Head, Section, comparison_table, figure, flatten, page, percent_axis};
-use crate::text::escape;
+use crate::page::{
+    Curve, Head, LESS, Mark, Section, Stand, compared_cells, comparison_table, figure, flatten,
+    name_of, page, percent_axis, scroll,
+};
+use crate::text::breakable;
+
+/// Figures that the page begins with.
+const LEADING: usize = 3;
 
 /// One run of a comparison. A [`RunReport`] turns into one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -19,6 +28,10 @@ use crate::text::escape;
 pub struct ComparedRun {
     /// Name of the run.
     pub name: String,
+    /// Name of the data that its figures were measured on. Figures of different data have no winner.
+    pub judged_on: String,
+    /// More of that data: how many images of which classes. It counts as the name does.
+    pub data: String,
     /// Its final figures; of the first set where it was tested on several.
     pub figures: Vec<Figure>,
     /// One row per epoch.
@@ -38,6 +51,8 @@ impl From<&RunReport> for ComparedRun {
     fn from(report: &RunReport) -> Self {
         Self {
             name: report.name.clone(),
+            judged_on: report.judged_on.clone(),
+            data: report.data.clone(),
             figures: report
                 .figures
                 .first()
@@ -48,6 +63,15 @@ impl From<&RunReport> for ComparedRun {
             config: report.config.clone(),
             judged: serde_json::Value::Null,
         }
+    }
+}
+
+impl ComparedRun {
+    /// The data that it was judged on, and how much of it.
+    fn judged_on(&self) -> String {
+        let mut parts = vec![self.judged_on.as_str(), self.data.as_str()];
+        parts.retain(|part| !part.is_empty());
+        parts.join(", ")
     }
 }
 
@@ -83,19 +107,23 @@ impl CompareReport {
     /// The comparison as one HTML page that needs no other file, no network and no script.
     pub fn to_html(&self) -> String {
         let title = match self.title.as_str() {
-            "" => format!("{} runs side by side", self.runs.len()),
+            "" => self.own_title(),
             title => title.to_string(),
         };
+        let mut banners = self.banners.clone();
+        if self.mark() == Mark::Nothing {
+            banners.push(not_the_same_data());
+        }
         let head = Head {
             kicker: "Siamese network · comparison",
             title: &title,
-            banners: &self.banners,
+            banners: &banners,
             ..Head::default()
         };
         let sections = [
+            self.lead(),
             self.figures(),
             self.curves(),
-            self.roc(),
             self.differences(),
         ];
         page(&head, &sections.into_iter().flatten().collect::<Vec<_>>())
@@ -109,48 +137,99 @@ impl CompareReport {
         write(path.as_ref(), self.to_html().as_bytes())
     }
 
-    /// Whether the figures of all runs are of the same images and pairs.
-    pub fn judged_alike(&self) -> bool {
-        let mut pairs = self.runs.windows(2);
-        pairs.all(|two| two[0].judged == two[1].judged)
+    fn own_title(&self) -> String {
+        let number = self.runs.len();
+        match self.runs.first().map_or("", |run| run.judged_on.as_str()) {
+            data if !data.is_empty() && self.mark() == Mark::Best => {
+                format!("{number} runs judged on {data}")
+            }
+            _ => format!("{number} runs side by side"),
+        }
     }
 
-    fn figures(&self) -> Option<Section> {
+    /// Figures have a winner only where all are of the same data.
+    fn mark(&self) -> Mark {
+        match self.judged_alike() {
+            true => Mark::Best,
+            false => Mark::Nothing,
+        }
+    }
+
+    /// Whether the figures of all runs are of the same images and pairs.
+    pub fn judged_alike(&self) -> bool {
+        let of = |run: &ComparedRun| (run.judged_on(), run.judged.clone());
+        let mut neighbours = self.runs.windows(2);
+        neighbours.all(|two| of(&two[0]) == of(&two[1]))
+    }
+
+    /// The figures that matter, a row per run, and the chart that shows most.
+    fn lead(&self) -> Option<Section> {
         if self.runs.is_empty() {
             return None;
         }
-        let columns: Vec<_> = self
-            .runs
-            .iter()
-            .enumerate()
-            .map(|(at, run)| {
-                let best = run.best_epoch.map_or_else(String::new, |best| {
-                    format!("<br>{} epochs, best {best}", run.epochs.len())
-                });
-                (
-                    format!("{} {}{best}", swatch(at), escape(&run.name)),
-                    &run.figures[..],
-                )
-            })
-            .collect();
-        let alike = self.judged_alike();
-        let best = match alike {
-            true => {
-                "the best of each row is bold. Where intervals overlap much, the difference may be chance"
-            }
-            false => {
-                "these runs were judged on different images or pairs, so that none is the best"
-            }
+        let key = if self.runs.len() > 1 {
+            self.key()
+        } else {
+            String::new()
         };
-        let body = format!(
-            "<p class=\"lead\">Values with their 95% intervals; {best}.</p>\n{}",
-            comparison_table(&columns, alike)
-        );
+        let chart = self.roc().or_else(|| self.curve(&Curve::AUC));
+        let chart = chart.map_or_else(String::new, |chart| key + &chart);
         Some(Section {
-            id: "figures",
-            title: "Figures",
-            short: "Figures",
-            body,
+            id: "result".into(),
+            title: "Result".into(),
+            teaser: String::new(),
+            stand: Stand::Lead,
+            body: self.leading_table() + &chart,
+        })
+    }
+
+    fn leading_table(&self) -> String {
+        let Some(most) = self.runs.iter().max_by_key(|run| run.figures.len()) else {
+            return String::new();
+        };
+        let figures = leading(&most.figures, LEADING);
+        let column = |figure: &&Figure| {
+            let own = self.runs.iter().map(|run| find(&run.figures, &figure.name));
+            let own: Vec<Option<&Figure>> = own.collect();
+            compared_cells(&own, described(&figure.name).1, self.mark())
+        };
+        let columns: Vec<Vec<String>> = figures.iter().map(column).collect();
+        let mut html = String::from("<table class=\"runs\"><thead><tr><th scope=\"col\">Run</th>");
+        for figure in &figures {
+            let _ = write!(html, "<th scope=\"col\">{}</th>", name_of(figure));
+        }
+        html.push_str("</tr></thead><tbody>\n");
+        for (at, run) in self.runs.iter().enumerate() {
+            let cells: String = columns.iter().map(|column| column[at].as_str()).collect();
+            let _ = writeln!(
+                html,
+                "<tr><th scope=\"row\">{}</th>{cells}</tr>",
+                head_of(at, run)
+            );
+        }
+        html.push_str("</tbody></table>");
+        let note = match self.mark() {
+            Mark::Best => {
+                "The best of each column is bold; where intervals overlap much, the difference may be chance."
+            }
+            Mark::Nothing => "",
+        };
+        format!(
+            "{}{LESS}<p class=\"lead small\">{note}</p>\n",
+            scroll(&html)
+        )
+    }
+
+    fn figures(&self) -> Option<Section> {
+        let column = |(at, run)| (head_of(at, run), &run.figures[..]);
+        let columns: Vec<(String, &[Figure])> = self.runs.iter().enumerate().map(column).collect();
+        let measured = columns.iter().any(|(_, figures)| !figures.is_empty());
+        measured.then(|| Section {
+            id: "figures".into(),
+            title: "All figures".into(),
+            teaser: "with their 95% intervals".into(),
+            stand: Stand::Folded,
+            body: comparison_table(&columns, self.mark()),
         })
     }
 
@@ -166,35 +245,29 @@ impl CompareReport {
             Curve::ACTIVE,
             Curve::SPEED,
         ];
-        let mut charts = String::new();
-        for curve in CURVES {
-            let series: Vec<Series> = self
-                .runs
-                .iter()
-                .enumerate()
-                .map(|(at, run)| {
-                    Series::new(&letter(at), Tone::Colour(at), curve.points(&run.epochs))
-                })
-                .filter(|series| !series.points.is_empty())
-                .collect();
-            if !series.is_empty() {
-                let svg = curve.chart(&series, &[]);
-                charts.push_str(&figure("", curve.title, "", &svg));
-            }
-        }
-        if charts.is_empty() {
-            return None;
-        }
-        let body = format!("{}<div class=\"sheet\">\n{charts}</div>\n", self.key());
-        Some(Section {
-            id: "curves",
-            title: "Training",
-            short: "Training",
-            body,
+        let charts: String = CURVES
+            .iter()
+            .filter_map(|curve| self.curve(curve))
+            .collect();
+        (!charts.is_empty()).then(|| Section {
+            id: "curves".into(),
+            title: "Training".into(),
+            teaser: "losses, figures and speed by epoch".into(),
+            stand: Stand::Folded,
+            body: format!("{}<div class=\"sheet\">\n{charts}</div>\n", self.key()),
         })
     }
 
-    fn roc(&self) -> Option<Section> {
+    /// A chart with a line per run; none where no run was measured so.
+    fn curve(&self, curve: &Curve) -> Option<String> {
+        let runs = self.runs.iter().enumerate();
+        let series = runs
+            .map(|(at, run)| Series::new(&letter(at), Tone::Colour(at), curve.points(&run.epochs)));
+        let series: Vec<Series> = series.filter(|series| !series.points.is_empty()).collect();
+        (!series.is_empty()).then(|| figure("", curve.title, "", &curve.chart(&series, &[])))
+    }
+
+    fn roc(&self) -> Option<String> {
         let mut series = vec![Series::new("", Tone::Muted, vec![(0.0, 0.0), (1.0, 1.0)]).dashed()];
         let drawn = self
             .runs
@@ -214,23 +287,20 @@ impl CompareReport {
             percent_axis("unlike pairs called the same (FAR)"),
             percent_axis("like pairs called the same (TAR)"),
         )
-        .sized(360.0, 320.0);
+        .sized(440.0, 340.0);
         let svg = line(&canvas, &series, &[]);
-        let body = format!(
-            "{}{}",
-            self.key(),
-            figure("", "ROC", "dashed: chance", &svg)
-        );
-        Some(Section {
-            id: "roc",
-            title: "ROC curves",
-            short: "ROC",
-            body,
-        })
+        Some(figure("first", "ROC", "dashed: chance", &svg))
     }
 
     fn differences(&self) -> Option<Section> {
-        let configs: Vec<Vec<(String, String)>> = self.runs.iter().map(all_settings).collect();
+        let settings = |run: &ComparedRun| {
+            let judged = ("judged on".to_string(), run.judged_on());
+            let judged = [judged].into_iter().filter(|(_, data)| !data.is_empty());
+            let images = flatten(&run.judged).into_iter();
+            let images = images.map(|(name, value)| (format!("judged: {name}"), value));
+            judged.chain(images).chain(flatten(&run.config)).collect()
+        };
+        let configs: Vec<Vec<(String, String)>> = self.runs.iter().map(settings).collect();
         if configs.iter().all(Vec::is_empty) {
             return None;
         }
@@ -250,9 +320,13 @@ impl CompareReport {
         for name in names {
             let values: Vec<_> = configs.iter().map(|config| value(config, name)).collect();
             if values.windows(2).any(|two| two[0] != two[1]) {
-                let _ = write!(rows, "<tr><th scope=\"row\">{}</th>", escape(name));
+                let _ = write!(rows, "<tr><th scope=\"row\">{}</th>", breakable(name));
                 for value in values {
-                    let _ = write!(rows, "<td>{}</td>", escape(value.as_deref().unwrap_or("–")));
+                    let _ = write!(
+                        rows,
+                        "<td>{}</td>",
+                        breakable(value.as_deref().unwrap_or("–"))
+                    );
                 }
                 rows.push_str("</tr>\n");
             }
@@ -260,18 +334,24 @@ impl CompareReport {
         let body = if rows.is_empty() {
             "<p>The configurations are the same.</p>\n".to_string()
         } else {
-            let heads: String = (0..self.runs.len())
-                .map(|at| format!("<th scope=\"col\">{}</th>", swatch(at)))
+            let heads = self
+                .runs
+                .iter()
+                .enumerate()
+                .map(|(at, run)| head_of(at, run));
+            let heads: String = heads
+                .map(|head| format!("<th scope=\"col\">{head}</th>"))
                 .collect();
-            format!(
-                "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">Setting</th>{heads}</tr>\
-                 </thead><tbody>\n{rows}</tbody></table></div>\n"
-            )
+            scroll(&format!(
+                "<table class=\"settings-of\"><thead><tr><th scope=\"col\">Setting</th>{heads}</tr></thead><tbody>\n\
+                 {rows}</tbody></table>"
+            ))
         };
         Some(Section {
-            id: "differences",
-            title: "What differs",
-            short: "Differences",
+            id: "differences".into(),
+            title: "What differs".into(),
+            teaser: "in data and settings".into(),
+            stand: Stand::Folded,
             body,
         })
     }
@@ -282,7 +362,7 @@ impl CompareReport {
             format!(
                 "<span class=\"run\">{} {}</span> ",
                 swatch(at),
-                escape(&run.name)
+                breakable(&run.name)
             )
         };
         let names: String = self.runs.iter().enumerate().map(name).collect();
@@ -290,111 +370,15 @@ impl CompareReport {
     }
 }
 
-/// Name of a run in the charts: A, B, … Z, then 27, 28, …
-fn letter(at: usize) -> String {
-    match u8::try_from(at) {
-        Ok(number) if number < 26 => char::from(b'A' + number).to_string(),
-        _ => (at + 1).to_string(),
+fn not_the_same_data() -> Banner {
+    Banner {
+        level: Level::Warning,
+        title: "Not judged on the same images".into(),
+        text: "Figures of different images do not say which run is better: none is set in bold. What each was judged \
+               on is under “What differs”. Judge the runs on one set with siamese evaluate to compare them."
+            .into(),
     }
-}
-
-fn swatch(at: usize) -> String {
-    format!(
-        "<span class=\"swatch {}\">{}</span>",
-        Tone::Colour(at).class(),
-        letter(at)
-    )
-}
-
-/// The point of a ROC curve nearest to a ray from its upper left corner. Every run has a ray of
-/// its own, so that names do not meet however close the curves are.
-fn on_ray(roc: &[RocPoint], at: usize, runs: usize) -> usize {
-    let angle = (at + 1) as f64 / (runs + 1) as f64 * std::f64::consts::FRAC_PI_2;
-    let (right, down) = angle.sin_cos();
-    let off = |point: &RocPoint| (point.far * down - (1.0 - point.tar) * right).abs();
-    let nearest = roc
-        .iter()
-        .enumerate()
-        .min_by(|a, b| off(a.1).total_cmp(&off(b.1)));
-    nearest.map_or(0, |(index, _)| index)
-}
-
-/// What was judged, and the configuration.
-fn all_settings(run: &ComparedRun) -> Vec<(String, String)> {
-    let judged = flatten(&run.judged).into_iter();
-    let judged = judged.map(|(name, value)| (format!("judged: {name}"), value));
-    judged.chain(flatten(&run.config)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn run(name: &str, auc: f64, margin: f64) -> ComparedRun {
-        ComparedRun {
-            name: name.into(),
-            figures: vec![Figure::new("roc_auc", auc), Figure::new("eer", 1.0 - auc)],
-            epochs: vec![EpochRow {
-                epoch: 1,
-                train_loss: auc,
-                ..Default::default()
-            }],
-            config: serde_json::json!({ "seed": 7, "loss": { "margin": margin } }),
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn the_best_of_a_row_goes_by_its_direction() {
-        let runs = vec![run("a", 0.8, 1.0), run("b", 0.9, 1.0)];
-        let html = CompareReport {
-            runs,
-            ..Default::default()
-        }
-        .to_html();
-        assert!(html.contains("<td class=\"best\">0.9000"), "higher AUC");
-        assert!(html.contains("<td class=\"best\">0.1000"), "lower EER");
-        assert_eq!(html.matches("class=\"best\"").count(), 2);
-    }
-
-    #[test]
-    fn only_settings_that_differ_are_listed() {
-        let runs = vec![run("a", 0.8, 1.0), run("b", 0.9, 2.0)];
-        let html = CompareReport {
-            runs,
-            ..Default::default()
-        }
-        .to_html();
-        assert!(html.contains("loss.margin"));
-        assert!(!html.contains(">seed<"));
-    }
-
-    #[test]
-    fn runs_judged_on_different_images_have_no_winner_and_say_what_differs() {
-        let judged = |name, auc, images: usize| ComparedRun {
-            judged: serde_json::json!({ "data": "birds", "images": images }),
-            ..run(name, auc, 1.0)
-        };
-        let runs = vec![judged("a", 0.8, 1000), judged("b", 0.9, 10_000)];
-        let report = CompareReport {
-            runs,
-            ..Default::default()
-        };
-        assert!(!report.judged_alike());
-        let html = report.to_html();
-        assert!(!html.contains("class=\"best\"") && html.contains("none is the best"));
-        assert!(html.contains("judged: images") && !html.contains("judged: data"));
-    }
-
-    #[test]
-    fn names_are_escaped_and_an_empty_comparison_is_a_page() {
-        let runs = vec![run("<script>", 0.8, 1.0)];
-        let html = CompareReport {
-            runs,
-            ..Default::default()
-        }
-        .to_html();
-        assert!(!html.contains("<script>") && html.contains("&lt;script&gt;"));
-        assert!(CompareReport::default().to_html().ends_with("</html>\n"));
-    }
-}
+mod tests;

@@ -40,10 +40,10 @@ mod text;
 pub use card::ModelCard;
 pub use compare::{CompareReport, ComparedRun};
 pub use data::{
-    Banner, CalibrationBin, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Level, Neighbour,
-    Neighbours, PairDistances, RunReport, SetFigures, Thumbnail,
+    Banner, CalibrationBin, CalledAs, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Level,
+    Neighbour, Neighbours, PairDistances, RunReport, SetFigures, Thumbnail,
 };
-pub use data_report::{DataReport, Finding, FindingGroup};
+pub use data_report::{DataReport, Finding, FindingGroup, Weight};
 pub use error::{ReportError, Result};
 pub use events::EventWriter;
 pub use projector::Projector;

@@ -19,6 +19,32 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
+/// Letters without a separator between them after which a line may break all the same.
+const LONGEST_RUN: usize = 24;
+
+/// Escaped text in which a line may break after a separator, and within a word only where that is endless.
+pub(crate) fn breakable(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    let mut run = 0;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        html.push_str(&escape(letter.encode_utf8(&mut [0; 4])));
+        let Some(&next) = letters.peek() else { break };
+        // a number before a name is a part of its own, an ending such as ".jpg" is none
+        let dot = letter == '.' && next.is_uppercase();
+        let parts = dot || ("_/\\-+,;:=|".contains(letter) && next.is_alphanumeric());
+        run = if parts || letter.is_whitespace() || run + 1 == LONGEST_RUN {
+            0
+        } else {
+            run + 1
+        };
+        if run == 0 && !letter.is_whitespace() {
+            html.push_str("<wbr>");
+        }
+    }
+    html
+}
+
 /// A number with fixed decimal places and a true minus sign; "n/a" when it is not finite.
 pub(crate) fn plain(value: f64, places: usize) -> String {
     if !value.is_finite() {
@@ -95,6 +121,22 @@ mod tests {
             "&lt;a href=&quot;x&quot;&gt;&amp;&#39;"
         );
         assert_eq!(escape("a\u{0}b"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_line_breaks_after_separators_and_never_within_a_word_of_usual_length() {
+        assert_eq!(
+            breakable("n0_great-white/a b.jpg"),
+            "n0_<wbr>great-<wbr>white/<wbr>a b.jpg"
+        );
+        assert_eq!(
+            breakable("008.Auklet/01.jpg"),
+            "008.<wbr>Auklet/<wbr>01.jpg"
+        );
+        assert_eq!(breakable("large__<"), "large__&lt;");
+        assert!(!breakable("Telecommunications").contains("<wbr>"));
+        let endless = breakable(&"x".repeat(60));
+        assert_eq!(endless.matches("<wbr>").count(), 2, "{endless}");
     }
 
     #[test]

@@ -30,7 +30,11 @@ fn report(
 ) -> Result<RunReport> {
     let mut report = RunReport {
         name: run.folder.name(),
-        data: format!("{} · {}", summary.trained_on, request.data.about.origin),
+        judged_on: request.data.about.title.clone(),
+        data: format!(
+            "{} test images · trained on {} · {}",
+            summary.test_images, summary.trained_on, request.data.about.origin
+        ),
         banners: banners(run, summary),
         figures_note: figures_note(run, summary, judged),
         epochs: run.folder.epochs()?,

@@ -8,7 +8,7 @@ mod set_report;
 mod table;
 mod trials;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -110,6 +110,13 @@ fn pair_count(text: &str) -> Result<usize, String> {
     count.ok_or_else(|| "expected a number of pairs from 2 on, or all".into())
 }
 
+/// What a page calls a folder or a file: its own name.
+fn last_name(path: &Path) -> String {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let what = &arguments.what;
@@ -138,6 +145,23 @@ impl Arguments {
     fn model_path(&self) -> Result<PathBuf> {
         let path = self.model.as_deref().context("no model was given")?;
         Ok(model_path(path))
+    }
+
+    /// What a page calls the model: its run, or its file.
+    fn model_name(&self) -> Result<String> {
+        let path = self.model_path()?;
+        let path = path.canonicalize().unwrap_or(path);
+        let of_run = path
+            .file_name()
+            .is_some_and(|name| name == "best.safetensors");
+        let name = match path.parent() {
+            Some(run) if of_run => run.file_name(),
+            _ => path.file_stem(),
+        };
+        Ok(name
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned())
     }
 
     fn bootstrap(&self) -> BootstrapConfig {

@@ -31,7 +31,8 @@ fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Resu
     let result = measured.lfw(&protocol, &arguments.bootstrap())?;
     let thresholds = result.folds.folds.iter().map(|fold| fold.threshold);
     let shown = thresholds.sum::<f32>() / protocol.folds as f32;
-    write_report(arguments, &measured, &result.figures, shown)?;
+    let whose = format!("the mean of {} folds’ thresholds", protocol.folds);
+    write_report(arguments, &measured, &result.figures, (shown, &whose))?;
     let folds: Vec<String> = result
         .folds
         .folds
@@ -69,7 +70,8 @@ fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) 
         "the model carries no threshold; fit one with --threshold-at accuracy --fit-pairs FILE",
     )?;
     let figures = measured.figures(Some(threshold.value as f32), &arguments.bootstrap())?;
-    write_report(arguments, &measured, &figures, threshold.value as f32)?;
+    let shown = (threshold.value as f32, "");
+    write_report(arguments, &measured, &figures, shown)?;
     let mut notes = vec![how_drawn(&measured)];
     notes.extend(notes_of(arguments, &measured, &figures));
     Ok(one_column(
@@ -172,19 +174,32 @@ fn one_column(
     }
 }
 
+/// What a page calls the pairs: their file, in its folder of pictures.
+fn pairs_name(arguments: &Arguments) -> String {
+    let what = &arguments.what;
+    let named = [&what.folder, &what.lfw, &what.pairs_file];
+    let names = named
+        .into_iter()
+        .flatten()
+        .map(|path| super::last_name(path));
+    names.collect::<Vec<_>>().join(" · ")
+}
+
 fn write_report(
     arguments: &Arguments,
     measured: &FilePairs,
     figures: &[Figure],
-    threshold: f32,
+    (threshold, whose): (f32, &str),
 ) -> Result<()> {
     let Some(file) = &arguments.report else {
         return Ok(());
     };
     let mut report = RunReport {
-        name: arguments.model_path()?.display().to_string(),
+        name: arguments.model_name()?,
+        judged_on: pairs_name(arguments),
         data: how_drawn(measured),
         figures_note: notes_of(arguments, measured, figures).join("; "),
+        threshold_of: whose.into(),
         ..Default::default()
     };
     measured.fill(&mut report, figures, threshold)?;

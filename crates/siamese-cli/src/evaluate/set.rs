@@ -23,12 +23,14 @@ use crate::train;
 
 /// What is judged, and what a threshold may be fitted on.
 pub(super) struct Material {
+    /// What a page calls the data.
+    pub(super) title: String,
     /// Sets by name; the first is the one that the command is about.
     pub(super) sets: Vec<TestSet>,
     /// The run's own data, if a threshold may be fitted on its validation images.
     run: Option<OwnData>,
     pub(super) sample: bool,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// The data of the run that a model belongs to.
@@ -120,6 +122,7 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
     train::say_left_out(&problems);
     let all: Vec<u32> = (0..data.images.len() as u32).collect();
     Ok(Material {
+        title: super::last_name(folder),
         sets: vec![TestSet::of(&data, "", &all)],
         run: None,
         sample: false,
@@ -175,13 +178,14 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
          --folder or --data",
         record.refit_of.as_deref().unwrap_or("another run")
     );
-    let sample = data.about.sample;
+    let (sample, title) = (data.about.sample, data.about.title.clone());
     let own = OwnData {
         config,
         data,
         divided,
     };
     Ok(Material {
+        title,
         sets,
         run: apart.then_some(own),
         sample,
@@ -205,11 +209,13 @@ fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
         Some((_, benchmark)) => whole(classes_of(&test.images, &benchmark.test().collect())),
         None => test,
     };
+    let title = data.about.title;
     Ok(Material {
         sets: vec![test],
         run: None,
         sample: data.about.sample,
-        notes: vec![format!("judged on {}", data.about.title)],
+        notes: vec![format!("judged on {title}")],
+        title,
     })
 }
 

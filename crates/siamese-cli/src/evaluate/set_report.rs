@@ -45,16 +45,27 @@ pub(super) fn report(
     material: &Material,
     judged: &[Evaluation],
 ) -> Result<RunReport> {
-    let images = &material.sets[0].images;
+    let (set, images) = (material.sets[0].name, &material.sets[0].images);
+    let classes = match set {
+        "" => "classes",
+        set => set,
+    };
+    let mut notes = set_notes(material, judged);
+    notes.extend(material.notes.iter().cloned());
     let mut report = RunReport {
-        name: arguments.model_path()?.display().to_string(),
-        data: format!("{} images of {} classes", images.len(), class_count(images)),
+        name: arguments.model_name()?,
+        judged_on: material.title.clone(),
+        data: format!(
+            "{} images of {} {classes}",
+            images.len(),
+            class_count(images)
+        ),
         banners: if material.sample {
             vec![Banner::bundled_sample()]
         } else {
             Vec::new()
         },
-        figures_note: set_notes(material, judged).join("; "),
+        figures_note: notes.join("; "),
         ..Default::default()
     };
     judged[0].fill(&mut report, images)?;

@@ -1,6 +1,7 @@
 //! A data set listed: what there is, what it is called, and where its bytes are. No picture is decoded.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +62,8 @@ pub struct Listing {
     pub verified: Option<bool>,
     /// The display name of each picture.
     pub(crate) names: Vec<String>,
-    pub(crate) store: Store,
+    /// Shared with the images that are made of it.
+    pub(crate) store: Arc<Store>,
 }
 
 /// One picture of a [`Listing`].
@@ -156,7 +158,7 @@ impl Listing {
             sizes: Sizes::default(),
             verified: None,
             names: Vec::new(),
-            store,
+            store: Arc::new(store),
         }
     }
 

@@ -1,9 +1,11 @@
 //! From a listing to images of one size.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::listing::{LeftOut, Listing};
 use super::options::OpenOptions;
+use super::originals::Originals;
 use super::pixels::{image, picture};
 use crate::error::DataError;
 use crate::image_set::ImageSet;
@@ -119,6 +121,13 @@ impl Listing {
             labels,
             self.classes.clone(),
         )?;
+        let names = items.iter().map(|&i| self.name_of(i as usize).to_string());
+        let originals = Originals {
+            store: Arc::clone(&self.store),
+            names: names.collect(),
+            items: items.to_vec(),
+        };
+        let set = set.made_of(originals);
         let superclasses: Option<Vec<u32>> = items.iter().map(|i| item(i).superclass).collect();
         match superclasses {
             Some(superclasses) if !self.superclasses.is_empty() => {

@@ -26,6 +26,7 @@ pub(crate) mod names;
 pub(crate) mod omniglot;
 pub(crate) mod options;
 pub(crate) mod origin;
+pub(crate) mod originals;
 pub(crate) mod pairs_file;
 pub(crate) mod pairs_layout;
 pub(crate) mod pairs_rows;

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::archive::Archive;
 use super::listing::{Item, LeftOut, Listing, shown};
@@ -142,9 +143,10 @@ fn fill(listing: &mut Listing, paths: &[PathBuf]) {
     }
     let mut known = found.iter().map(Option::is_some);
     let mut keep = || known.next().unwrap_or(false);
-    match &mut listing.store {
-        Store::Files(files) => files.retain(|_| keep()),
-        Store::Spans(spans) => spans.spans.retain(|_| keep()),
-        Store::Rows(rows) => rows.rows.retain(|_| keep()),
+    match Arc::get_mut(&mut listing.store) {
+        Some(Store::Files(files)) => files.retain(|_| keep()),
+        Some(Store::Spans(spans)) => spans.spans.retain(|_| keep()),
+        Some(Store::Rows(rows)) => rows.rows.retain(|_| keep()),
+        None => debug_assert!(false, "a listing is shared only when it is whole"),
     }
 }

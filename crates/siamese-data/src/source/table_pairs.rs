@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::columns::{FILE_WORDS, LABEL_WORDS, SPLIT_WORDS, column, plain};
 use super::listing::{Item, LeftOut, ListedPair, Listing};
@@ -145,7 +146,7 @@ pub(crate) fn list(
         classes,
         names: pictures.names,
         pairs: Some(pairs),
-        store: Store::Files(pictures.paths),
+        store: Arc::new(Store::Files(pictures.paths)),
         left_out,
         ..listing
     };

@@ -1,6 +1,7 @@
 //! Writes every kind of report from made-up data, to see what they look like:
 //! `cargo run -p siamese-report --example demo_report -- FOLDER`.
 
+mod data;
 mod synthetic;
 
 use std::path::PathBuf;
@@ -18,6 +19,11 @@ fn main() -> anyhow::Result<()> {
     std::fs::create_dir_all(&folder)?;
     let run = synthetic::run("demo (synthetic data)", 1, 0.75)?;
     run.write(folder.join("report.html"))?;
+    for (classes, images) in [(3, 400), (50, 40), (5000, 2)] {
+        let file = folder.join(format!("classes-{classes}.html"));
+        synthetic::of_classes(&run, classes, images).write(file)?;
+    }
+    data::report(&run).write(folder.join("data.html"))?;
     early(&run).write(folder.join("early.html"))?;
     collapsed()?.write(folder.join("collapsed.html"))?;
     compare(&run)?.write(folder.join("compare.html"))?;

@@ -11,7 +11,7 @@ mod line;
 mod scale;
 mod scatter;
 
-pub use heat_map::{HeatGroup, HeatMap, heat_map};
+pub use heat_map::{HeatCell, HeatGroup, HeatMap, heat_map};
 pub use histogram::{Sample, histogram};
 pub use line::{Mark, Series, line};
 pub use scale::{Axis, Scale};

@@ -75,17 +75,18 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
             escape(name_of(map, point.class))
         );
     }
+    let names = class_names(map, &placed, (width, height));
     let mut cells = HashSet::new();
     for &(at, x, y) in &placed {
         let cell = ((x / PICTURE) as i64, (y / PICTURE) as i64);
-        if cells.contains(&cell) {
+        if cells.contains(&cell) || names.iter().any(|name| name.covers(cell)) {
             continue;
         }
         let Some(picture) = picture(at) else { continue };
         cells.insert(cell);
         draw_picture(&mut body, map, at, cell, &picture);
     }
-    body.push_str(&class_names(map, &placed, width));
+    body.extend(names.iter().map(ClassName::svg));
     if missing > 0 {
         let _ = write!(
             body,
@@ -203,47 +204,101 @@ fn draw_picture(
     );
 }
 
-/// Names at the middle of each class, the most compact classes first, where none overlaps another.
-fn class_names(map: &ScatterMap, placed: &[(usize, f64, f64)], width: f64) -> String {
-    let mut middles: Vec<(f64, usize, f64, f64)> = Vec::new();
-    for class in 0..map.classes.len() {
-        let own: Vec<_> = placed
-            .iter()
-            .filter(|(at, ..)| map.points[*at].class == class)
-            .collect();
-        if own.is_empty() {
-            continue;
-        }
-        let mut xs: Vec<f64> = own.iter().map(|(_, x, _)| *x).collect();
-        let mut ys: Vec<f64> = own.iter().map(|(_, _, y)| *y).collect();
-        xs.sort_by(f64::total_cmp);
-        ys.sort_by(f64::total_cmp);
-        let (x, y) = (xs[xs.len() / 2], ys[ys.len() / 2]);
-        let distance = |&&(_, a, b): &&(usize, f64, f64)| (a - x).hypot(b - y);
-        let spread = own.iter().map(distance).sum::<f64>() / own.len() as f64;
-        middles.push((spread, class, x, y));
-    }
-    middles.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut written: Vec<(f64, f64, f64)> = Vec::new();
-    let mut body = String::new();
-    for (_, class, x, y) in middles {
-        let name = shorten(&map.classes[class], 18);
-        let half = text_width(&name) / 2.0;
-        let x = x.clamp(half + 4.0, (width - half - 4.0).max(half + 4.0));
-        let overlaps = |&(a, b, other): &(f64, f64, f64)| {
-            (a - x).abs() < half + other + 6.0 && (b - y).abs() < 15.0
-        };
-        if written.iter().any(overlaps) {
-            continue;
-        }
-        written.push((x, y, half));
-        let _ = write!(
-            body,
+/// A class's name on the map, in room of its own.
+struct ClassName {
+    text: String,
+    x: f64,
+    y: f64,
+    /// Half of its width.
+    half: f64,
+}
+
+/// Half of a name's height.
+const HALF_LINE: f64 = 8.0;
+/// Where a name may stand, in lines below the middle of its class; the nearest first.
+const SHIFTS: [f64; 9] = [0.0, 1.0, -1.0, 2.0, -2.0, 3.0, -3.0, 4.0, -4.0];
+
+impl ClassName {
+    fn svg(&self) -> String {
+        format!(
             r#"<text class="class-name halo" text-anchor="middle" x="{}" y="{}">{}</text>"#,
-            px(x),
-            px(y + 4.0),
-            escape(&name)
-        );
+            px(self.x),
+            px(self.y + 4.0),
+            escape(&self.text)
+        )
     }
-    body
+
+    fn meets(&self, other: &Self) -> bool {
+        let near = (self.x - other.x).abs() < self.half + other.half + 6.0;
+        near && (self.y - other.y).abs() < 2.0 * HALF_LINE
+    }
+
+    /// Whether an image at this point would lie under the name.
+    fn hides(&self, x: f64, y: f64) -> bool {
+        let side = PICTURE / 2.0;
+        (self.x - x).abs() < self.half + side && (self.y - y).abs() < HALF_LINE + side
+    }
+
+    /// Whether a picture in this cell would lie under the name.
+    fn covers(&self, (column, row): (i64, i64)) -> bool {
+        let off = |middle: f64, cell: i64| ((cell as f64 + 0.5) * PICTURE - middle).abs();
+        let side = PICTURE / 2.0 - 1.5;
+        off(self.x, column) < self.half + side && off(self.y, row) < HALF_LINE + side - 2.0
+    }
+}
+
+/// Names near the middle of each class, the most compact classes first, where none overlaps another.
+fn class_names(
+    map: &ScatterMap,
+    placed: &[(usize, f64, f64)],
+    (width, height): (f64, f64),
+) -> Vec<ClassName> {
+    let mut written: Vec<ClassName> = Vec::new();
+    for (class, x, y) in middles(map, placed) {
+        let text = shorten(&map.classes[class], 32);
+        let half = text_width(&text) / 2.0;
+        let x = x.clamp(half + 4.0, (width - half - 4.0).max(half + 4.0));
+        let at = |shift: &f64| ClassName {
+            text: text.clone(),
+            x,
+            y: y + shift * 2.0 * HALF_LINE,
+            half,
+        };
+        let free = |name: &ClassName| {
+            (HALF_LINE..height - HALF_LINE).contains(&name.y)
+                && !written.iter().any(|own| own.meets(name))
+        };
+        let hidden =
+            |name: &ClassName| placed.iter().filter(|(_, x, y)| name.hides(*x, *y)).count();
+        // the nearest of those that hide fewest images
+        if let Some(name) = SHIFTS.iter().map(at).filter(free).min_by_key(hidden) {
+            written.push(name);
+        }
+    }
+    written
+}
+
+/// The middle of each class, the most compact first.
+fn middles(map: &ScatterMap, placed: &[(usize, f64, f64)]) -> Vec<(usize, f64, f64)> {
+    let mut own: Vec<Vec<(f64, f64)>> = vec![Vec::new(); map.classes.len()];
+    for &(at, x, y) in placed {
+        if let Some(own) = own.get_mut(map.points[at].class) {
+            own.push((x, y));
+        }
+    }
+    let median = |own: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| {
+        let mut values: Vec<f64> = own.iter().map(pick).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let classes = own.iter().enumerate().filter(|(_, own)| !own.is_empty());
+    let mut middles: Vec<(f64, (usize, f64, f64))> = classes
+        .map(|(class, own)| {
+            let (x, y) = (median(own, |p| p.0), median(own, |p| p.1));
+            let off = own.iter().map(|(a, b)| (a - x).hypot(b - y)).sum::<f64>();
+            (off / own.len() as f64, (class, x, y))
+        })
+        .collect();
+    middles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    middles.into_iter().map(|(_, middle)| middle).collect()
 }

@@ -76,11 +76,14 @@ proptest! {
 
     #[test]
     fn heat_maps_are_sound_on_any_data(
-        cells in prop::collection::vec(prop::collection::vec(any::<f64>(), 0..6), 0..6),
+        cells in prop::collection::vec((0usize..6, 0usize..6, any::<f64>(), any::<u64>()), 0..12),
+        named in 0usize..90,
         groups in prop::collection::vec(0usize..4, 0..4),
     ) {
         let groups = groups.into_iter().map(|size| HeatGroup { name: "<g>".into(), size }).collect();
-        let names = vec!["<n>".to_string(); 3];
+        let names = vec!["<n>".to_string(); named];
+        let cell = |(row, column, share, count)| HeatCell { row, column, share, count };
+        let cells = cells.into_iter().map(cell).collect();
         let (row_label, column_label) = ("true".to_string(), "called".to_string());
         let title = "heat".to_string();
         assert_sound(&heat_map(&HeatMap { title, cells, names, groups, row_label, column_label }));
@@ -173,12 +176,20 @@ fn lines_that_end_together_are_named_apart() {
 
 #[test]
 fn every_confusion_is_one_cell_in_its_column_and_row() {
+    let cell = |row, column, share, count| HeatCell {
+        row,
+        column,
+        share,
+        count,
+    };
     let map = HeatMap {
         title: "heat".into(),
         cells: vec![
-            vec![1.0, 0.0, 0.0],
-            vec![0.0, 0.5, 0.01],
-            vec![0.0, 0.0, f64::NAN],
+            cell(0, 0, 1.0, 12),
+            cell(1, 1, 0.5, 1),
+            cell(1, 2, 0.01, 1),
+            cell(2, 2, f64::NAN, 0),
+            cell(0, 7, 1.0, 99),
         ],
         names: ["x", "y", "z"].map(String::from).to_vec(),
         groups: vec![],
@@ -188,6 +199,43 @@ fn every_confusion_is_one_cell_in_its_column_and_row() {
     let svg = heat_map(&map);
     assert_eq!(svg.matches("h1v1h-1z").count(), 3);
     assert!(svg.contains("M2 1h1v1h-1z"), "row 1, column 2: {svg}");
+    assert!(
+        svg.contains(">12</text>") && !svg.contains(">99</text>"),
+        "{svg}"
+    );
+}
+
+#[test]
+fn a_name_on_a_map_has_room_of_its_own() {
+    let point = |at: usize| MapPoint {
+        x: (at % 20) as f64,
+        y: (at / 20) as f64,
+        class: 0,
+    };
+    let map = ScatterMap {
+        title: "map".into(),
+        points: (0..300).map(point).collect(),
+        classes: vec!["a class with a name".into()],
+    };
+    let svg = scatter_map(&map, |_| {
+        Some(Picture {
+            address: "data:,".into(),
+            aspect: 1.0,
+        })
+    });
+    let value = |tag: &str, name: &str| -> f64 {
+        let rest = tag.split(&format!(" {name}=\"")).nth(1).unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    let name = svg.split("<text class=\"class-name").nth(1).unwrap();
+    let (x, y) = (value(name, "x"), value(name, "y") - 4.0);
+    let half = frame::text_width("a class with a name") / 2.0;
+    for image in svg.split("<image").skip(1) {
+        let (left, top) = (value(image, "x"), value(image, "y"));
+        let (right, bottom) = (left + value(image, "width"), top + value(image, "height"));
+        let beside = right < x - half || left > x + half;
+        assert!(beside || bottom < y - 4.0 || top > y + 4.0, "{image}");
+    }
 }
 
 #[test]
@@ -200,7 +248,7 @@ fn pictures_on_a_map_do_not_overlap() {
     let map = ScatterMap {
         title: "map".into(),
         points: (0..100).map(point).collect(),
-        classes: vec!["one".into()],
+        classes: vec![],
     };
     let svg = scatter_map(&map, |_| {
         Some(Picture {

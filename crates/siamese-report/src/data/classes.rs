@@ -12,6 +12,8 @@ pub struct Neighbours {
     pub probe: Thumbnail,
     /// Its class.
     pub label: String,
+    /// Its file; empty where there is none.
+    pub file: String,
     /// The nearest images.
     pub nearest: Vec<Neighbour>,
 }
@@ -24,6 +26,8 @@ pub struct Neighbour {
     pub image: Thumbnail,
     /// Its class.
     pub label: String,
+    /// Its file; empty where there is none.
+    pub file: String,
     /// Its distance from the probe.
     pub distance: f64,
     /// Whether it is of the probe's class.
@@ -38,10 +42,22 @@ pub struct ConfusionMap {
     pub classes: Vec<String>,
     /// Superclass of each class, or empty; classes are drawn in the order of their superclass.
     pub groups: Vec<String>,
-    /// `counts[t][p]`: images of class `t` called class `p`.
-    pub counts: Vec<Vec<u64>>,
+    /// How often each class was called which, right answers too; what never happened is left out, so that
+    /// thousands of classes cost no more than their images.
+    pub counts: Vec<CalledAs>,
     /// How images were given a class: "nearest neighbour", "nearest centroid".
     pub method: String,
+}
+
+/// Images of one class that were called one class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CalledAs {
+    /// Their class, an index into [`ConfusionMap::classes`].
+    pub class: usize,
+    /// What they were called, an index too.
+    pub called: usize,
+    /// How many.
+    pub images: u64,
 }
 
 /// Embeddings projected to the plane.

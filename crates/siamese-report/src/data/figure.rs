@@ -1,7 +1,7 @@
 //! Figures as a report shows them: what they were measured on, and what a person calls them.
 
 use serde::{Deserialize, Serialize};
-use siamese_metrics::Figure;
+use siamese_metrics::{Figure, find};
 
 /// The figures of one set of images: a column where a report shows several sets.
 ///
@@ -65,8 +65,9 @@ pub(crate) fn described(name: &str) -> (String, Direction) {
         "knn_accuracy" => ("kNN accuracy", Higher),
         "map_at_r" => ("MAP@R", Higher),
         "nearest_centroid_accuracy" => ("Nearest-centroid accuracy", Higher),
-        "precision" => ("Precision", Higher),
-        "precision_called_same" => ("Precision of “same”", Higher),
+        "accuracy_standard_error" => ("Standard error of the accuracy", Lower),
+        "precision" | "precision_called_same" => ("Precision of “same”", Higher),
+        "recall" => ("Recall of like pairs", Higher),
         "r_precision" => ("R-precision", Higher),
         "raw_pixel_roc_auc" => ("ROC AUC of raw pixels, for comparison", Neither),
         "roc_auc" => ("ROC AUC", Higher),
@@ -101,6 +102,75 @@ fn described_family(name: &str) -> String {
     }
 }
 
+/// Two standard names of one figure; the first is shown where both are given.
+const SAME: [(&str, &str); 2] = [
+    ("precision", "precision_called_same"),
+    ("recall_at_1", "precision_at_1"),
+];
+
+/// The figures, each under one name.
+pub(crate) fn distinct(figures: &[Figure]) -> Vec<&Figure> {
+    let again = |figure: &&Figure| {
+        let mut same = SAME.iter();
+        same.any(|(shown, other)| figure.name == *other && find(figures, shown).is_some())
+    };
+    figures.iter().filter(|figure| !again(figure)).collect()
+}
+
+/// Those that a page begins with, the most telling first.
+const LEADING: [&str; 4] = ["roc_auc", "eer", "recall_at_1", "accuracy"];
+
+/// The figures that a page begins with, at most `most`.
+pub(crate) fn leading(figures: &[Figure], most: usize) -> Vec<&Figure> {
+    let told = LEADING.iter().filter_map(|name| find(figures, name));
+    let rest = distinct(figures).into_iter();
+    let rest = rest.filter(|figure| !LEADING.contains(&figure.name.as_str()));
+    told.chain(rest).take(most).collect()
+}
+
+/// What a leading figure says, for whoever meets it for the first time.
+pub(crate) fn in_words(name: &str) -> &'static str {
+    match name {
+        "roc_auc" => "how often a like pair is closer than an unlike one; 0.5 is chance",
+        "eer" => "wrong pairs where both kinds of error are equal; less is better",
+        "recall_at_1" => "images whose nearest other image is of their class",
+        "accuracy" => "balanced pairs called right at the threshold",
+        _ => "",
+    }
+}
+
+/// The kinds of figures, in the order of a table.
+pub(crate) const FAMILIES: [&str; 6] = [
+    "Pairs, whatever the threshold",
+    "Pairs at the threshold",
+    "Each image asked about among the others",
+    "Few-shot episodes",
+    "Probability of “same”",
+    "Other",
+];
+
+/// Which of [`FAMILIES`] a figure belongs to.
+pub(crate) fn family(name: &str) -> usize {
+    match name {
+        "roc_auc" | "eer" | "average_precision" => 0,
+        "accuracy"
+        | "accuracy_standard_error"
+        | "f1"
+        | "far"
+        | "frr"
+        | "precision"
+        | "precision_called_same"
+        | "recall"
+        | "threshold" => 1,
+        "knn_accuracy" | "nearest_centroid_accuracy" | "r_precision" | "map_at_r" => 2,
+        "ece" | "brier" => 4,
+        _ if name.starts_with("tar_at_far_") => 0,
+        _ if name.starts_with("recall_at_") || name.starts_with("precision_at_") => 2,
+        _ if name.starts_with("few_shot_") => 3,
+        _ => 5,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +186,38 @@ mod tests {
         ] {
             assert_eq!(described(name), (label.to_string(), Direction::Higher));
         }
+    }
+
+    #[test]
+    fn two_names_of_one_figure_are_one_figure() {
+        let figure = |name: &str| Figure::new(name, 0.5);
+        let names = |figures: &[Figure]| -> Vec<String> {
+            let kept = distinct(figures).into_iter();
+            kept.map(|figure| figure.name.clone()).collect()
+        };
+        let both = [
+            "precision_called_same",
+            "precision",
+            "recall_at_1",
+            "precision_at_1",
+            "eer",
+        ];
+        assert_eq!(
+            names(&both.map(figure)),
+            ["precision", "recall_at_1", "eer"]
+        );
+        let alone = ["precision_at_1", "precision_at_5"];
+        assert_eq!(names(&alone.map(figure)), alone);
+    }
+
+    #[test]
+    fn a_page_begins_with_what_tells_most() {
+        let figures = ["f1", "accuracy", "eer", "roc_auc"].map(|name| Figure::new(name, 0.5));
+        let names: Vec<_> = leading(&figures, 3)
+            .iter()
+            .map(|f| f.name.clone())
+            .collect();
+        assert_eq!(names, ["roc_auc", "eer", "accuracy"]);
+        assert_eq!(leading(&figures[..1], 3)[0].name, "f1");
     }
 }

@@ -35,10 +35,14 @@ pub struct ExamplePair {
     pub left: Thumbnail,
     /// Second image.
     pub right: Thumbnail,
-    /// Class of the first image.
+    /// Class of the first image; empty where it is not known.
     pub left_label: String,
     /// Class of the second image.
     pub right_label: String,
+    /// File of the first image; empty where there is none.
+    pub left_file: String,
+    /// File of the second image.
+    pub right_file: String,
     /// Whether they are of the same class.
     pub like: bool,
     /// Whether the model called them the same.

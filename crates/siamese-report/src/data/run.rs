@@ -30,9 +30,11 @@ use super::pairs::{CalibrationBin, ExamplePair, PairDistances};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunReport {
-    /// Name of the run or model; the page's title.
+    /// Name of the run or model: the first half of the page's title.
     pub name: String,
-    /// What it was trained and tested on, in a few words.
+    /// Name of the data that it was judged on: the other half.
+    pub judged_on: String,
+    /// More of that data, in a few words: how much, from where.
     pub data: String,
     /// One line that says how good it is; made from `figures` when empty.
     pub verdict: String,
@@ -53,8 +55,10 @@ pub struct RunReport {
     pub distances: Option<PairDistances>,
     /// The ROC curve as it is drawn, ordered by threshold; it may be thinned, and no number is read from it.
     pub roc: Vec<RocPoint>,
-    /// The model's own threshold, and how these pairs come out at it.
+    /// The threshold in use, and how these pairs come out at it.
     pub operating_point: Option<RocPoint>,
+    /// Whose threshold that is: "the mean of ten folds"; the model's own when empty.
+    pub threshold_of: String,
     /// Thresholds to choose from, each fitted to these pairs: a row of the table each.
     pub choices: Vec<FittedThreshold>,
     /// The reliability plot.

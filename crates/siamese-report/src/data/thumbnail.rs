@@ -3,10 +3,17 @@
 use std::io::Cursor;
 
 use image::imageops::{self, FilterType};
-use image::{ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Pixel, Rgb, codecs::png};
+use image::{
+    ExtendedColorType, ImageBuffer, ImageEncoder, Luma, Pixel, Rgb,
+    codecs::{jpeg, png},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ReportError, Result};
+
+/// Up to this side, in pixels, a page holds a picture exactly.
+const EXACT: u32 = 64;
+const JPEG_QUALITY: u8 = 85;
 
 /// A picture of `height` rows of `width` pixels of `channels` bytes (1 = grey, 3 = RGB).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -105,28 +112,41 @@ impl Thumbnail {
     /// When the pixels do not fit the shape.
     pub fn to_png(&self) -> Result<Vec<u8>> {
         self.check()?;
-        let colour = match self.channels {
-            1 => ExtendedColorType::L8,
-            _ => ExtendedColorType::Rgb8,
-        };
         let mut bytes = Cursor::new(Vec::new());
         png::PngEncoder::new_with_quality(
             &mut bytes,
             png::CompressionType::Best,
             png::FilterType::Adaptive,
         )
-        .write_image(&self.pixels, self.width, self.height, colour)?;
+        .write_image(&self.pixels, self.width, self.height, self.colour())?;
         Ok(bytes.into_inner())
     }
 
-    /// The picture as a `data:` address; `None` when the pixels do not fit the shape.
+    /// The picture as the bytes of a JPEG file, for photos: a tenth of a PNG's size.
+    fn to_jpeg(&self) -> Result<Vec<u8>> {
+        self.check()?;
+        let mut bytes = Vec::new();
+        let encoder = jpeg::JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+        encoder.write_image(&self.pixels, self.width, self.height, self.colour())?;
+        Ok(bytes)
+    }
+
+    fn colour(&self) -> ExtendedColorType {
+        match self.channels {
+            1 => ExtendedColorType::L8,
+            _ => ExtendedColorType::Rgb8,
+        }
+    }
+
+    /// The picture as a `data:` address, exact where it is small; `None` when the pixels do not fit the shape.
     pub(crate) fn to_data_uri(&self) -> Option<String> {
         use base64::Engine as _;
-        let png = self.to_png().ok()?;
-        Some(format!(
-            "data:image/png;base64,{}",
-            base64::engine::general_purpose::STANDARD.encode(png)
-        ))
+        let (kind, bytes) = match self.width.max(self.height) {
+            side if side <= EXACT => ("png", self.to_png()),
+            _ => ("jpeg", self.to_jpeg()),
+        };
+        let text = base64::engine::general_purpose::STANDARD.encode(bytes.ok()?);
+        Some(format!("data:image/{kind};base64,{text}"))
     }
 
     fn check(&self) -> Result<()> {
@@ -201,6 +221,14 @@ mod tests {
         assert_eq!(large.clone().shrunk(12), large);
         let line = Thumbnail::new(100, 1, 1, vec![7; 100]).unwrap().shrunk(10);
         assert_eq!((line.width, line.height, line.pixels), (10, 1, vec![7; 10]));
+    }
+
+    #[test]
+    fn a_small_picture_is_exact_on_a_page_and_a_photo_is_small() {
+        let grey = |side: u32| Thumbnail::new(side, 2, 1, vec![9; side as usize * 2]).unwrap();
+        let address = |side| grey(side).to_data_uri().unwrap();
+        assert!(address(64).starts_with("data:image/png;base64,"));
+        assert!(address(65).starts_with("data:image/jpeg;base64,"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::shell::{Section, figure};
+use super::shell::{Section, Stand, figure};
 use crate::chart::{Axis, Canvas, Mark, Series, Tone, line};
 use crate::data::{EpochRow, RunReport};
 use crate::text::significant;
@@ -101,6 +101,18 @@ impl Curve {
     }
 }
 
+/// The curve that shows most of a run without pairs.
+pub(super) fn lead_curve(report: &RunReport) -> Option<String> {
+    let measured = |curve: Curve| !curve.points(&report.epochs).is_empty();
+    let curve = match (measured(Curve::AUC), measured(Curve::TRAIN_LOSS)) {
+        (true, _) => Curve::AUC,
+        (false, true) if report.losses_comparable => return Some(losses(report)),
+        (false, true) => Curve::TRAIN_LOSS,
+        (false, false) => return None,
+    };
+    Some(overlaid(report, curve.title, [("", Tone::LIKE, curve)]))
+}
+
 pub(super) fn curves(report: &RunReport) -> Option<Section> {
     if report.epochs.is_empty() {
         return None;
@@ -118,10 +130,14 @@ pub(super) fn curves(report: &RunReport) -> Option<Section> {
     }
     body.push_str("</div>\n");
     body.push_str(&numbers(&report.epochs));
+    let best = report
+        .best_epoch
+        .map_or_else(String::new, |best| format!(", the best {best}"));
     Some(Section {
-        id: "curves",
-        title: "Training",
-        short: "Training",
+        id: "curves".into(),
+        title: "Training".into(),
+        teaser: format!("{} epochs{best}", report.epochs.len()),
+        stand: Stand::Folded,
         body,
     })
 }

@@ -1,82 +1,43 @@
-//! The result: a table of figures with their intervals.
+//! Tables of figures with their intervals.
 
 use std::fmt::Write as _;
 
 use siamese_metrics::{Figure, Interval, find};
 
-use super::shell::Section;
-use crate::data::{Direction, RunReport, described};
-use crate::text::{escape, px, significant};
+use super::shell::{Section, Stand, scroll};
+use crate::data::{Direction, FAMILIES, RunReport, described, distinct, family};
+use crate::text::{breakable, escape, plain, px, significant};
 
-pub(super) fn result(report: &RunReport) -> Option<Section> {
-    if report.figures.iter().all(|set| set.figures.is_empty()) {
-        return None;
-    }
+/// All figures in one table, or side by side where there are several sets.
+pub(super) fn all(report: &RunReport) -> Option<Section> {
+    let rows = report
+        .figures
+        .iter()
+        .map(|set| distinct(&set.figures).len());
+    let rows = rows.max().filter(|&rows| rows > 0)?;
     let table = match &report.figures[..] {
         [only] => table(&only.figures),
         several => {
             let columns: Vec<(String, &[Figure])> = several
                 .iter()
-                .map(|column| (escape(&column.set), &column.figures[..]))
+                .map(|column| (breakable(&column.set), &column.figures[..]))
                 .collect();
-            comparison_table(&columns, false)
+            comparison_table(&columns, Mark::Nothing)
         }
     };
-    let note = match report.figures_note.as_str() {
-        "" => String::new(),
-        note => format!("<p class=\"lead\">{}</p>\n", escape(note)),
-    };
     Some(Section {
-        id: "result",
-        title: "Result",
-        short: "Result",
-        body: format!("{note}{table}"),
+        id: "figures".into(),
+        title: "All figures".into(),
+        teaser: format!("{rows} figures with their intervals"),
+        stand: Stand::Folded,
+        body: table,
     })
 }
 
-/// One line made of the first set's figures: how well pairs are told apart.
-pub(super) fn verdict(report: &RunReport) -> String {
-    let find = |name: &str| first_set(report, name).filter(|figure| figure.value.is_finite());
-    let with_interval = |figure: &Figure| match figure.interval {
-        Some(Interval { low, high }) => format!(
-            "{} (95% interval {} to {})",
-            standing(figure.value),
-            standing(low),
-            standing(high)
-        ),
-        None => standing(figure.value),
-    };
-    let mut words = match find("roc_auc") {
-        Some(auc) => {
-            let how = match auc.value {
-                v if v >= 0.95 => "tells like from unlike pairs very well",
-                v if v >= 0.85 => "tells like from unlike pairs well",
-                v if v >= 0.7 => "tells like from unlike pairs fairly",
-                v if v >= 0.55 => "barely tells like from unlike pairs",
-                _ => "does not tell like from unlike pairs: this is chance",
-            };
-            format!("The model {how}. ROC AUC is {}", with_interval(auc))
-        }
-        None => match find("accuracy") {
-            Some(accuracy) => format!("Accuracy of balanced pairs is {}", with_interval(accuracy)),
-            None => return String::new(),
-        },
-    };
-    if let Some(eer) = find("eer") {
-        let _ = write!(
-            words,
-            "; {:.1}% of pairs are wrong where both errors are equal",
-            eer.value * 100.0
-        );
-    }
-    words.push('.');
-    words
-}
-
 /// A figure as text: four significant digits tell intervals apart.
-fn standing(value: f64) -> String {
+pub(crate) fn standing(value: f64) -> String {
     if value.abs() <= 1.0 {
-        crate::text::plain(value, 4)
+        plain(value, 4)
     } else {
         significant(value, 5)
     }
@@ -89,38 +50,68 @@ pub(super) fn first_set<'a>(report: &'a RunReport, name: &str) -> Option<&'a Fig
 
 fn table(figures: &[Figure]) -> String {
     let mut html = String::from(
-        "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">Figure</th>\
+        "<table>\n<thead><tr><th scope=\"col\">Figure</th>\
          <th scope=\"col\" class=\"n\">Value</th><th scope=\"col\">95% interval</th>\
-         <th scope=\"col\" class=\"whisker-cell\">0 to 1</th></tr></thead>\n<tbody>\n",
+         <th scope=\"col\" class=\"whisker-cell\">0 to 1</th></tr></thead>\n",
     );
-    for figure in figures {
-        let (label, direction) = described(&figure.name);
-        let _ = writeln!(
-            html,
-            "<tr><th scope=\"row\" title=\"{}\">{}{}</th><td class=\"n\">{}</td><td class=\"interval\">{}</td><td class=\"whisker-cell\">{}</td></tr>",
-            escape(&figure.name),
-            escape(&label),
-            arrow(direction),
-            standing(figure.value),
-            interval(figure),
-            whisker(figure, direction)
-        );
+    for (title, rows) in by_family(distinct(figures)) {
+        html.push_str(&family_head(title, 4));
+        for figure in rows {
+            let direction = described(&figure.name).1;
+            let _ = writeln!(
+                html,
+                "<tr>{}<td class=\"n\">{}</td><td class=\"interval\">{}</td><td class=\"whisker-cell\">{}</td></tr>",
+                row_head(figure),
+                standing(figure.value),
+                interval(figure),
+                whisker(figure, direction)
+            );
+        }
+        html.push_str("</tbody>\n");
     }
-    html.push_str(
-        "</tbody></table></div>\n<p class=\"lead\"><small>↓ less is better.</small></p>\n",
-    );
-    html
+    html.push_str("</table>");
+    scroll(&html) + LESS
 }
 
-/// Says so where less is better.
-fn arrow(direction: Direction) -> &'static str {
-    match direction {
+pub(crate) const LESS: &str = "<p class=\"lead small\">↓ less is better.</p>\n";
+
+/// The figures of each family, in the order of families; those without a figure are left out.
+fn by_family(figures: Vec<&Figure>) -> Vec<(&'static str, Vec<&Figure>)> {
+    let of = |number: usize| -> Vec<&Figure> {
+        let own = figures
+            .iter()
+            .filter(|figure| family(&figure.name) == number);
+        own.copied().collect()
+    };
+    let families = FAMILIES.into_iter().enumerate();
+    let families = families.map(|(number, title)| (title, of(number)));
+    families.filter(|(_, rows)| !rows.is_empty()).collect()
+}
+
+fn family_head(title: &str, columns: usize) -> String {
+    format!(
+        "<tbody><tr class=\"family\"><th scope=\"colgroup\" colspan=\"{columns}\">{title}</th></tr>\n"
+    )
+}
+
+/// The head of a figure's row.
+fn row_head(figure: &Figure) -> String {
+    let (name, label) = (escape(&figure.name), name_of(figure));
+    format!("<th scope=\"row\" title=\"{name}\">{label}</th>")
+}
+
+/// A figure's name as HTML; says so where less is better.
+pub(crate) fn name_of(figure: &Figure) -> String {
+    let (label, direction) = described(&figure.name);
+    let arrow = match direction {
         Direction::Lower => " <span class=\"interval\">↓</span>",
         Direction::Higher | Direction::Neither => "",
-    }
+    };
+    breakable(&label) + arrow
 }
 
-fn interval(figure: &Figure) -> String {
+/// The interval as text; empty where there is none.
+pub(crate) fn interval(figure: &Figure) -> String {
     match figure.interval {
         Some(Interval { low, high }) => format!("{} – {}", standing(low), standing(high)),
         None => String::new(),
@@ -128,7 +119,7 @@ fn interval(figure: &Figure) -> String {
 }
 
 /// The value as a dot and its interval as a bar, between 0 and 1.
-fn whisker(figure: &Figure, direction: Direction) -> String {
+pub(super) fn whisker(figure: &Figure, direction: Direction) -> String {
     let share = |value: f64| (0.0..=1.0).contains(&value);
     if !share(figure.value) || direction == Direction::Neither {
         return String::new();
@@ -149,61 +140,64 @@ fn whisker(figure: &Figure, direction: Direction) -> String {
     svg
 }
 
-/// Figures side by side, one column per run or set (its head is HTML), one row per name. With
-/// `mark_best` the best of each row is set in bold.
-pub(crate) fn comparison_table(columns: &[(String, &[Figure])], mark_best: bool) -> String {
+/// What a table of several columns sets in bold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// The best of each row: all columns were judged on the same.
+    Best,
+    /// Nothing: what is best cannot be said.
+    Nothing,
+}
+
+/// Figures side by side, one column per run or set (its head is HTML), one row per figure.
+pub(crate) fn comparison_table(columns: &[(String, &[Figure])], mark: Mark) -> String {
     let mut rows: Vec<&Figure> = Vec::new();
-    for figure in columns.iter().flat_map(|(_, figures)| *figures) {
+    for figure in columns.iter().flat_map(|(_, figures)| distinct(figures)) {
         if !rows.iter().any(|row| row.name == figure.name) {
             rows.push(figure);
         }
     }
-    let mut html = String::from(
-        "<div class=\"scroll\" tabindex=\"0\"><table>\n<thead><tr><th scope=\"col\">Figure</th>",
-    );
+    let mut html = String::from("<table>\n<thead><tr><th scope=\"col\">Figure</th>");
     for (head, _) in columns {
         let _ = write!(html, "<th scope=\"col\">{head}</th>");
     }
-    html.push_str("</tr></thead>\n<tbody>\n");
-    for row in rows {
-        let own: Vec<Option<&Figure>> = columns
-            .iter()
-            .map(|(_, figures)| find(figures, &row.name))
-            .collect();
-        let (label, direction) = described(&row.name);
-        let best = if mark_best {
-            best_of(&own, direction)
-        } else {
-            None
-        };
-        let _ = write!(
-            html,
-            "<tr><th scope=\"row\" title=\"{}\">{}{}</th>",
-            escape(&row.name),
-            escape(&label),
-            arrow(direction)
-        );
-        for figure in &own {
-            html.push_str(&match figure {
-                None => "<td class=\"interval\">–</td>".into(),
-                Some(figure) => format!(
-                    "<td{}>{} <span class=\"interval\">{}</span></td>",
-                    if best == Some(figure.value) {
-                        " class=\"best\""
-                    } else {
-                        ""
-                    },
-                    standing(figure.value),
-                    interval(figure)
-                ),
-            });
+    html.push_str("</tr></thead>\n");
+    for (title, rows) in by_family(rows) {
+        html.push_str(&family_head(title, columns.len() + 1));
+        for row in rows {
+            let own = columns.iter().map(|(_, figures)| find(figures, &row.name));
+            let own: Vec<Option<&Figure>> = own.collect();
+            let cells = compared_cells(&own, described(&row.name).1, mark).concat();
+            let _ = writeln!(html, "<tr>{}{cells}</tr>", row_head(row));
         }
-        html.push_str("</tr>\n");
+        html.push_str("</tbody>\n");
     }
-    html.push_str(
-        "</tbody></table></div>\n<p class=\"lead\"><small>↓ less is better.</small></p>\n",
-    );
-    html
+    html.push_str("</table>");
+    scroll(&html) + LESS
+}
+
+/// The cells of one figure, a column each.
+pub(crate) fn compared_cells(
+    figures: &[Option<&Figure>],
+    direction: Direction,
+    mark: Mark,
+) -> Vec<String> {
+    let best = match mark {
+        Mark::Best => best_of(figures, direction),
+        Mark::Nothing => None,
+    };
+    let cell = |figure: &Option<&Figure>| match figure {
+        None => "<td class=\"interval\">–</td>".to_string(),
+        Some(figure) => {
+            let class = match best == Some(figure.value) {
+                true => " class=\"best\"",
+                false => "",
+            };
+            let (value, span) = (standing(figure.value), interval(figure));
+            format!("<td{class}>{value} <span class=\"interval\">{span}</span></td>")
+        }
+    };
+    figures.iter().map(cell).collect()
 }
 
 fn best_of(figures: &[Option<&Figure>], direction: Direction) -> Option<f64> {

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::shell::Section;
+use super::shell::{Section, Stand};
 use crate::data::{ExamplePair, Neighbours, RunReport, Thumbnail};
-use crate::text::{escape, plain, significant};
+use crate::text::{breakable, escape, plain, significant};
+
+/// Up to here a picture's pixels are shown as such.
+const PIXELATED: u32 = 64;
 
 pub(super) fn examples(report: &RunReport) -> Option<Section> {
     if report.examples.is_empty() {
@@ -21,51 +24,59 @@ pub(super) fn examples(report: &RunReport) -> Option<Section> {
          probability that it is alike.</p>\n",
     );
     for (title, verdict, like, called_same) in groups {
-        let own: Vec<&ExamplePair> = report
-            .examples
-            .iter()
-            .filter(|pair| pair.like == like && pair.called_same == called_same)
-            .collect();
-        if own.is_empty() {
-            continue;
+        let of = |pair: &&ExamplePair| pair.like == like && pair.called_same == called_same;
+        let own: String = report.examples.iter().filter(of).map(pair_html).collect();
+        if !own.is_empty() {
+            let sign = if verdict == "right" { "✓" } else { "✗" };
+            let _ = writeln!(
+                body,
+                "<h3><span class=\"{verdict}\">{sign} {verdict}</span> · {title}</h3>\n<div class=\"pairs\">\n{own}</div>"
+            );
         }
-        let sign = if verdict == "right" { "✓" } else { "✗" };
-        let _ = writeln!(
-            body,
-            "<h3><span class=\"{verdict}\">{sign} {verdict}</span> · {title}</h3>\n<div class=\"pairs\">"
-        );
-        own.into_iter()
-            .for_each(|pair| body.push_str(&pair_html(pair)));
-        body.push_str("</div>\n");
     }
+    let wrong = report.examples.iter().filter(|pair| !pair.is_right());
+    let (wrong, all) = (wrong.count(), report.examples.len());
     Some(Section {
-        id: "examples",
-        title: "Pairs, right and wrong",
-        short: "Examples",
+        id: "examples".into(),
+        title: "Pairs, right and wrong".into(),
+        teaser: format!("{wrong} wrong and {} right ones to look at", all - wrong),
+        stand: Stand::Folded,
         body,
     })
 }
 
 fn pair_html(pair: &ExamplePair) -> String {
-    let what = if pair.left_label == pair.right_label {
-        breakable(&pair.left_label)
-    } else {
-        format!(
-            "{} / {}",
-            breakable(&pair.left_label),
-            breakable(&pair.right_label)
-        )
+    let classes = match (breakable(&pair.left_label), breakable(&pair.right_label)) {
+        (left, right) if left == right => left,
+        (left, right) => format!("{left} / {right}"),
     };
     let probability = pair.probability.map_or_else(String::new, |probability| {
         format!(" · {}% same", plain(probability * 100.0, 0))
     });
+    let files =
+        file(&pair.left_file, &pair.left_label) + &file(&pair.right_file, &pair.right_label);
     format!(
         "<figure class=\"pair\"><div class=\"images\">{}{}</div><figcaption><span class=\"what\">\
-         {what}</span><span class=\"how\">{}{probability}</span></figcaption></figure>\n",
+         {classes}</span><span class=\"how\">{}{probability}</span>{files}</figcaption></figure>\n",
         picture(&pair.left, &pair.left_label),
         picture(&pair.right, &pair.right_label),
         significant(pair.distance, 3)
     )
+}
+
+/// The name of a picture's file, without the folder that is its class; nothing where there is no file.
+fn file(name: &str, class: &str) -> String {
+    let within = name
+        .strip_prefix(class)
+        .and_then(|rest| rest.strip_prefix('/'));
+    match within.unwrap_or(name) {
+        "" => String::new(),
+        short => format!(
+            "<span class=\"file\" title=\"{}\">{}</span>",
+            escape(name),
+            breakable(short)
+        ),
+    }
 }
 
 pub(super) fn neighbours(report: &RunReport) -> Option<Section> {
@@ -76,62 +87,63 @@ pub(super) fn neighbours(report: &RunReport) -> Option<Section> {
     let (right, all) = nearest.fold((0, 0), |(right, all), n| {
         (right + usize::from(n.right), all + 1)
     });
-    let mut body = format!(
+    let rows: String = report.neighbours.iter().map(probe_html).collect();
+    let body = format!(
         "<p class=\"lead\">First the probe, then the images nearest to it. \
          <span class=\"right\">Solid frame</span>: same class; <span class=\"wrong\">broken \
          frame</span>: another. Of those shown, {right} of {all} are right.</p>\n\
-         <div class=\"sheet probes\">\n"
+         <div class=\"probes\">\n{rows}</div>\n"
     );
-    report
-        .neighbours
-        .iter()
-        .for_each(|row| body.push_str(&probe_html(row)));
-    body.push_str("</div>\n");
     Some(Section {
-        id: "neighbours",
-        title: "Nearest neighbours",
-        short: "Neighbours",
+        id: "neighbours".into(),
+        title: "Nearest neighbours".into(),
+        teaser: format!("of {} images", report.neighbours.len()),
+        stand: Stand::Folded,
         body,
     })
 }
 
 fn probe_html(row: &Neighbours) -> String {
     let mut html = format!(
-        "<div class=\"probe\"><figure class=\"card\">{}<figcaption class=\"what\"><b>{}</b>\
+        "<div class=\"probe\"><figure class=\"card\">{}<figcaption><b class=\"what\">{}</b>{}\
          </figcaption></figure><div class=\"row\">",
         picture(&row.probe, &row.label),
-        breakable(&row.label)
+        breakable(&row.label),
+        file(&row.file, &row.label)
     );
     for neighbour in &row.nearest {
         // A right neighbour's class is the probe's, which is already written.
         let (class, verdict, sign, label) = match neighbour.right {
             true => ("card", "right", "✓", String::new()),
-            false => ("card off", "wrong", "✗", breakable(&neighbour.label)),
+            false => {
+                let label = breakable(&neighbour.label);
+                let label = format!("<span class=\"what\">{label}</span>");
+                ("card off", "wrong", "✗", label)
+            }
         };
         let _ = write!(
             html,
             "<figure class=\"{class}\">{}<figcaption><span class=\"how\"><span \
-             class=\"{verdict}\">{sign}</span> {}</span><span class=\"what\">{label}</span>\
-             </figcaption></figure>",
+             class=\"{verdict}\">{sign}</span> {}</span>{label}{}</figcaption></figure>",
             picture(&neighbour.image, &neighbour.label),
-            significant(neighbour.distance, 3)
+            significant(neighbour.distance, 3),
+            file(&neighbour.file, &neighbour.label)
         );
     }
     html.push_str("</div></div>\n");
     html
 }
 
-/// Escaped text in which a line may break after an underscore or a slash.
-pub(crate) fn breakable(label: &str) -> String {
-    escape(label).replace('_', "_<wbr>").replace("/", "/<wbr>")
-}
-
 /// A thumbnail as an image, or a box with a question mark when its pixels do not fit.
 pub(crate) fn picture(thumbnail: &Thumbnail, label: &str) -> String {
     let label = escape(label);
+    let class = match thumbnail.width.max(thumbnail.height) {
+        side if side <= PIXELATED => "picture pixels",
+        _ => "picture",
+    };
     match thumbnail.to_data_uri() {
         Some(address) => {
-            format!("<img class=\"picture\" src=\"{address}\" alt=\"{label}\" title=\"{label}\">")
+            format!("<img class=\"{class}\" src=\"{address}\" alt=\"{label}\" title=\"{label}\">")
         }
         None => {
             format!("<div class=\"picture missing\" role=\"img\" aria-label=\"{label}\">?</div>")

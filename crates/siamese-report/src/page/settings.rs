@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::shell::Section;
+use super::shell::{Section, Stand};
 use crate::data::RunReport;
-use crate::text::escape;
+use crate::text::{breakable, escape};
 
 pub(super) fn reproduce(report: &RunReport) -> Option<Section> {
     if report.reproduce.is_empty() {
@@ -19,9 +19,10 @@ pub(super) fn reproduce(report: &RunReport) -> Option<Section> {
         commands.join("\n")
     );
     Some(Section {
-        id: "reproduce",
-        title: "Do it again",
-        short: "Repeat",
+        id: "reproduce".into(),
+        title: "Do it again".into(),
+        teaser: String::new(),
+        stand: Stand::Folded,
         body,
     })
 }
@@ -39,22 +40,23 @@ pub(super) fn settings(report: &RunReport) -> Option<Section> {
     }
     let mut body = String::from("<div class=\"settings\">\n");
     for (title, rows) in groups {
-        let _ = write!(body, "<div><h3>{}</h3><dl>", escape(&title));
+        let _ = write!(body, "<div><h3>{}</h3><dl>", breakable(&title));
         for (name, value) in rows {
             let _ = write!(
                 body,
                 "<dt>{}</dt><dd>{}</dd>",
-                escape(&name),
-                escape(&value)
+                breakable(&name),
+                breakable(&value)
             );
         }
         body.push_str("</dl></div>\n");
     }
     body.push_str("</div>\n");
     Some(Section {
-        id: "settings",
-        title: "Configuration and machine",
-        short: "Settings",
+        id: "settings".into(),
+        title: "Configuration and machine".into(),
+        teaser: String::new(),
+        stand: Stand::Folded,
         body,
     })
 }

@@ -1,9 +1,9 @@
-//! The shell of a page: head, banners, navigation, footer.
+//! The shell of a page: head, banners, what stands open, what is folded, footer.
 
 use std::fmt::Write as _;
 
 use crate::data::{Banner, Level};
-use crate::text::escape;
+use crate::text::{breakable, escape};
 
 /// What stands at the top of a page.
 #[derive(Default)]
@@ -15,22 +15,33 @@ pub(crate) struct Head<'a> {
     pub(crate) banners: &'a [Banner],
 }
 
+/// How a section stands on its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// First of all, without a heading.
+    Lead,
+    /// Under its heading.
+    Open,
+    /// Under its heading, to be unfolded.
+    Folded,
+}
+
 /// A section of a page. `body` is HTML; everything else is text.
 pub(crate) struct Section {
-    pub(crate) id: &'static str,
-    pub(crate) title: &'static str,
-    /// Its name in the navigation.
-    pub(crate) short: &'static str,
+    pub(crate) id: String,
+    pub(crate) title: String,
+    /// What is in it, beside its heading; may be empty.
+    pub(crate) teaser: String,
+    pub(crate) stand: Stand,
     pub(crate) body: String,
 }
 
 /// A whole page, from `<!doctype html>` to `</html>`.
 pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
     let mut html = String::with_capacity(1 << 16);
-    let title = if head.title.is_empty() {
-        "Unnamed run"
-    } else {
-        head.title
+    let title = match head.title {
+        "" => "Unnamed run",
+        title => title,
     };
     let _ = write!(
         html,
@@ -42,42 +53,14 @@ pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
         escape(title),
         include_str!("style.css")
     );
-    for (class, text) in [("kicker", head.kicker), ("", title), ("data", head.data)] {
-        match class {
-            "" => _ = writeln!(html, "<h1>{}</h1>", escape(text)),
-            _ if text.is_empty() => {}
-            _ => _ = writeln!(html, "<p class=\"{class}\">{}</p>", escape(text)),
-        }
-    }
-    head.banners
-        .iter()
-        .for_each(|banner| html.push_str(&banner_html(banner)));
-    if !head.verdict.is_empty() {
-        let _ = writeln!(html, "<p class=\"verdict\">{}</p>", escape(head.verdict));
-    }
-    if sections.len() > 1 {
-        html.push_str("<nav aria-label=\"Sections\">");
-        for section in sections {
-            let _ = write!(
-                html,
-                "<a href=\"#{}\">{}</a>",
-                section.id,
-                escape(section.short)
-            );
-        }
-        html.push_str("</nav>\n");
-    }
+    line(&mut html, "p", "kicker", head.kicker);
+    let _ = writeln!(html, "<h1>{}</h1>", breakable(title));
+    line(&mut html, "p", "data", head.data);
+    let banners = head.banners.iter().map(banner_html);
+    html.extend(banners);
+    line(&mut html, "p", "verdict", head.verdict);
     html.push_str("</header>\n<main>\n");
-    for Section {
-        id, title, body, ..
-    } in sections
-    {
-        let title = escape(title);
-        let _ = writeln!(
-            html,
-            "<section id=\"{id}\">\n<h2>{title}</h2>\n{body}</section>"
-        );
-    }
+    html.extend(sections.iter().map(section_html));
     let _ = write!(
         html,
         "</main>\n<footer>Made by siamese {}. This page needs no other file, no network and no \
@@ -87,17 +70,48 @@ pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
     html
 }
 
+/// A line of text in an element of its own; nothing where there is none.
+fn line(html: &mut String, element: &str, class: &str, text: &str) {
+    if !text.is_empty() {
+        let text = breakable(text);
+        let _ = writeln!(html, "<{element} class=\"{class}\">{text}</{element}>");
+    }
+}
+
+fn section_html(section: &Section) -> String {
+    let Section { id, body, .. } = section;
+    let title = format!("<h2>{}</h2>", breakable(&section.title));
+    let teaser = match section.teaser.as_str() {
+        "" => String::new(),
+        teaser => format!(" <span class=\"teaser\">{}</span>", breakable(teaser)),
+    };
+    match section.stand {
+        Stand::Lead => format!("<section id=\"{id}\">\n{body}</section>\n"),
+        Stand::Open => format!(
+            "<section id=\"{id}\">\n<div class=\"title\">{title}{teaser}</div>\n{body}</section>\n"
+        ),
+        Stand::Folded => format!(
+            "<details class=\"fold\"><summary>{title}{teaser}</summary>\n\
+             <section id=\"{id}\">\n{body}</section></details>\n"
+        ),
+    }
+}
+
 /// A chart with its caption; `note` may be empty.
 pub(crate) fn figure(class: &str, title: &str, note: &str, svg: &str) -> String {
-    let note = if note.is_empty() {
-        String::new()
-    } else {
-        format!(" <span>{}</span>", escape(note))
+    let note = match note {
+        "" => String::new(),
+        note => format!(" <span>{}</span>", breakable(note)),
     };
     format!(
         "<figure class=\"{class}\"><figcaption><b>{}</b>{note}</figcaption>{svg}</figure>\n",
         escape(title)
     )
+}
+
+/// A table, or a drawing of its own width, that scrolls in its own box where the page is narrower.
+pub(crate) fn scroll(html: &str) -> String {
+    format!("<div class=\"scroll\" tabindex=\"0\">{html}</div>\n")
 }
 
 fn banner_html(banner: &Banner) -> String {
@@ -108,7 +122,7 @@ fn banner_html(banner: &Banner) -> String {
     };
     format!(
         "<div class=\"banner {class}\" role=\"{role}\"><strong>{}</strong><p>{}</p></div>\n",
-        escape(&banner.title),
-        escape(&banner.text)
+        breakable(&banner.title),
+        breakable(&banner.text)
     )
 }

@@ -1,56 +1,86 @@
 //! Pairs told apart: distances, errors by threshold, ROC, DET, calibration.
 
 use siamese_metrics::Figure;
-use siamese_metrics::verification::{RocPoint, Target};
+use siamese_metrics::verification::Target;
 
 use super::figures::first_set;
-use super::shell::{Section, figure};
+use super::shell::{Section, Stand, figure};
 use crate::chart::{Axis, Canvas, Mark, Sample, Scale, Series, Tone, histogram, line};
-use crate::data::{CalibrationBin, PairDistances, RunReport};
-use crate::text::{count, plain, significant};
+use crate::data::{PairDistances, RunReport};
+use crate::text::{breakable, count, plain, significant};
 
 const FAR: &str = "unlike pairs called the same (FAR)";
 const FRR: &str = "like pairs called different (FRR)";
 const TAR: &str = "like pairs called the same (TAR)";
 /// Ends of the DET curve's axes.
 const DET_ENDS: (f64, f64) = (0.0005, 0.6);
+/// Where a chart stands.
+#[derive(Clone, Copy)]
+struct Spot {
+    class: &'static str,
+    width: f64,
+    height: f64,
+}
 
+const FIRST: Spot = Spot {
+    class: "first",
+    width: 440.0,
+    height: 300.0,
+};
+const AMONG_OTHERS: Spot = Spot {
+    class: "",
+    width: 360.0,
+    height: 290.0,
+};
+
+/// The one chart of pairs that shows most; none where there are no pairs.
+pub(super) fn lead_chart(report: &RunReport) -> Option<String> {
+    let pairs = report
+        .distances
+        .as_ref()
+        .map(|pairs| distances(pairs, report));
+    pairs.or_else(|| (!report.roc.is_empty()).then(|| roc(report, FIRST)))
+}
+
+/// What the page does not begin with.
 pub(super) fn pairs(report: &RunReport) -> Option<Section> {
-    let threshold = report
-        .operating_point
-        .map(|point| f64::from(point.threshold));
     let mut figures = String::new();
-    if let Some(pairs) = &report.distances {
-        figures.push_str(&distances(pairs, threshold));
-    }
-    if !report.roc.is_empty() {
-        let name = report
-            .distances
-            .as_ref()
-            .map_or("", |pairs| pairs.distance.as_str());
-        figures.push_str(&errors_by_threshold(&report.roc, name, threshold));
-        figures.push_str(&roc(report));
-        figures.push_str(&det(report));
-    }
     if report.operating_point.is_some() || !report.choices.is_empty() {
         figures.push_str(&choose(report));
     }
+    if !report.roc.is_empty() {
+        figures.push_str(&errors_by_threshold(report));
+        if report.distances.is_some() {
+            figures.push_str(&roc(report, AMONG_OTHERS));
+        }
+        figures.push_str(&det(report));
+    }
     if !report.calibration.is_empty() {
-        figures.push_str(&calibration(&report.calibration));
+        figures.push_str(&calibration(report));
     }
     if figures.is_empty() {
         return None;
     }
-    let body = format!(
-        "<p class=\"lead\">Two images are called the same when the distance of their embeddings is \
-         below the threshold.</p>\n<div class=\"sheet\">\n{figures}</div>\n"
-    );
+    let teaser = report.operating_point.map_or_else(String::new, |point| {
+        let threshold = threshold_label(f64::from(point.threshold));
+        format!("{threshold}; others to choose from, ROC, DET, calibration")
+    });
     Some(Section {
-        id: "pairs",
-        title: "Like and unlike pairs",
-        short: "Pairs",
-        body,
+        id: "pairs".into(),
+        title: "Thresholds and errors".into(),
+        teaser,
+        stand: Stand::Folded,
+        body: format!(
+            "<p class=\"lead\">Two images are called the same when the distance of their embeddings is \
+             below the threshold.</p>\n<div class=\"sheet\">\n{figures}</div>\n"
+        ),
     })
+}
+
+fn threshold(report: &RunReport) -> Option<f64> {
+    report
+        .operating_point
+        .map(|point| f64::from(point.threshold))
 }
 
 /// An axis of shares from 0 to 1, written in per cent.
@@ -66,15 +96,20 @@ fn distance_axis(name: &str) -> Axis {
 }
 
 fn tall(title: &str, x: Axis, y: Axis) -> Canvas {
-    Canvas::new(title, x, y).sized(360.0, 290.0)
+    sized(title, x, y, AMONG_OTHERS)
 }
 
-fn distances(pairs: &PairDistances, threshold: Option<f64>) -> String {
-    let y = Axis::new("share of pairs").percent();
-    let canvas = tall(
+fn sized(title: &str, x: Axis, y: Axis, spot: Spot) -> Canvas {
+    Canvas::new(title, x, y).sized(spot.width, spot.height)
+}
+
+fn distances(pairs: &PairDistances, report: &RunReport) -> String {
+    let threshold = threshold(report);
+    let canvas = sized(
         "Distances of like and unlike pairs",
         distance_axis(&pairs.distance),
-        y,
+        Axis::new("share of pairs").percent(),
+        FIRST,
     );
     let samples = [
         Sample {
@@ -94,16 +129,28 @@ fn distances(pairs: &PairDistances, threshold: Option<f64>) -> String {
         count(pairs.like.len() as u64),
         count(pairs.unlike.len() as u64),
     );
-    let note = format!("{like} like, {unlike} unlike pairs");
-    figure("", "Distances", &note, &histogram(&canvas, &samples, mark))
+    let note = format!("of {like} like and {unlike} unlike pairs");
+    figure(
+        FIRST.class,
+        "Distances",
+        &note,
+        &histogram(&canvas, &samples, mark),
+    )
 }
 
 fn threshold_label(threshold: f64) -> String {
     format!("threshold {}", significant(threshold, 3))
 }
 
-fn errors_by_threshold(roc: &[RocPoint], distance: &str, threshold: Option<f64>) -> String {
-    let finite = || roc.iter().filter(|point| point.threshold.is_finite());
+fn errors_by_threshold(report: &RunReport) -> String {
+    let distance = report.distances.as_ref();
+    let distance = distance.map_or("", |pairs| pairs.distance.as_str());
+    let finite = || {
+        report
+            .roc
+            .iter()
+            .filter(|point| point.threshold.is_finite())
+    };
     let series = [
         Series::new(
             "FAR",
@@ -122,7 +169,7 @@ fn errors_by_threshold(roc: &[RocPoint], distance: &str, threshold: Option<f64>)
         x,
         label: threshold_label(x),
     };
-    let marks: Vec<Mark> = threshold.map(mark).into_iter().collect();
+    let marks: Vec<Mark> = threshold(report).map(mark).into_iter().collect();
     let canvas = tall(
         "Errors by threshold",
         distance_axis(distance),
@@ -139,22 +186,27 @@ fn errors_by_threshold(roc: &[RocPoint], distance: &str, threshold: Option<f64>)
 /// A table to choose a threshold from.
 fn choose(report: &RunReport) -> String {
     let mut html = String::from(
-        "<div class=\"choose\"><p class=\"caption\"><b>Choose a threshold</b> <span>by the error that costs more</span></p><table><thead><tr><th scope=\"col\">aim</th>\
+        "<div class=\"choose\"><p class=\"caption\"><b>Choose a threshold</b> <span>by the error that costs more</span></p>\
+         <div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">aim</th>\
          <th scope=\"col\" class=\"n\">threshold</th><th scope=\"col\" class=\"n\">FAR</th>\
          <th scope=\"col\" class=\"n\">TAR</th></tr></thead><tbody>\n",
     );
     if let Some(own) = report.operating_point {
-        html.push_str(&choice("this model’s", own.threshold, own.far, own.tar));
+        let whose = match report.threshold_of.as_str() {
+            "" => "this model’s".into(),
+            whose => breakable(whose),
+        };
+        html.push_str(&choice(&whose, own.threshold, own.far, own.tar));
     }
     for fitted in &report.choices {
         let aim = aim(fitted.target, report);
         html.push_str(&choice(&aim, fitted.value, fitted.far, 1.0 - fitted.frr));
     }
-    html.push_str("</tbody></table>");
+    html.push_str("</tbody></table></div>");
     if !report.choices.is_empty() {
         html.push_str(
-            "<p class=\"lead\"><small>All that are named by an error are read off these very pairs: \
-             fit your own on pairs that you do not report.</small></p>",
+            "<p class=\"lead small\">All that are named by an error are read off these very pairs: \
+             fit your own on pairs that you do not report.</p>",
         );
     }
     html.push_str("</div>\n");
@@ -163,11 +215,19 @@ fn choose(report: &RunReport) -> String {
 
 fn choice(aim: &str, threshold: f32, far: f64, tar: f64) -> String {
     format!(
-        "<tr><th scope=\"row\">{aim}</th><td class=\"n\">{}</td><td class=\"n\">{}%</td><td class=\"n\">{}%</td></tr>\n",
+        "<tr><th scope=\"row\">{aim}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         plain(f64::from(threshold), 3),
-        significant(far * 100.0, 2),
-        plain(tar * 100.0, 1)
+        share(far),
+        share(tar)
     )
+}
+
+/// A rate in per cent, small ones with two digits that tell.
+fn share(rate: f64) -> String {
+    match rate * 100.0 {
+        small if small.abs() < 1.0 => format!("{}%", significant(small, 2)),
+        large => format!("{}%", plain(large, 1)),
+    }
 }
 
 /// What a threshold was fitted to. Errors are equal between two thresholds rather than at one, so the rate at which
@@ -184,7 +244,7 @@ fn aim(target: Target, report: &RunReport) -> String {
 }
 
 fn equal_error_label(rate: f64) -> String {
-    format!("EER {}%", plain(rate * 100.0, 1))
+    format!("EER {}%", plain(rate * 100.0, 2))
 }
 
 /// Marks the equal error rate, as the figures have it, on a curve; `below` says on which side there is room.
@@ -198,7 +258,7 @@ fn equal_error_mark(report: &RunReport, y: fn(f64) -> f64, below: bool) -> Vec<M
     first_set(report, "eer").map(mark).into_iter().collect()
 }
 
-fn roc(report: &RunReport) -> String {
+fn roc(report: &RunReport, spot: Spot) -> String {
     let points = report
         .roc
         .iter()
@@ -209,14 +269,14 @@ fn roc(report: &RunReport) -> String {
         Series::new("", Tone::LIKE, points),
     ];
     let auc = first_set(report, "roc_auc");
-    let area = auc.map_or_else(String::new, |auc| format!("area {}; ", plain(auc.value, 3)));
-    let canvas = tall("ROC curve", percent_axis(FAR), percent_axis(TAR));
+    let area = auc.map_or_else(String::new, |auc| format!("area {}; ", plain(auc.value, 4)));
+    let canvas = sized("ROC curve", percent_axis(FAR), percent_axis(TAR), spot);
     let svg = line(
         &canvas,
         &series,
         &equal_error_mark(report, |rate| 1.0 - rate, true),
     );
-    figure("", "ROC", &format!("{area}dashed: chance"), &svg)
+    figure(spot.class, "ROC", &format!("{area}dashed: chance"), &svg)
 }
 
 fn det(report: &RunReport) -> String {
@@ -237,8 +297,8 @@ fn det(report: &RunReport) -> String {
     figure("", "DET", "normal-deviate axes; lower left is better", &svg)
 }
 
-fn calibration(bins: &[CalibrationBin]) -> String {
-    let filled = || bins.iter().filter(|bin| bin.count > 0);
+fn calibration(report: &RunReport) -> String {
+    let filled = || report.calibration.iter().filter(|bin| bin.count > 0);
     let series = [
         Series::new("", Tone::Muted, vec![(0.0, 0.0), (1.0, 1.0)]).dashed(),
         Series::new(
@@ -248,10 +308,10 @@ fn calibration(bins: &[CalibrationBin]) -> String {
         )
         .dotted(),
     ];
-    let total: usize = filled().map(|bin| bin.count).sum();
-    let error = filled().map(|bin| (bin.predicted - bin.observed).abs() * bin.count as f64);
-    let error = error.sum::<f64>() / total.max(1) as f64;
-    let note = format!("mean error {}%; dashed: perfect", plain(error * 100.0, 1));
+    let error = first_set(report, "ece").map_or_else(String::new, |error| {
+        format!("mean error {}%; ", plain(error.value * 100.0, 2))
+    });
+    let note = format!("{error}dashed: perfect");
     let canvas = tall(
         "Calibration",
         percent_axis("predicted probability of “same”"),
