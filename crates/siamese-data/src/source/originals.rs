@@ -1,11 +1,10 @@
 //! The pictures that the images of a set were made from.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::listing::shown;
-use super::store::{Store, Stored};
-use crate::picture::{Picture, PictureLimits, decode};
+use super::pixels::picture;
+use super::store::Store;
+use crate::picture::{Picture, limits};
 
 /// For each image of a set the picture that it was made from.
 pub(crate) struct Originals {
@@ -17,30 +16,11 @@ pub(crate) struct Originals {
 }
 
 impl Originals {
-    /// A file for each image, named by its path within `folder`.
-    pub(crate) fn of_files(folder: &Path, files: &[PathBuf]) -> Self {
-        let within = |file: &PathBuf| file.strip_prefix(folder).unwrap_or(file).to_path_buf();
-        Self {
-            names: files
-                .iter()
-                .map(|file| shown(within(file).as_os_str()))
-                .collect(),
-            items: (0..files.len() as u32).collect(),
-            store: Arc::new(Store::Files(files.to_vec())),
-        }
-    }
-
     /// The picture of an image, decoded; an error says why it cannot be had any more.
     pub(crate) fn picture(&self, image: usize) -> Result<Picture, String> {
         let item = self.items.get(image).ok_or("there is no such image")?;
-        match self.store.picture(*item as usize)? {
-            Stored::Raw(raw) => {
-                let shape = (raw.height, raw.width, raw.channels);
-                Picture::of_pixels(shape, raw.pixels).ok_or_else(|| "its pixels are too few".into())
-            }
-            Stored::Encoded(bytes) => {
-                decode(&bytes, &PictureLimits::default(), None).map_err(|error| error.to_string())
-            }
-        }
+        let limits = limits().map_err(|error| error.to_string())?;
+        let stored = self.store.picture(*item as usize, &limits)?;
+        picture(stored, None, &limits)
     }
 }
