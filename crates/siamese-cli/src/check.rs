@@ -300,19 +300,6 @@ fn pictures_groups(found: &PicturesReport, pictures: &Pictures) -> Vec<FindingGr
     ]
 }
 
-fn unreadable(problem: &FileProblem, folder: &Path) -> String {
-    match problem {
-        FileProblem::Unreadable { file, reason } => {
-            let (whole, within) = (file.display().to_string(), name(file, folder));
-            match reason.contains(&whole) {
-                true => reason.replace(&whole, &within),
-                false => format!("{within}: {reason}"),
-            }
-        }
-        FileProblem::OddSize { file, .. } => name(file, folder),
-    }
-}
-
 /// The sizes that differ from most, each with how many pictures have it: a line, for they harm nothing.
 fn odd_sizes(found: &PicturesReport) -> FindingGroup {
     let mut sizes: BTreeMap<(usize, usize), usize> = BTreeMap::new();

@@ -263,7 +263,13 @@ mod tests {
             value(&evaluation, "precision_at_1"),
             value(&evaluation, "recall_at_1")
         );
-        let rows: u32 = evaluation.retrieval.confusion.counts.iter().flatten().sum();
+        let rows: u32 = evaluation
+            .retrieval
+            .confusion
+            .counts
+            .iter()
+            .map(|(_, _, count)| count)
+            .sum();
         assert_eq!(rows, 60, "the confusion is of the same");
         Ok(())
     }
