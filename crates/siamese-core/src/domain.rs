@@ -103,19 +103,20 @@ impl Domain {
     }
 
     /// Takes the domain out of a file's tensors.
-    pub(crate) fn of_file(
-        about: About,
-        tensors: &mut HashMap<String, Tensor>,
-        embedding: usize,
-    ) -> Result<Self> {
-        let Some(embeddings) = tensors.remove(NAME) else {
-            return Err(Error::Misfit(Misfit {
+    pub(crate) fn of_file(about: About, tensors: &mut HashMap<String, Tensor>) -> Result<Self> {
+        match tensors.remove(NAME) {
+            Some(embeddings) => Ok(Self { embeddings, about }),
+            None => Err(Error::Misfit(Misfit {
                 missing: vec![NAME.into()],
                 ..Misfit::default()
-            }));
-        };
-        match embeddings.dims() {
-            [rows, dim] if *rows > 0 && *dim == embedding => Ok(Self { embeddings, about }),
+            })),
+        }
+    }
+
+    /// Refuses a domain that is of another tower.
+    pub(crate) fn check(&self, embedding: usize) -> Result<()> {
+        match self.embeddings.dims() {
+            [1.., dim] if *dim == embedding => Ok(()),
             found => Err(Error::Contradiction(format!(
                 "its {NAME} are {found:?}, wanted are rows of {embedding}"
             ))),

@@ -109,10 +109,9 @@ impl Model {
     ) -> Result<Self> {
         let description = Description::read(description)?;
         let mut tensors = tensors;
-        let embedding = description.tower.embedding;
         let domain = description
             .domain
-            .map(|about| Domain::of_file(about, &mut tensors, embedding))
+            .map(|about| Domain::of_file(about, &mut tensors))
             .transpose()?;
         let tensors = match description.format {
             1 => tensors,
@@ -149,6 +148,9 @@ impl Model {
     }
 
     fn check(&self) -> Result<()> {
+        if let Some(domain) = &self.domain {
+            domain.check(self.tower.config().embedding)?;
+        }
         match &self.threshold {
             Some(threshold) => threshold.check(self.distance, self.tower.parameters()),
             None => Ok(()),

@@ -89,8 +89,22 @@ fn a_domain_travels_with_its_model_and_a_file_that_lost_it_is_refused() -> anyho
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.safetensors");
     let mut model = model()?;
-    let training = Tensor::new(&[[0f32, 0., 1.], [0., 1., 0.]], &Device::Cpu)?;
-    let held_out = Tensor::new(&[[0f32, 0.1, 1.], [0., 1., 0.2]], &Device::Cpu)?;
+    let training = Tensor::new(
+        &[[0f32, 0., 0., 0., 1.], [0., 0., 0., 1., 0.]],
+        &Device::Cpu,
+    )?;
+    let held_out = Tensor::new(
+        &[[0f32, 0., 0., 0.1, 1.], [0., 0., 0., 1., 0.2]],
+        &Device::Cpu,
+    )?;
+    let of_another = training.narrow(1, 0, 3)?;
+    model.domain = Some(Domain::fit(
+        &of_another,
+        &of_another,
+        Distance::Euclidean,
+        0.0,
+    )?);
+    assert!(chain(model.save(&path)).contains("[2, 3]"));
     let domain = Domain::fit(&training, &held_out, Distance::Euclidean, 0.0)?;
     let nearest = domain.nearest(&held_out)?;
     model.domain = Some(domain);

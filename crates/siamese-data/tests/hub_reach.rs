@@ -120,7 +120,7 @@ fn offline_without_a_cache_is_an_error_that_says_so() {
     options.hub.offline = true;
     let error = load_cifar100(&options).unwrap_err().to_string();
     assert!(
-        error.contains(TRAIN) && error.contains("HF_HUB_OFFLINE"),
+        error.contains("uoft-cs/cifar100") && error.contains("HF_HUB_OFFLINE"),
         "{error}"
     );
     assert!(server.seen().is_empty());

@@ -103,22 +103,22 @@ fn resample(image: &[u8], (height, width, channels): ImageShape, part: Part, out
         3 => PixelType::U8x3,
         _ => PixelType::U8x4,
     };
-    let (width, height) = (width as u32, height as u32);
-    let source = ImageRef::new(width, height, image, kind).expect("as long as its shape says");
-    let mut target =
-        Image::from_slice_u8(width, height, out, kind).expect("as long as its shape says");
+    // cut out first, so that nothing outside the part shines in at its edges
+    let row = |y: usize| &image[(y * width + part.left) * channels..][..part.width * channels];
+    let cut: Vec<u8> = (part.top..part.top + part.height)
+        .flat_map(row)
+        .copied()
+        .collect();
+    let source = ImageRef::new(part.width as u32, part.height as u32, &cut, kind)
+        .expect("as long as its shape says");
+    let mut target = Image::from_slice_u8(width as u32, height as u32, out, kind)
+        .expect("as long as its shape says");
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .use_alpha(false)
-        .crop(
-            part.left as f64,
-            part.top as f64,
-            part.width as f64,
-            part.height as f64,
-        );
+        .use_alpha(false);
     Resizer::new()
         .resize(&source, &mut target, &options)
-        .expect("the part lies within the image, and both are of one kind");
+        .expect("both are of one kind");
 }
 
 #[cfg(test)]
