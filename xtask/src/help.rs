@@ -42,7 +42,7 @@ fn overview_text(style: Style) -> String {
         text += &format!("  {name}{}\n  {:width$}{example}\n", command.summary, "");
     }
     text += &format!(
-        "\n{}\n  {} are those of `siamese`, built first;\n  {}\n\nNew here? {} is all it takes: without a network it\n\
+        "\n{}\n  {}:\n  what `siamese` does, which is built first\n  {}\n\nNew here? {} is all it takes: without a network it\n\
          trains on the sample of CIFAR-100 in this repository.\n\
          {} after any command says more.\n",
         style.bold("With data and models of your own"),

@@ -226,11 +226,10 @@ fn a_planar_record_becomes_rows_of_pixels() {
 }
 
 #[test]
-fn the_parquet_files_are_found_from_a_level_or_two_above_and_from_beside() {
+fn the_parquet_files_are_found_from_a_level_or_two_above() {
     let folder = TempDir::new().unwrap();
-    let file = sample_folder().join("train-00000-of-00001.parquet");
     let above = sample_folder().join("..");
-    for path in [&sample_folder(), &above, &above.join(".."), &file] {
+    for path in [&sample_folder(), &above, &above.join("..")] {
         assert_eq!(
             load_path(&folder, path).unwrap().test.len(),
             1_000,
@@ -253,7 +252,7 @@ fn a_cut_parquet_file_is_damage_and_named() {
     let error = load_path(&folder, folder.path()).unwrap_err();
     assert!(matches!(error, DataError::Damaged { .. }), "{error}");
     assert!(
-        error.to_string().contains("train-00000-of-00001.parquet"),
+        error.to_string().contains("-00000-of-00001.parquet"),
         "{error}"
     );
 }
