@@ -116,7 +116,7 @@ impl Domain {
     /// Refuses a domain that is of another tower.
     pub(crate) fn check(&self, embedding: usize) -> Result<()> {
         match self.embeddings.dims() {
-            [1.., dim] if *dim == embedding => Ok(()),
+            [rows, dim] if *rows > 0 && *dim == embedding => Ok(()),
             found => Err(Error::Contradiction(format!(
                 "its {NAME} are {found:?}, wanted are rows of {embedding}"
             ))),
