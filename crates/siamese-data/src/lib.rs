@@ -49,14 +49,14 @@ pub use sampler::{Draw, Episodes, PairSampling, PerClass, Sampler, SamplerConfig
 pub use source::cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
 pub use source::dataset::Dataset;
 pub use source::describe::Description;
+pub use source::files::file_at;
 pub use source::listing::{Item, LeftOut, ListedPair, Listing};
 pub use source::load::Loaded;
-pub use source::look::open;
+pub use source::open::open;
 pub use source::options::{Columns, OpenOptions};
 pub use source::origin::{Origin, SourceChoice};
 pub use source::pairs_file::{PathPair, read_pairs, read_text};
 pub use source::sizes::Sizes;
-pub use source::table::file_at;
 pub use split::{
     ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split, split,
     stratified_split, write_split,

@@ -8,7 +8,7 @@ mod hub_support;
 use std::time::{Duration, Instant};
 
 use hub_server::{COMMIT, Faults, nobody};
-use hub_support::{TRAIN, assert_whole, datasets, options, serve};
+use hub_support::{assert_whole, datasets, options, serve};
 use siamese_data::{
     DataError, HubOptions, OpenOptions, Origin, Progress, SourceChoice, fetch_cifar100,
     load_cifar100, open,

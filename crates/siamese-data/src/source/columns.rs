@@ -144,6 +144,11 @@ pub(crate) fn sorted_some<'a>(
     (names, ids)
 }
 
+/// Whether a column's name is that of one that says "same" or "not".
+pub(crate) fn is_same_word(name: &str) -> bool {
+    SAME_WORDS.contains(&plain(name).as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::listing::Listing;
-use super::look::open;
+use super::open::open;
 use super::options::OpenOptions;
 use super::origin::Origin;
 use crate::error::DataError;

@@ -192,14 +192,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut options = options(folder.path(), &nobody());
         options.hub.offline = true;
-        let error = super::super::look::open("mnist", &options)
+        let error = super::super::open::open("mnist", &options)
             .unwrap_err()
             .to_string();
         assert!(
             error.contains("train-images-idx3-ubyte.gz") && error.contains("HF_HUB_OFFLINE"),
             "{error}"
         );
-        let error = super::super::look::open("att-faces", &options)
+        let error = super::super::open::open("att-faces", &options)
             .unwrap_err()
             .to_string();
         assert!(error.contains("SIAMESE_DATASETS"), "{error}");

@@ -1,57 +1,24 @@
-//! Finds out what it was given: a path, a name, or a repository of the hub.
+//! Finds out what lies at a path.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::archive::{self, Archive, ArchiveKind};
+use super::archive::{Archive, ArchiveKind};
+use super::archives;
 use super::listing::{Listing, shown};
-use super::names::{self, KNOWN, Known};
+use super::names;
 use super::options::OpenOptions;
 use super::spans::SpanFile;
 use super::table_file::is_table_name;
 use super::walk::{Walked, walk};
-use super::{cifar, download, folder, hub_parquet, hub_repo, idx, omniglot, table};
+use super::{cifar, folder, hub_parquet, idx, omniglot, table};
 use crate::error::DataError;
 use crate::picture::{HEAD, Looks, is_picture_name};
-
-/// Opens a data set: `what` is a path, a name (`cifar100`, `fashion-mnist`, …), or a repository of the Hugging Face
-/// hub, `hf:user/name[@revision][/config]`. No picture is decoded but for some headers.
-///
-/// A path is recognised by looking: a folder with one subfolder per class, perhaps under `train/` and `test/`, or
-/// with `metadata.csv`; a table of `path, label` or of `path, path, same`; parquet files with a column of pictures;
-/// IDX files; Omniglot's zips; CIFAR's records; a tar or zip archive; WebDataset's shards.
-///
-/// # Errors
-///
-/// [`DataError::Unrecognised`] says what was found, and what to type instead; any other [`DataError`] of the files
-/// and of the network.
-pub fn open(what: impl AsRef<OsStr>, options: &OpenOptions) -> Result<Listing, DataError> {
-    let path = Path::new(what.as_ref());
-    let name = shown(path.as_os_str());
-    if let Some(repo) = name.strip_prefix("hf:") {
-        return hub_repo::open(repo, options);
-    }
-    if path.exists() {
-        return open_path(path, options);
-    }
-    if let Some(known) = Known::of(&name) {
-        return download::open(known, options);
-    }
-    let names = KNOWN.map(|known| known.name).join(", ");
-    let meant =
-        names::nearest(&name).map_or(String::new(), |name| format!("; did you mean {name}?"));
-    Err(DataError::unrecognised(
-        path,
-        "there is no file or folder of that name, and no data set is called so",
-        format!("give a path, a name ({names}), or hf:user/name{meant}"),
-    ))
-}
 
 /// Opens the file or folder at `path`.
 ///
 /// # Errors
 ///
-/// As [`open`].
+/// [`DataError::Unrecognised`] says what was found, and what to type instead; any other [`DataError`] of the files.
 pub(crate) fn open_path(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
     match path.is_dir() {
         true => open_folder(path, options),
@@ -129,7 +96,7 @@ fn open_archive(
     if let Some(form) = cifar::Form::of(&names).filter(|_| kind == ArchiveKind::Tar) {
         return cifar::list_archive(form, path, contents);
     }
-    let listing = archive::list(path, vec![file], options)?;
+    let listing = archives::list(path, vec![file], options)?;
     Ok(introduced(listing))
 }
 
@@ -198,7 +165,7 @@ fn open_folder(path: &Path, options: &OpenOptions) -> Result<Listing, DataError>
                 .iter()
                 .map(|shard| SpanFile::open(shard, &scratch))
                 .collect::<Result<_, _>>()?;
-            archive::list(path, files, options)
+            archives::list(path, files, options)
         }
     }
 }

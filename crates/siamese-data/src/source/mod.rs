@@ -1,10 +1,11 @@
 //! Data sets from wherever they lie: recognised by looking, listed, then loaded at a size chosen later.
 //!
-//! [`open`](look::open) finds out what it was given and makes a [`Listing`](listing::Listing): the classes, the
+//! [`open`](open::open) finds out what it was given and makes a [`Listing`](listing::Listing): the classes, the
 //! parts, what was left out and why, and for each picture where its bytes are. No picture is decoded before
 //! [`Listing::load`](listing::Listing::load). Each kind of data set is a file of this folder that fills a listing.
 
 pub(crate) mod archive;
+pub(crate) mod archives;
 pub(crate) mod by_folders;
 pub(crate) mod cache;
 pub(crate) mod cifar;
@@ -14,6 +15,7 @@ pub(crate) mod dataset;
 pub(crate) mod delimiter;
 pub(crate) mod describe;
 pub(crate) mod download;
+pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod hub_parquet;
 pub(crate) mod hub_repo;
@@ -24,9 +26,11 @@ pub(crate) mod look;
 pub(crate) mod mistaken;
 pub(crate) mod names;
 pub(crate) mod omniglot;
+pub(crate) mod open;
 pub(crate) mod options;
 pub(crate) mod origin;
 pub(crate) mod originals;
+pub(crate) mod pair_columns;
 pub(crate) mod pairs_file;
 pub(crate) mod pairs_layout;
 pub(crate) mod pairs_rows;

@@ -1,8 +1,8 @@
 //! Which columns of a list of pairs are the two pictures and which says "same", whatever they are called.
 
 use super::options::Columns;
-use super::table_file::Table;
-use super::table_pairs::{PairPlaces, places};
+use super::pair_columns::{PairPlaces, places};
+use super::table_text::Table;
 use super::verdict::{EXPECTED, Verdict, verdict};
 
 /// A row: its line in the file, and its values.

@@ -3,18 +3,17 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::columns::{
-    FILE_WORDS, GROUP_WORDS, LABEL_WORDS, SAME_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, plain,
+    FILE_WORDS, GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, plain,
     sorted_classes, sorted_some,
 };
+use super::files::{check_files, file_at};
 use super::listing::{Item, LeftOut, Listing};
 use super::options::{Columns, OpenOptions};
+use super::pair_columns;
 use super::store::Store;
 use super::table_file::{Table, read};
 use super::table_pairs;
-use super::walk::why_no_picture;
 use crate::error::DataError;
 use crate::split::Part;
 
@@ -40,7 +39,7 @@ pub(crate) fn list(path: &Path, options: &OpenOptions) -> Result<Listing, DataEr
     let columns = &options.columns;
     let table = read(path, |row| is_header(row, columns, folder))?;
     let unrecognised = |found: String| DataError::unrecognised(path, found, ADVICE);
-    if let Some(places) = table_pairs::places(&table, columns).map_err(unrecognised)? {
+    if let Some(places) = pair_columns::places(&table, columns).map_err(unrecognised)? {
         return table_pairs::list(path, folder, &table, &places);
     }
     let places = match places(&table, columns) {
@@ -261,32 +260,4 @@ fn once_each<'a>(rows: Vec<Row<'a>>, left_out: &mut Vec<LeftOut>) -> Vec<Row<'a>
         }
     }
     once
-}
-
-/// For each name the file, or why it is left out.
-pub(crate) fn check_files(folder: &Path, names: Vec<&str>) -> Vec<Result<PathBuf, String>> {
-    let check = |name: &&str| match file_at(folder, name) {
-        None if name.is_empty() => Err("without a path".to_string()),
-        None if name.contains("://") => Err("an address, not a file".into()),
-        None => Err("no such file".into()),
-        Some(path) => match why_no_picture(&path) {
-            None => Ok(path),
-            Some(why) => Err(why),
-        },
-    };
-    names.par_iter().map(check).collect()
-}
-
-/// The file called `name` from `folder`, also where the name is written as on Windows.
-pub fn file_at(folder: &Path, name: &str) -> Option<PathBuf> {
-    let written = [name.to_string(), name.replace('\\', "/")];
-    written
-        .map(|name| folder.join(name))
-        .into_iter()
-        .find(|path| path.is_file())
-}
-
-/// Whether a column's name is that of one that says "same" or "not".
-pub(crate) fn is_same_word(name: &str) -> bool {
-    SAME_WORDS.contains(&plain(name).as_str())
 }

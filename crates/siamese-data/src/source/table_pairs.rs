@@ -4,65 +4,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::columns::{FILE_WORDS, LABEL_WORDS, SPLIT_WORDS, column, plain};
+use super::files::check_files;
 use super::listing::{Item, LeftOut, ListedPair, Listing};
-use super::options::Columns;
+use super::pair_columns::PairPlaces;
 use super::pairs_layout::{Layout, Row, layout, looks_like_file};
 use super::store::Store;
-use super::table::{check_files, is_same_word};
-use super::table_file::Table;
+use super::table_text::Table;
 use super::verdict::{EXPECTED, Verdict, verdict};
 use crate::error::DataError;
 use crate::split::Part;
-
-/// Where the columns of a table of pairs are.
-#[derive(Debug, PartialEq)]
-pub(crate) struct PairPlaces {
-    pub(crate) a: usize,
-    pub(crate) b: usize,
-    pub(crate) same: usize,
-    split: Option<usize>,
-}
-
-/// Where the columns are, if this is a table of pairs.
-///
-/// # Errors
-///
-/// In words, if there are two columns of paths, and none that says whether they are of the same thing.
-pub(crate) fn places(table: &Table, columns: &Columns) -> Result<Option<PairPlaces>, String> {
-    if table.header.is_empty() {
-        let first = table
-            .rows
-            .first()
-            .map(|(_, row)| row.as_slice())
-            .unwrap_or_default();
-        let is_pair =
-            first.len() == 3 && verdict(&first[2]).is_some() && verdict(&first[1]).is_none();
-        return Ok(is_pair.then_some(PairPlaces {
-            a: 0,
-            b: 1,
-            same: 2,
-            split: None,
-        }));
-    }
-    let files: Vec<usize> = (0..table.header.len())
-        .filter(|&i| is_one_of_two(&table.header[i]))
-        .collect();
-    let [a, b] = files[..] else { return Ok(None) };
-    let same = table.header.iter().position(|name| is_same_word(name));
-    let same = match same {
-        Some(same) => Some(same),
-        None => column(&table.header, columns.label.as_deref(), &LABEL_WORDS)?,
-    };
-    let split = column(&table.header, columns.split.as_deref(), &SPLIT_WORDS)?;
-    match same {
-        Some(same) => Ok(Some(PairPlaces { a, b, same, split })),
-        None => Err(format!(
-            "{} and {} name two pictures, and no column (same) says whether they show the same thing",
-            table.header[a], table.header[b]
-        )),
-    }
-}
 
 /// Where the columns are by what they hold, where their names tell nothing: two of paths and one of verdicts.
 pub(crate) fn guessed(table: &Table) -> Option<PairPlaces> {
@@ -84,23 +34,6 @@ pub(crate) fn guessed(table: &Table) -> Option<PairPlaces> {
         same,
         split: None,
     })
-}
-
-/// Whether a column is called like one of two: `path`, `path1`, `image_b`, `left`.
-fn is_one_of_two(name: &str) -> bool {
-    let name = plain(name);
-    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    let stems = [stem, name.strip_suffix(['a', 'b']).unwrap_or(stem)];
-    let sides = [
-        "a", "b", "left", "right", "first", "second", "anchor", "other",
-    ];
-    let sided = sides.iter().any(|side| {
-        name == *side
-            || FILE_WORDS
-                .iter()
-                .any(|word| name == format!("{side}{word}"))
-    });
-    sided || stems.iter().any(|stem| FILE_WORDS.contains(stem))
 }
 
 /// Lists the pictures and pairs of `table`, its paths relative to `folder`.
@@ -372,37 +305,5 @@ mod tests {
         assert_eq!(guess(&[], &rows), Some((1, 2, 3)));
         let labels: [&[&str]; 2] = [&["a.png", "cat", "1"], &["b.png", "dog", "0"]];
         assert_eq!(guess(&["Datei", "Art", "gut"], &labels), None);
-    }
-
-    #[test]
-    fn the_columns_of_pairs_are_found_by_their_names() {
-        let header = |names: &[&str]| Table {
-            header: names.iter().map(|name| name.to_string()).collect(),
-            rows: Vec::new(),
-        };
-        let find = |names: &[&str]| places(&header(names), &Columns::default());
-        for names in [
-            ["path", "path", "same"],
-            ["image_a", "image_b", "label"],
-            ["Left", "Right", "Match"],
-            ["path1", "path2", "is_same"],
-        ] {
-            assert_eq!(
-                find(&names).unwrap(),
-                Some(PairPlaces {
-                    a: 0,
-                    b: 1,
-                    same: 2,
-                    split: None
-                }),
-                "{names:?}"
-            );
-        }
-        assert_eq!(find(&["path", "label", "split"]).unwrap(), None);
-        assert!(
-            find(&["path1", "path2", "score"])
-                .unwrap_err()
-                .contains("no column (same)")
-        );
     }
 }
