@@ -7,6 +7,7 @@ use crate::error::DataError;
 use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
 use crate::source::originals::Originals;
+use crate::superclass::superclass_of_class;
 
 /// Decoded labelled images of one size, pixels `u8` in the order (N, H, W, C).
 ///
@@ -234,21 +235,6 @@ impl ImageSet {
             ..*self
         }
     }
-}
-
-/// The superclass of each class, by (class, superclass) of its images; `None` if a class has images in two.
-pub(crate) fn superclass_of_class(
-    classes: usize,
-    of_images: impl IntoIterator<Item = (u32, u32)>,
-) -> Option<Vec<u32>> {
-    let mut superclass = vec![None; classes];
-    for (label, coarse) in of_images {
-        if *superclass[label as usize].get_or_insert(coarse) != coarse {
-            return None;
-        }
-    }
-    let known = superclass.into_iter().map(Option::unwrap_or_default);
-    Some(known.collect())
 }
 
 impl std::fmt::Debug for ImageSet {

@@ -21,6 +21,7 @@ mod rng;
 mod sampler;
 mod source;
 mod split;
+mod superclass;
 mod variables;
 
 pub use batch::augment::{AugmentConfig, AugmentError, ImageShape, RandomCrop};
@@ -40,12 +41,14 @@ pub use picture::{
 pub use pixel_store::PixelStore;
 pub use progress::Progress;
 pub use rng::stream;
+pub use sampler::Sampler;
 pub use sampler::chances::ClassSampling;
+pub use sampler::config::{Episodes, PairSampling, PerClass, SamplerConfig};
+pub use sampler::draw::Draw;
 pub use sampler::error::SamplerError;
 pub use sampler::evaluation::{Pair, evaluation_pairs};
 pub use sampler::listed::{ListedPairs, chosen_pairs};
 pub use sampler::pairs::{PairSampler, PairSamplerConfig};
-pub use sampler::{Draw, Episodes, PairSampling, PerClass, Sampler, SamplerConfig};
 pub use source::cifar100::{FetchedFiles, fetch_cifar100, load_cifar100};
 pub use source::dataset::Dataset;
 pub use source::describe::Description;

@@ -8,8 +8,6 @@ use siamese_core::metrics::verification::{LowRates, REPORTED_FARS, Target, unlik
 use siamese_core::metrics::{BootstrapConfig, Figure, find};
 use siamese_data::{Pair, evaluation_pairs, stream};
 
-use crate::pairs::JudgedPairs;
-
 /// Pairs that fit into memory: all of ten thousand images.
 const MOST: usize = 50_000_000;
 /// Embeddings of which all pairs are looked at.
@@ -45,20 +43,20 @@ pub(crate) struct AllPairs {
 }
 
 impl AllPairs {
-    /// Where more pairs exist than were drawn: the rates that those are few for.
+    /// Where more pairs exist than were drawn (so many, so many of them unlike): the rates that those are few for.
     pub(crate) fn of(
         table: &EmbeddingTable,
-        drawn: &JudgedPairs,
+        (drawn, unlike): (usize, usize),
         distance: Distance,
         seed: u64,
     ) -> Result<Option<Self>> {
-        if drawn.pairs.len() >= all_pairs(table.labels.len()) {
+        if drawn >= all_pairs(table.labels.len()) {
             return Ok(None);
         }
         let rows = table.labels.len();
         let part = (rows > LOOKED_AT).then(|| some_rows(table, seed));
         let looked_at = part.as_ref().unwrap_or(table).view()?;
-        let largest = ENOUGH * (1.0 - 1e-9) / drawn.curve.unlike_pairs() as f64;
+        let largest = ENOUGH * (1.0 - 1e-9) / unlike as f64;
         let rates = LowRates::new(&looked_at, distance, largest);
         Ok(rates.map(|rates| Self {
             rates,

@@ -94,7 +94,7 @@ fn judge(
     let mut judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
     let table = embeddings.table(&images.labels)?;
     if !listed {
-        judged.all = AllPairs::of(&table, &judged, model.distance, seed)?;
+        judged.all = AllPairs::of(&table, judged.counts(), model.distance, seed)?;
     }
     let bootstrap = BootstrapConfig {
         seed,

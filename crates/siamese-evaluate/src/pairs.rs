@@ -70,6 +70,11 @@ impl JudgedPairs {
         }
     }
 
+    /// How many pairs there are, and how many of them are unlike.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        (self.pairs.len(), self.curve.unlike_pairs())
+    }
+
     /// How many there are: `15 pairs (6 like, 9 unlike)`.
     pub fn counted(&self) -> String {
         let (like, unlike) = (self.curve.like_pairs(), self.curve.unlike_pairs());

@@ -62,7 +62,7 @@ pub fn evaluate_table(
     };
     let all: Vec<u32> = (0..table.labels.len() as u32).collect();
     let mut judged = judge(table, &all, distance, (config.pairs, config.seed))?;
-    judged.all = AllPairs::of(table, &judged, distance, config.seed)?;
+    judged.all = AllPairs::of(table, judged.counts(), distance, config.seed)?;
     let mut figures = judged.figures(&table.labels, None, &bootstrap)?;
     let mut notes = rate_notes(&figures, &judged);
     notes.extend(uneven(&judged));

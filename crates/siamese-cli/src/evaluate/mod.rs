@@ -1,5 +1,6 @@
 //! `siamese evaluate`: how good is a model, or an embedding from anywhere?
 
+mod material;
 mod options;
 mod output;
 mod pairs;

@@ -8,7 +8,7 @@ use siamese_evaluate::Evaluation;
 use siamese_report::{Banner, RunReport, SetFigures};
 
 use super::Arguments;
-use super::set::Material;
+use super::material::Material;
 
 /// What each set is, and what to know of its figures.
 pub(super) fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<String> {

@@ -10,7 +10,7 @@ use super::prefetch::Prefetch;
 use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::rng::stream;
-use crate::sampler::Draw;
+use crate::sampler::draw::Draw;
 
 /// A batch of B images.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,9 +2,10 @@
 
 use rand::seq::index;
 
+use super::config::Episodes;
+use super::draw::Draw;
 use super::error::SamplerError;
 use super::groups::Groups;
-use super::{Draw, Episodes};
 use crate::rng::stream;
 
 /// Draws episodes: N classes, of each K support images and some queries, all distinct.

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::{SliceRandom, index};
 
-use super::PairSampling;
+use super::config::PairSampling;
 use super::error::SamplerError;
 use super::evaluation::Pair;
 use crate::rng::stream;

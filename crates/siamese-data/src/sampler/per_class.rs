@@ -3,9 +3,10 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 
+use super::config::PerClass;
+use super::draw::Draw;
 use super::error::SamplerError;
 use super::groups::Groups;
-use super::{Draw, PerClass};
 use crate::rng::stream;
 
 /// Draws batches of P classes × K images.

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
-use super::listing::{LeftOut, shown, shown_bytes};
+use super::listing::LeftOut;
 use super::mistaken::mistaken;
+use super::shown::{shown, shown_bytes};
 use super::spans::{Span, SpanFile};
 use super::walk::left_behind_in;
 use crate::error::DataError;

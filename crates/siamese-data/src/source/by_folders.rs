@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-use super::listing::{Item, LeftOut, shown};
+use super::listing::{Item, LeftOut};
+use super::shown::shown;
 use crate::error::DataError;
 use crate::split::Part;
 

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 
 use super::archive::Archive;
-use super::cifar100::RECORDS_MD5;
-use super::listing::{Item, Listing, shown};
+use super::cifar_files::RECORDS_MD5;
+use super::listing::{Item, Listing};
 use super::mistaken::mistaken;
 use super::names::{CIFAR10, CIFAR100, Known};
 use super::options::OpenOptions;
+use super::shown::shown;
 use super::spans::{Content, Span, SpanFile, Spans};
 use super::store::Store;
 use crate::digest;

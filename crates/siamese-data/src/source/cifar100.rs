@@ -1,23 +1,12 @@
-//! CIFAR-100: where the hub has it, and what its records' checksums are.
+//! CIFAR-100 by its own name.
 
 use std::path::PathBuf;
 
+use super::cifar_files::{FILES, REPO};
 use super::dataset::Dataset;
 use super::options::OpenOptions;
 use crate::error::DataError;
 use crate::hub::DatasetRepo;
-
-pub(crate) const REPO: &str = "uoft-cs/cifar100";
-pub(crate) const FILES: [&str; 2] = [
-    "cifar100/train-00000-of-00001.parquet",
-    "cifar100/test-00000-of-00001.parquet",
-];
-
-/// The md5 of the original records: `train.bin` and `test.bin` of cifar-100-binary.tar.gz.
-pub(crate) const RECORDS_MD5: [&str; 2] = [
-    "6172c7755cfe09b2fe270c85cebc1b15",
-    "4499cfba6c016c1be1438163640a0898",
-];
 
 /// Loads CIFAR-100: 50,000 training and 10,000 test images of 100 classes in 20 superclasses, 32×32 RGB. The bundled
 /// sample, which stands in for it where the hub cannot be reached, has 4,000 and 1,000 of them: a caller should say so

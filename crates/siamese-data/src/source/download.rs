@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::cifar100::{FILES, REPO};
+use super::cifar_files::{FILES, REPO};
 use super::listing::Listing;
 use super::look::open_path;
 use super::names::{CIFAR100, Known, Published};

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::by_folders::by_folders;
-use super::listing::{LeftOut, Listing, shown};
+use super::listing::{LeftOut, Listing};
+use super::shown::shown;
 use super::store::Store;
 use super::walk::{Walked, pictures};
 use crate::error::DataError;

@@ -10,12 +10,13 @@ use serde_json::Value;
 use super::columns::{
     GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, sorted_some,
 };
-use super::listing::{Item, LeftOut, Listing, shown};
+use super::listing::{Item, LeftOut, Listing};
 use super::names::CIFAR100;
 use super::options::Columns;
 use super::parquet_columns::{Values, is_bytes, leaves, open, read_column, refusal};
 use super::rows::{Row, Rows};
 use super::shards::by_part;
+use super::shown::shown;
 use super::store::Store;
 use crate::error::DataError;
 use crate::picture::Looks;

@@ -3,10 +3,11 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::listing::{Item, Listing, shown};
+use super::listing::{Item, Listing};
 use super::mistaken::mistaken;
 use super::names::{FASHION_MNIST, Known, MNIST, Published};
 use super::options::OpenOptions;
+use super::shown::shown;
 use super::spans::{Content, Span, SpanFile, Spans};
 use super::store::Store;
 use super::walk::Walked;

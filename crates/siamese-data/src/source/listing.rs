@@ -6,12 +6,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::origin::Origin;
+use super::shown::shown;
 use super::sizes::Sizes;
 use super::store::Store;
 use crate::error::DataError;
-use crate::image_set::superclass_of_class;
 use crate::picture::{Looks, is_any_picture_name, limits};
 use crate::split::Part;
+use crate::superclass::superclass_of_class;
 
 /// A data set as it was found: its classes and pictures, of which none is decoded yet.
 ///
@@ -259,24 +260,6 @@ pub(crate) fn name_of_path(path: &Path) -> String {
     }
 }
 
-/// A file's name for people: bytes that are no text as `\xNN`.
-pub(crate) fn shown(name: &std::ffi::OsStr) -> String {
-    shown_bytes(name.as_encoded_bytes())
-}
-
-/// As [`shown`], of the bytes themselves.
-pub(crate) fn shown_bytes(name: &[u8]) -> String {
-    let mut text = String::new();
-    for chunk in name.utf8_chunks() {
-        text += chunk.valid();
-        chunk
-            .invalid()
-            .iter()
-            .for_each(|byte| text += &format!("\\x{byte:02X}"));
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,13 +269,5 @@ mod tests {
         assert_eq!(name_of_path(Path::new("/x/att-faces.tar.gz")), "att-faces");
         assert_eq!(name_of_path(Path::new("/x/My photos (2)")), "My-photos--2");
         assert_eq!(name_of_path(Path::new("/x/…")), "data");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn names_that_are_no_text_stay_apart() {
-        use std::os::unix::ffi::OsStrExt;
-        let [a, b] = [b"a\xff", b"a\xfe"].map(|name| shown(std::ffi::OsStr::from_bytes(name)));
-        assert_eq!((a.as_str(), b.as_str()), ("a\\xFF", "a\\xFE"));
     }
 }

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{Archive, ArchiveKind};
 use super::archives;
-use super::listing::{Listing, shown};
+use super::listing::Listing;
 use super::names;
 use super::options::OpenOptions;
+use super::shown::shown;
 use super::spans::SpanFile;
 use super::table_file::is_table_name;
 use super::walk::{Walked, walk};

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::archive::Archive;
-use super::listing::{Item, LeftOut, Listing, shown};
+use super::listing::{Item, LeftOut, Listing};
 use super::names::OMNIGLOT;
 use super::options::OpenOptions;
+use super::shown::shown;
 use super::spans::{Content, SpanFile, Spans};
 use super::store::Store;
 use super::walk::{Walked, pictures};

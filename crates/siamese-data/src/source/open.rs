@@ -3,10 +3,11 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::listing::{Listing, shown};
+use super::listing::Listing;
 use super::look::open_path;
 use super::names::{self, KNOWN, Known};
 use super::options::OpenOptions;
+use super::shown::shown;
 use super::{download, hub_repo};
 use crate::error::DataError;
 

@@ -11,8 +11,8 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use super::listing::shown_bytes;
 use super::mistaken::mistaken;
+use super::shown::shown_bytes;
 use super::table_text::Table;
 use crate::error::DataError;
 use crate::picture::HEAD;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::cifar100::FILES;
+use super::cifar_files::FILES;
 use crate::digest;
 use crate::error::DataError;
 use crate::variables::folder;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::listing::shown;
+use super::shown::shown;
 use crate::error::DataError;
 use crate::split::Part;
 

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::listing::{LeftOut, shown};
+use super::listing::LeftOut;
+use super::shown::shown;
 use crate::error::DataError;
 use crate::picture::{Looks, looks_of_file};
 

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::archive::Archive;
 use super::columns::{LABEL_WORDS, sorted_classes};
-use super::listing::{Item, LeftOut, Listing, shown};
+use super::listing::{Item, LeftOut, Listing};
 use super::options::OpenOptions;
 use super::shards::part_of_file;
+use super::shown::shown;
 use super::spans::{Content, Span, Spans};
 use super::store::Store;
 use crate::error::DataError;
