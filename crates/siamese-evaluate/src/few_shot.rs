@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use siamese_core::Distance;
 use siamese_core::metrics::fewshot::{FewShotConfig, few_shot};
-use siamese_core::metrics::{Embeddings, Figure};
+use siamese_core::metrics::{EmbeddingView, Figure};
 
 /// Which episodes are played: N-way K-shot, for several K.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl EpisodeConfig {
 /// # Errors
 /// When there are fewer classes than ways, or a class has fewer images than an episode takes.
 pub fn few_shot_figures(
-    set: &Embeddings,
+    set: &EmbeddingView,
     distance: Distance,
     config: &EpisodeConfig,
 ) -> Result<Vec<Figure>> {
@@ -75,7 +75,7 @@ mod tests {
     fn each_shot_is_a_figure_and_classes_too_small_are_refused_with_advice() -> Result<()> {
         let labels: Vec<u32> = (0..60).map(|i| i / 10).collect();
         let values: Vec<f32> = labels.iter().map(|&label| label as f32).collect();
-        let set = Embeddings::new(&values, 1, &labels)?;
+        let set = EmbeddingView::new(&values, 1, &labels)?;
         let config = EpisodeConfig {
             queries: 5,
             episodes: 20,

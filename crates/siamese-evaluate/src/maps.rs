@@ -51,7 +51,7 @@ pub(crate) fn maps_of(
     };
     let values: Vec<f32> = shown.iter().flat_map(row).collect();
     let labels: Vec<u32> = shown.iter().map(|&i| table.labels[i as usize]).collect();
-    let rows = metrics::Embeddings::new(&values, table.dim, &labels)?;
+    let rows = metrics::EmbeddingView::new(&values, table.dim, &labels)?;
     let (classes, class_names) = present_classes(&labels, name);
     let config = TsneConfig {
         metric,

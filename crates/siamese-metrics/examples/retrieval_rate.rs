@@ -6,14 +6,14 @@
 use std::time::Instant;
 
 use siamese_metrics::retrieval::{RetrievalConfig, retrieval};
-use siamese_metrics::{Distance, Embeddings};
+use siamese_metrics::{Distance, EmbeddingView};
 
 fn main() -> siamese_metrics::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|a| a.parse().unwrap_or(0));
     let mut next = |default| arguments.next().filter(|n| *n > 0).unwrap_or(default);
     let (n, dim, labels, rounds) = (next(10_000), next(128), next(100), next(3));
     let (values, labels) = embeddings(n, dim, labels as u32);
-    let set = Embeddings::new(&values, dim, &labels)?;
+    let set = EmbeddingView::new(&values, dim, &labels)?;
     for metric in [Distance::Euclidean, Distance::Cosine, Distance::Manhattan] {
         let mut seconds = Vec::new();
         let mut figures = Vec::new();

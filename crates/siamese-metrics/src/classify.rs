@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapConfig, mean_interval};
 use crate::distance::Distance;
-use crate::embeddings::{Embeddings, check_same_dim};
+use crate::embeddings::{EmbeddingView, check_same_dim};
 use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
 use crate::retrieval::map_nearest;
@@ -20,8 +20,8 @@ use crate::retrieval::map_nearest;
 /// # Errors
 /// Probes and gallery of different dimension, `k` of 0, or nothing in the gallery but the probe.
 pub fn knn_classify(
-    probes: &Embeddings,
-    gallery: Option<&Embeddings>,
+    probes: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     metric: Distance,
     k: usize,
 ) -> Result<Vec<u32>> {
@@ -69,8 +69,8 @@ fn majority(labels: impl Iterator<Item = u32>) -> u32 {
 /// # Errors
 /// Probes and gallery of different dimension, or nothing in the gallery but the probe.
 pub fn centroid_classify(
-    probes: &Embeddings,
-    gallery: Option<&Embeddings>,
+    probes: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     metric: Distance,
 ) -> Result<Vec<u32>> {
     let shown = gallery.unwrap_or(probes);
@@ -116,7 +116,7 @@ pub fn centroid_classify(
     Ok((0..probes.len()).into_par_iter().map(classify).collect())
 }
 
-fn class_sums(set: &Embeddings, metric: Distance) -> BTreeMap<u32, (Vec<f64>, f64)> {
+fn class_sums(set: &EmbeddingView, metric: Distance) -> BTreeMap<u32, (Vec<f64>, f64)> {
     let mut sums: BTreeMap<u32, (Vec<f64>, f64)> = BTreeMap::new();
     for (row, label) in set.rows().zip(set.labels()) {
         let (sum, count) = sums

@@ -4,13 +4,13 @@ use crate::error::{Error, Result, check_same_length};
 
 /// Embeddings `(N, D)`, row after row, and the label of each row.
 #[derive(Clone, Copy, Debug)]
-pub struct Embeddings<'a> {
+pub struct EmbeddingView<'a> {
     values: &'a [f32],
     dim: usize,
     labels: &'a [u32],
 }
 
-impl<'a> Embeddings<'a> {
+impl<'a> EmbeddingView<'a> {
     /// Wraps `values` as rows of `dim` numbers.
     ///
     /// # Errors
@@ -87,7 +87,7 @@ fn check_rows(values: &[f32], dim: usize) -> Result<()> {
 }
 
 /// Probes and gallery must have rows of the same length.
-pub(crate) fn check_same_dim(probes: &Embeddings, gallery: &Embeddings) -> Result<()> {
+pub(crate) fn check_same_dim(probes: &EmbeddingView, gallery: &EmbeddingView) -> Result<()> {
     check_same_length(
         ("a probe embedding", probes.dim()),
         ("a gallery embedding", gallery.dim()),

@@ -48,6 +48,6 @@ pub mod verification;
 
 pub use bootstrap::BootstrapConfig;
 pub use distance::Distance;
-pub use embeddings::Embeddings;
+pub use embeddings::EmbeddingView;
 pub use error::{Error, Result};
 pub use figure::{Figure, Interval, find};

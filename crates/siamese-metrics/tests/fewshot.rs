@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
 
 use siamese_metrics::fewshot::{Classifier, FewShotConfig, Trials, few_shot, lake_trials};
-use siamese_metrics::{BootstrapConfig, Embeddings};
+use siamese_metrics::{BootstrapConfig, EmbeddingView};
 
 /// Twelve classes of ten items on a line, the classes a unit apart and overlapping by noise.
 fn overlapping() -> (Vec<f32>, Vec<u32>) {
@@ -16,7 +16,7 @@ fn overlapping() -> (Vec<f32>, Vec<u32>) {
 #[test]
 fn episodes_of_one_collapsed_embedding_are_at_chance() {
     let labels: Vec<u32> = (0..200).map(|i| i / 20).collect();
-    let set = Embeddings::new(&[0.5; 200], 1, &labels).unwrap();
+    let set = EmbeddingView::new(&[0.5; 200], 1, &labels).unwrap();
     for classifier in [Classifier::Centroid, Classifier::NearestNeighbour] {
         let config = FewShotConfig {
             classifier,
@@ -36,7 +36,7 @@ fn episodes_of_one_collapsed_embedding_are_at_chance() {
 #[test]
 fn one_shot_prototypes_are_nearest_neighbours() {
     let (values, labels) = overlapping();
-    let set = Embeddings::new(&values, 1, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 1, &labels).unwrap();
     let run = |classifier| {
         let config = FewShotConfig {
             classifier,
@@ -56,7 +56,7 @@ fn two_way_accuracy_is_what_enumerating_every_episode_gives() {
     // 2 classes of 3 items, 1 shot, 2 queries: 9 supports, all equally likely.
     let rows = [0.0f32, 1.0, 4.0, 3.0, 5.0, 6.0];
     let labels = [0, 0, 0, 1, 1, 1];
-    let set = Embeddings::new(&rows, 1, &labels).unwrap();
+    let set = EmbeddingView::new(&rows, 1, &labels).unwrap();
     let mut expected = 0.0;
     for a in 0..3 {
         for b in 3..6 {
@@ -92,7 +92,7 @@ fn two_way_accuracy_is_what_enumerating_every_episode_gives() {
 #[test]
 fn episodes_depend_on_the_seed_and_on_nothing_else() {
     let (values, labels) = overlapping();
-    let set = Embeddings::new(&values, 1, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 1, &labels).unwrap();
     let run = |threads, seed| {
         let config = FewShotConfig {
             queries: 5,
@@ -114,7 +114,7 @@ fn episodes_depend_on_the_seed_and_on_nothing_else() {
 #[test]
 fn episodes_that_cannot_be_drawn_are_refused() {
     let (values, labels) = overlapping();
-    let set = Embeddings::new(&values, 1, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 1, &labels).unwrap();
     let message = |config| few_shot(&set, &config).unwrap_err().to_string();
     assert_eq!(
         message(FewShotConfig::default()),

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use siamese_metrics::retrieval::{RetrievalConfig, retrieval};
 use siamese_metrics::verification::RocCurve;
-use siamese_metrics::{BootstrapConfig, Distance, Embeddings, find};
+use siamese_metrics::{BootstrapConfig, Distance, EmbeddingView, find};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -63,9 +63,9 @@ fn area_average_precision_and_equal_error_rate_are_scikit_learns() {
 #[test]
 fn retrieval_figures_are_accuracy_calculators_ties_and_lone_labels_included() {
     for case in golden().retrieval {
-        let probes = Embeddings::new(&case.embeddings, case.dim, &case.labels).unwrap();
+        let probes = EmbeddingView::new(&case.embeddings, case.dim, &case.labels).unwrap();
         let gallery = case.gallery.as_ref().map(|values| {
-            Embeddings::new(values, case.dim, case.gallery_labels.as_ref().unwrap()).unwrap()
+            EmbeddingView::new(values, case.dim, case.gallery_labels.as_ref().unwrap()).unwrap()
         });
         let metrics = [
             (Distance::Euclidean, &case.euclidean),

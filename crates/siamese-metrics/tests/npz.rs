@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use siamese_metrics::npz::{EmbeddingFile, Names, read_npz, write_npz};
-use siamese_metrics::{Embeddings, Result};
+use siamese_metrics::{EmbeddingView, Result};
 use zip::write::SimpleFileOptions;
 
 fn golden(name: &str) -> PathBuf {
@@ -45,8 +45,8 @@ fn what_is_written_is_read_back() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("e.npz");
     let values = rows();
-    let set = Embeddings::new(&values, 3, &[0, 1, u32::MAX, 2]).unwrap();
-    let gallery = Embeddings::new(&values[..3], 3, &[9]).unwrap();
+    let set = EmbeddingView::new(&values, 3, &[0, 1, u32::MAX, 2]).unwrap();
+    let gallery = EmbeddingView::new(&values[..3], 3, &[9]).unwrap();
     let names = Names {
         classes: vec!["Élan".into(), "b".into()],
         files: ["x/1.png", "x/2.png", "", "日本.jpg"]

@@ -5,7 +5,7 @@
 use rand::{Rng, SeedableRng};
 use siamese_metrics::projection::{TsneConfig, pca, tsne};
 use siamese_metrics::retrieval::nearest;
-use siamese_metrics::{Distance, Embeddings};
+use siamese_metrics::{Distance, EmbeddingView};
 
 /// Five clusters in twelve dimensions.
 fn clusters(n: usize) -> (Vec<f32>, Vec<u32>) {
@@ -22,7 +22,7 @@ fn clusters(n: usize) -> (Vec<f32>, Vec<u32>) {
 }
 
 /// Axes by power iteration and deflation, plainly.
-fn naive_variances(set: &Embeddings) -> [f64; 2] {
+fn naive_variances(set: &EmbeddingView) -> [f64; 2] {
     let (n, dim) = (set.len(), set.dim());
     let mean: Vec<f64> = (0..dim)
         .map(|d| set.rows().map(|r| f64::from(r[d])).sum::<f64>() / n as f64)
@@ -60,7 +60,7 @@ fn naive_variances(set: &Embeddings) -> [f64; 2] {
 #[test]
 fn pca_keeps_the_variance_that_power_iteration_finds() {
     let (values, labels) = clusters(203);
-    let set = Embeddings::new(&values, 12, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 12, &labels).unwrap();
     let plane = pca(&set);
     for (ours, theirs) in plane.explained.iter().zip(naive_variances(&set)) {
         assert!((ours - theirs).abs() < 1e-9, "{ours} {theirs}");
@@ -76,11 +76,11 @@ fn pca_keeps_the_variance_that_power_iteration_finds() {
 
 #[test]
 fn pca_of_points_on_a_line_or_at_one_place_is_finite() {
-    let line = Embeddings::new(&[1.0, 2.0, 3.0], 1, &[0, 0, 0]).unwrap();
+    let line = EmbeddingView::new(&[1.0, 2.0, 3.0], 1, &[0, 0, 0]).unwrap();
     let plane = pca(&line);
     assert!((plane.explained[0] - 1.0).abs() < 1e-12 && plane.explained[1] == 0.0);
     assert_eq!(plane.points, [[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]);
-    let place = Embeddings::new(&[2.0; 8], 2, &[0; 4]).unwrap();
+    let place = EmbeddingView::new(&[2.0; 8], 2, &[0; 4]).unwrap();
     assert_eq!(pca(&place).points, [[0.0; 2]; 4]);
     assert_eq!(pca(&place).explained, [0.0; 2]);
 }
@@ -88,7 +88,7 @@ fn pca_of_points_on_a_line_or_at_one_place_is_finite() {
 #[test]
 fn tsne_keeps_clusters_together() {
     let (values, labels) = clusters(200);
-    let set = Embeddings::new(&values, 12, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 12, &labels).unwrap();
     let map = tsne(
         &set,
         &TsneConfig {
@@ -98,7 +98,7 @@ fn tsne_keeps_clusters_together() {
     )
     .unwrap();
     let flat: Vec<f32> = map.iter().flatten().copied().collect();
-    let plane = Embeddings::new(&flat, 2, &labels).unwrap();
+    let plane = EmbeddingView::new(&flat, 2, &labels).unwrap();
     let near = nearest(&plane, None, Distance::Euclidean, 1).unwrap();
     let torn = near
         .iter()
@@ -113,7 +113,7 @@ fn tsne_keeps_clusters_together() {
 #[test]
 fn tsne_repeats_bit_for_bit_on_any_number_of_threads() {
     let (values, labels) = clusters(61);
-    let set = Embeddings::new(&values, 12, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 12, &labels).unwrap();
     let run = |threads, seed| {
         let config = TsneConfig {
             iterations: 300,
@@ -132,19 +132,19 @@ fn tsne_repeats_bit_for_bit_on_any_number_of_threads() {
 
 #[test]
 fn tsne_of_a_collapsed_embedding_is_finite() {
-    let set = Embeddings::new(&[1.0; 60], 3, &[0; 20]).unwrap();
+    let set = EmbeddingView::new(&[1.0; 60], 3, &[0; 20]).unwrap();
     let map = tsne(&set, &TsneConfig::default()).unwrap();
     assert!(map.iter().flatten().all(|x| x.is_finite()));
 }
 
 #[test]
 fn tsne_refuses_what_it_cannot_lay_out() {
-    let set = Embeddings::new(&[1.0, 2.0, 3.0], 1, &[0, 0, 0]).unwrap();
+    let set = EmbeddingView::new(&[1.0, 2.0, 3.0], 1, &[0, 0, 0]).unwrap();
     assert_eq!(
         tsne(&set, &TsneConfig::default()).unwrap_err().to_string(),
         "embeddings: 3 rows, a map needs at least 4"
     );
-    let set = Embeddings::new(&[1.0, 2.0, 3.0, 4.0], 1, &[0; 4]).unwrap();
+    let set = EmbeddingView::new(&[1.0, 2.0, 3.0, 4.0], 1, &[0; 4]).unwrap();
     for perplexity in [0.0, -1.0, f64::NAN] {
         assert!(
             tsne(

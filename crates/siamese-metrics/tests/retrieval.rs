@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use siamese_metrics::classify::{Confusion, accuracy_figure, centroid_classify, knn_classify};
 use siamese_metrics::retrieval::{Retrieval, RetrievalConfig, nearest, retrieval};
-use siamese_metrics::{BootstrapConfig, Distance, Embeddings, find};
+use siamese_metrics::{BootstrapConfig, Distance, EmbeddingView, find};
 
 const METRICS: [Distance; 4] = [
     Distance::Euclidean,
@@ -24,8 +24,8 @@ struct Set {
 }
 
 impl Set {
-    fn view(&self) -> Embeddings<'_> {
-        Embeddings::new(&self.values, self.dim, &self.labels).unwrap()
+    fn view(&self) -> EmbeddingView<'_> {
+        EmbeddingView::new(&self.values, self.dim, &self.labels).unwrap()
     }
 }
 
@@ -42,7 +42,11 @@ fn set_of(rows: std::ops::Range<usize>, dim: usize) -> impl Strategy<Value = Set
 }
 
 /// The whole gallery in order of distance, ties by row: a full sort of every distance.
-fn sorted(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Distance) -> Vec<Vec<usize>> {
+fn sorted(
+    probes: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
+    metric: Distance,
+) -> Vec<Vec<usize>> {
     let shown = gallery.unwrap_or(probes);
     (0..probes.len())
         .map(|i| {
@@ -84,8 +88,8 @@ fn naive(metric: Distance, a: &[f32], b: &[f32]) -> f64 {
 /// Mean of `score(hits of the sorted gallery, R)` over probes that are not lone.
 fn mean_over_probes(
     order: &[Vec<usize>],
-    probes: &Embeddings,
-    shown: &Embeddings,
+    probes: &EmbeddingView,
+    shown: &EmbeddingView,
     score: impl Fn(&[bool], usize) -> f64,
 ) -> Option<f64> {
     let scores: Vec<f64> = order
@@ -107,7 +111,7 @@ fn count(hits: &[bool]) -> f64 {
     hits.iter().filter(|h| **h).count() as f64
 }
 
-fn check_against_naive(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Distance) {
+fn check_against_naive(probes: &EmbeddingView, gallery: Option<&EmbeddingView>, metric: Distance) {
     let shown = gallery.unwrap_or(probes);
     let order = sorted(probes, gallery, metric);
     let found = nearest(probes, gallery, metric, 5).unwrap();
@@ -268,7 +272,7 @@ fn one_huge_outlier_does_not_blur_the_rest() {
 fn a_collapsed_embedding_is_ranked_by_row() {
     let labels: Vec<u32> = (0..3000).map(|i| i % 7).collect();
     let values = vec![0.25; 3000 * 2];
-    let set = Embeddings::new(&values, 2, &labels).unwrap();
+    let set = EmbeddingView::new(&values, 2, &labels).unwrap();
     for metric in METRICS {
         let found = nearest(&set, None, metric, 3).unwrap();
         assert_eq!(
@@ -286,7 +290,7 @@ fn a_collapsed_embedding_is_ranked_by_row() {
 #[test]
 fn lone_labels_count_in_no_mean_but_stay_in_the_way() {
     // 0 and 1 are alike, but the lone item 2 lies nearest to both.
-    let set = Embeddings::new(&[0.0, 1.0, 0.5], 1, &[4, 4, 9]).unwrap();
+    let set = EmbeddingView::new(&[0.0, 1.0, 0.5], 1, &[4, 4, 9]).unwrap();
     let config = RetrievalConfig {
         ks: vec![1, 2, 10],
         ..Default::default()
@@ -321,16 +325,16 @@ fn figures_are_bit_equal_on_any_number_of_threads() {
 fn bad_input_is_refused_by_name() {
     let text = |e: siamese_metrics::Error| e.to_string();
     assert_eq!(
-        text(Embeddings::new(&[1.0, 2.0, 3.0], 2, &[0, 1]).unwrap_err()),
+        text(EmbeddingView::new(&[1.0, 2.0, 3.0], 2, &[0, 1]).unwrap_err()),
         "embeddings has 3 entries and labels × dimension has 4: they must agree"
     );
     assert_eq!(
-        text(Embeddings::new(&[1.0, f32::INFINITY], 1, &[0, 1]).unwrap_err()),
+        text(EmbeddingView::new(&[1.0, f32::INFINITY], 1, &[0, 1]).unwrap_err()),
         "embeddings: row 1, column 0 is inf: every value must be finite"
     );
-    assert!(Embeddings::new(&[], 2, &[]).is_err());
-    let set = Embeddings::new(&[1.0, 2.0], 1, &[0, 0]).unwrap();
-    let other = Embeddings::new(&[1.0, 2.0], 2, &[0]).unwrap();
+    assert!(EmbeddingView::new(&[], 2, &[]).is_err());
+    let set = EmbeddingView::new(&[1.0, 2.0], 1, &[0, 0]).unwrap();
+    let other = EmbeddingView::new(&[1.0, 2.0], 2, &[0]).unwrap();
     assert_eq!(
         text(nearest(&set, Some(&other), Distance::Euclidean, 1).unwrap_err()),
         "a probe embedding has 1 entries and a gallery embedding has 2: they must agree"
@@ -349,7 +353,7 @@ fn bad_input_is_refused_by_name() {
     assert!(knn_classify(&set, None, Distance::Euclidean, 0).is_err());
     let all = nearest(&set, None, Distance::Euclidean, usize::MAX).unwrap();
     assert_eq!(all[1].len(), 1, "k beyond the gallery gives all of it");
-    let alone = Embeddings::new(&[1.0], 1, &[0]).unwrap();
+    let alone = EmbeddingView::new(&[1.0], 1, &[0]).unwrap();
     assert!(retrieval(&alone, None, &RetrievalConfig::default()).is_err());
     assert!(knn_classify(&alone, None, Distance::Euclidean, 1).is_err());
     assert!(centroid_classify(&alone, None, Distance::Euclidean).is_err());
@@ -357,8 +361,8 @@ fn bad_input_is_refused_by_name() {
 
 #[test]
 fn classes_are_told_by_neighbours_and_by_centres() {
-    let gallery = Embeddings::new(&[0.0, 0.2, 1.0, 1.4, 1.6], 1, &[3, 3, 8, 8, 8]).unwrap();
-    let probes = Embeddings::new(&[0.7, 0.1, 0.65], 1, &[8, 3, 8]).unwrap();
+    let gallery = EmbeddingView::new(&[0.0, 0.2, 1.0, 1.4, 1.6], 1, &[3, 3, 8, 8, 8]).unwrap();
+    let probes = EmbeddingView::new(&[0.7, 0.1, 0.65], 1, &[8, 3, 8]).unwrap();
     let by_centre = centroid_classify(&probes, Some(&gallery), Distance::Euclidean).unwrap();
     assert_eq!(by_centre, [3, 3, 3], "centres are 0.1 and 1.333");
     let by_nearest = knn_classify(&probes, Some(&gallery), Distance::Euclidean, 1).unwrap();

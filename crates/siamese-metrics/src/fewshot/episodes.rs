@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::classify::{centroid_classify, knn_classify};
 use crate::distance::Distance;
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Interval};
 
@@ -74,10 +74,10 @@ pub struct FewShot {
 /// without replacement.
 ///
 /// ```
-/// use siamese_metrics::Embeddings;
+/// use siamese_metrics::EmbeddingView;
 /// use siamese_metrics::fewshot::{FewShotConfig, few_shot};
 ///
-/// let set = Embeddings::new(&[0.0, 0.1, 1.0, 1.1, 5.0, 5.1], 1, &[1, 1, 2, 2, 3, 3])?;
+/// let set = EmbeddingView::new(&[0.0, 0.1, 1.0, 1.1, 5.0, 5.1], 1, &[1, 1, 2, 2, 3, 3])?;
 /// let config = FewShotConfig { ways: 2, queries: 1, ..Default::default() };
 /// let result = few_shot(&set, &config)?;
 /// assert_eq!(result.accuracy.name, "few_shot_2way_1shot");
@@ -87,7 +87,7 @@ pub struct FewShot {
 ///
 /// # Errors
 /// A count of 0, fewer than `ways` classes, or a class with fewer than `shots + queries` items.
-pub fn few_shot(set: &Embeddings, config: &FewShotConfig) -> Result<FewShot> {
+pub fn few_shot(set: &EmbeddingView, config: &FewShotConfig) -> Result<FewShot> {
     let classes = classes_to_draw_from(set, config)?;
     let episode = |episode| {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
@@ -111,7 +111,7 @@ pub fn few_shot(set: &Embeddings, config: &FewShotConfig) -> Result<FewShot> {
 }
 
 /// The rows of each class.
-fn classes_to_draw_from(set: &Embeddings, config: &FewShotConfig) -> Result<Vec<Vec<usize>>> {
+fn classes_to_draw_from(set: &EmbeddingView, config: &FewShotConfig) -> Result<Vec<Vec<usize>>> {
     let FewShotConfig {
         ways,
         shots,
@@ -157,7 +157,7 @@ fn classes_to_draw_from(set: &Embeddings, config: &FewShotConfig) -> Result<Vec<
 
 /// One episode: the share of its queries that are classified right.
 fn play(
-    set: &Embeddings,
+    set: &EmbeddingView,
     classes: &[Vec<usize>],
     config: &FewShotConfig,
     rng: &mut ChaCha8Rng,
@@ -178,8 +178,8 @@ fn play(
             side.labels.push(label as u32);
         }
     }
-    let support = Embeddings::new(&support.values, set.dim(), &support.labels)?;
-    let asked = Embeddings::new(&queries.values, set.dim(), &queries.labels)?;
+    let support = EmbeddingView::new(&support.values, set.dim(), &support.labels)?;
+    let asked = EmbeddingView::new(&queries.values, set.dim(), &queries.labels)?;
     let predicted = match config.classifier {
         Classifier::Centroid => centroid_classify(&asked, Some(&support), config.metric)?,
         Classifier::NearestNeighbour => knn_classify(&asked, Some(&support), config.metric, 1)?,

@@ -25,7 +25,7 @@ use npy::Array;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 
 /// Embeddings `(N, D)` with their labels, owned.
@@ -43,9 +43,9 @@ impl EmbeddingTable {
     /// The table as the figures take it.
     ///
     /// # Errors
-    /// Those of [`Embeddings::new`].
-    pub fn view(&self) -> Result<Embeddings<'_>> {
-        Embeddings::new(&self.values, self.dim, &self.labels)
+    /// Those of [`EmbeddingView::new`].
+    pub fn view(&self) -> Result<EmbeddingView<'_>> {
+        EmbeddingView::new(&self.values, self.dim, &self.labels)
     }
 }
 
@@ -153,7 +153,7 @@ struct Rows {
 impl Rows {
     fn with(self, name: &str, labels: Vec<u32>) -> Result<EmbeddingTable, String> {
         let Self { values, dim } = self;
-        Embeddings::new(&values, dim, &labels).map_err(|error| match error {
+        EmbeddingView::new(&values, dim, &labels).map_err(|error| match error {
             Error::Invalid { why, .. } => format!("array `{name}`: {why}"),
             error => format!("array `{name}`: {error}"),
         })?;
@@ -198,8 +198,8 @@ fn table(
 /// A file that cannot be written.
 pub fn write_npz(
     path: &Path,
-    embeddings: &Embeddings,
-    gallery: Option<&Embeddings>,
+    embeddings: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     names: &Names,
 ) -> Result<()> {
     let write = |file: &mut BufWriter<File>| {
@@ -213,8 +213,8 @@ pub fn write_npz(
 
 fn write_to(
     writer: impl Write + Seek,
-    embeddings: &Embeddings,
-    gallery: Option<&Embeddings>,
+    embeddings: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     names: &Names,
 ) -> Result<(), ZipError> {
     let mut archive = zip::ZipWriter::new(writer);

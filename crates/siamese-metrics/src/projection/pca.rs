@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 
 /// Embeddings projected on their two principal axes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,15 +19,15 @@ pub struct Pca {
 /// Deterministic; an axis points to where its largest coefficient is positive.
 ///
 /// ```
-/// use siamese_metrics::{Embeddings, projection::pca};
+/// use siamese_metrics::{EmbeddingView, projection::pca};
 ///
-/// let set = Embeddings::new(&[0.0, 0.0, 1.0, 2.0, 2.0, 4.0], 2, &[0, 0, 0])?;
+/// let set = EmbeddingView::new(&[0.0, 0.0, 1.0, 2.0, 2.0, 4.0], 2, &[0, 0, 0])?;
 /// let plane = pca(&set);
 /// assert!((plane.explained[0] - 1.0).abs() < 1e-12);
 /// assert!((plane.points[2][0] - 5f32.sqrt()).abs() < 1e-6);
 /// # Ok::<(), siamese_metrics::Error>(())
 /// ```
-pub fn pca(set: &Embeddings) -> Pca {
+pub fn pca(set: &EmbeddingView) -> Pca {
     let (n, dim) = (set.len(), set.dim());
     let values = set.rows().flatten().map(|x| f64::from(*x)).collect();
     let mut rows =

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pca::pca;
 use crate::distance::Distance;
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 use crate::retrieval::nearest;
 
@@ -51,7 +51,7 @@ const EXAGGERATED_STEPS: usize = 250;
 ///
 /// # Errors
 /// Fewer than 4 rows, or a perplexity that is not positive.
-pub fn tsne(set: &Embeddings, config: &TsneConfig) -> Result<Vec<[f32; 2]>> {
+pub fn tsne(set: &EmbeddingView, config: &TsneConfig) -> Result<Vec<[f32; 2]>> {
     if set.len() < 4 {
         let why = format!("{} rows, a map needs at least 4", set.len());
         return Err(Error::Invalid {
@@ -80,7 +80,7 @@ pub fn tsne(set: &Embeddings, config: &TsneConfig) -> Result<Vec<[f32; 2]>> {
 /// `p_ij` of each point's neighbours, symmetric, summing to 1 over all.
 type Affinities = Vec<Vec<(u32, f32)>>;
 
-fn affinities(set: &Embeddings, config: &TsneConfig) -> Result<Affinities> {
+fn affinities(set: &EmbeddingView, config: &TsneConfig) -> Result<Affinities> {
     let n = set.len();
     let perplexity = config.perplexity.min((n - 1) as f64 / 3.0).max(1.0);
     let k = ((3.0 * perplexity) as usize).clamp(1, n - 1);
@@ -159,7 +159,7 @@ struct Map {
 }
 
 impl Map {
-    fn new(set: &Embeddings, seed: u64) -> Self {
+    fn new(set: &EmbeddingView, seed: u64) -> Self {
         let n = set.len();
         let plane = pca(set).points;
         let variance = plane.iter().map(|p| f64::from(p[0]).powi(2)).sum::<f64>() / n as f64;

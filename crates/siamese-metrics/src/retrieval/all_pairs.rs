@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::scores::Scores;
 use crate::distance::Distance;
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 
 /// Rows and columns of a block of pairs.
 const BLOCK: usize = 256;
@@ -28,7 +28,7 @@ pub(crate) struct UnlikePair {
 /// The first pass counts the scores of all pairs by bins, the second looks exactly at those pairs that may be among
 /// the nearest.
 pub(crate) fn nearest_unlike(
-    set: &Embeddings,
+    set: &EmbeddingView,
     metric: Distance,
     wanted: usize,
 ) -> Option<Vec<UnlikePair>> {
@@ -55,7 +55,7 @@ pub(crate) fn nearest_unlike(
 }
 
 /// The distances of the like pairs of each label, ascending.
-pub(crate) fn like_distances(set: &Embeddings, metric: Distance) -> Vec<(u32, Vec<f32>)> {
+pub(crate) fn like_distances(set: &EmbeddingView, metric: Distance) -> Vec<(u32, Vec<f32>)> {
     let mut rows: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (row, &label) in set.labels().iter().enumerate() {
         rows.entry(label).or_default().push(row);
@@ -93,7 +93,7 @@ fn within(counts: &[u64], wanted: u64, slack: f32) -> (f32, u64) {
 
 struct Scan<'a> {
     scores: Scores,
-    set: &'a Embeddings<'a>,
+    set: &'a EmbeddingView<'a>,
 }
 
 impl Scan<'_> {
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn the_nearest_unlike_pairs_are_those_of_a_double_loop() {
         let (values, labels) = grid(600);
-        let set = Embeddings::new(&values, 3, &labels).unwrap();
+        let set = EmbeddingView::new(&values, 3, &labels).unwrap();
         for metric in Distance::ALL {
             let found = nearest_unlike(&set, metric, 20_000).unwrap();
             let mut all = Vec::new();
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn all_pairs_are_there_where_more_are_wanted() {
         let (values, labels) = grid(10);
-        let set = Embeddings::new(&values, 3, &labels).unwrap();
+        let set = EmbeddingView::new(&values, 3, &labels).unwrap();
         let found = nearest_unlike(&set, Distance::Euclidean, 1000).unwrap();
         let like: usize = like_distances(&set, Distance::Euclidean)
             .iter()
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn nothing_is_near_where_all_is_as_near() {
         let (values, labels) = (vec![0.5; 400], (0..400).map(|i| i % 2).collect::<Vec<_>>());
-        let set = Embeddings::new(&values, 1, &labels).unwrap();
+        let set = EmbeddingView::new(&values, 1, &labels).unwrap();
         let found = nearest_unlike(&set, Distance::Euclidean, 10).unwrap();
         assert!(found.iter().all(|pair| pair.distance == 0.0));
         assert_eq!(found.len(), 40_000);

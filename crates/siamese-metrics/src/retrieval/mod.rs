@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapConfig, mean_interval};
 use crate::distance::Distance;
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 pub(crate) use all_pairs::{like_distances, nearest_unlike};
@@ -77,10 +77,10 @@ pub struct Retrieval {
 /// Retrieval figures of `probes` searched in `gallery`, or, without one, among themselves.
 ///
 /// ```
-/// use siamese_metrics::{Embeddings, find};
+/// use siamese_metrics::{EmbeddingView, find};
 /// use siamese_metrics::retrieval::{RetrievalConfig, retrieval};
 ///
-/// let set = Embeddings::new(&[0.0, 0.1, 0.3, 0.9], 1, &[1, 1, 2, 2])?;
+/// let set = EmbeddingView::new(&[0.0, 0.1, 0.3, 0.9], 1, &[1, 1, 2, 2])?;
 /// let result = retrieval(&set, None, &RetrievalConfig { ks: vec![1, 2], ..Default::default() })?;
 /// assert_eq!(find(&result.figures, "precision_at_1").unwrap().value, 0.75);
 /// assert_eq!(find(&result.figures, "recall_at_2").unwrap().value, 0.75);
@@ -91,12 +91,12 @@ pub struct Retrieval {
 /// Probes and gallery of different dimension, a k of 0, or no probe at all that has another item
 /// of its label to be found.
 pub fn retrieval(
-    probes: &Embeddings,
-    gallery: Option<&Embeddings>,
+    probes: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     config: &RetrievalConfig,
 ) -> Result<Retrieval> {
     config.bootstrap.check()?;
-    let reachable = gallery.map_or(probes.len() - 1, Embeddings::len);
+    let reachable = gallery.map_or(probes.len() - 1, EmbeddingView::len);
     let ks = checked_ks(&config.ks, reachable)?;
     let relevant = relevant_per_probe(probes, gallery);
     if relevant.iter().all(|&r| r == 0) {
@@ -163,7 +163,7 @@ fn checked_ks(ks: &[usize], reachable: usize) -> Result<Vec<usize>> {
 }
 
 /// R: how many gallery items, the probe aside, bear each probe's label.
-fn relevant_per_probe(probes: &Embeddings, gallery: Option<&Embeddings>) -> Vec<usize> {
+fn relevant_per_probe(probes: &EmbeddingView, gallery: Option<&EmbeddingView>) -> Vec<usize> {
     let mut counts: HashMap<u32, usize> = HashMap::new();
     for label in gallery.unwrap_or(probes).labels() {
         *counts.entry(*label).or_default() += 1;

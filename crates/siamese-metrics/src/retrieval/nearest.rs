@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::scores::Scores;
 use crate::distance::Distance;
-use crate::embeddings::{Embeddings, check_same_dim};
+use crate::embeddings::{EmbeddingView, check_same_dim};
 use crate::error::Result;
 
 const PROBES_IN_A_BLOCK: usize = 128;
@@ -31,8 +31,8 @@ pub struct Neighbour {
 /// # Errors
 /// Probes and gallery of different dimension.
 pub fn nearest(
-    probes: &Embeddings,
-    gallery: Option<&Embeddings>,
+    probes: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     metric: Distance,
     k: usize,
 ) -> Result<Vec<Vec<Neighbour>>> {
@@ -47,8 +47,8 @@ pub fn nearest(
 
 /// What `read` makes of each probe's `wanted(probe)` nearest neighbours, in the order of probes.
 pub(crate) fn map_nearest<T: Send>(
-    probes: &Embeddings,
-    gallery: Option<&Embeddings>,
+    probes: &EmbeddingView,
+    gallery: Option<&EmbeddingView>,
     metric: Distance,
     wanted: impl Fn(usize) -> usize + Sync,
     read: impl Fn(usize, &[Neighbour]) -> T + Sync,
@@ -101,8 +101,8 @@ struct Workspace {
 }
 
 struct Search<'a> {
-    probes: &'a Embeddings<'a>,
-    gallery: &'a Embeddings<'a>,
+    probes: &'a EmbeddingView<'a>,
+    gallery: &'a EmbeddingView<'a>,
     metric: Distance,
 }
 

@@ -9,7 +9,7 @@
 use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
 
 use crate::distance::Distance;
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 
 /// Centred, scaled rows of probes and gallery.
 pub(crate) struct Scores {
@@ -25,7 +25,11 @@ pub(crate) struct Scores {
 }
 
 impl Scores {
-    pub(crate) fn new(probes: &Embeddings, gallery: Option<&Embeddings>, metric: Distance) -> Self {
+    pub(crate) fn new(
+        probes: &EmbeddingView,
+        gallery: Option<&EmbeddingView>,
+        metric: Distance,
+    ) -> Self {
         let mut frame = Frame {
             product: metric != Distance::Manhattan,
             unit: metric == Distance::Cosine,
@@ -130,7 +134,7 @@ struct Frame {
 }
 
 impl Frame {
-    fn mean_of(&self, set: &Embeddings) -> Vec<f64> {
+    fn mean_of(&self, set: &EmbeddingView) -> Vec<f64> {
         let mut mean = vec![0.0; set.dim()];
         for row in set.rows() {
             mean.iter_mut()
@@ -168,7 +172,7 @@ impl Frame {
     }
 
     /// All rows centred, scaled and rounded, and the size of each: `‖b‖²`, or `Σ|bᵢ|`.
-    fn place(&self, set: &Embeddings) -> (Vec<f32>, Vec<f32>) {
+    fn place(&self, set: &EmbeddingView) -> (Vec<f32>, Vec<f32>) {
         let mut rows = Vec::with_capacity(set.len() * set.dim());
         let mut sizes = Vec::with_capacity(set.len());
         for row in set.rows() {

@@ -10,7 +10,7 @@ use super::mix::unlike_pairs_for;
 use super::threshold::{FittedThreshold, Target};
 use crate::bootstrap::{BootstrapConfig, intervals};
 use crate::distance::Distance;
-use crate::embeddings::Embeddings;
+use crate::embeddings::EmbeddingView;
 use crate::error::Result;
 use crate::figure::Figure;
 use crate::retrieval::{like_distances, nearest_unlike};
@@ -45,7 +45,7 @@ struct AtRate {
 impl LowRates {
     /// Of all pairs of `set`, those of [`REPORTED_FARS`] that are at most `largest`; `None` where the set has too few
     /// pairs for any of them, no like pair, or has collapsed.
-    pub fn new(set: &Embeddings, metric: Distance, largest: f64) -> Option<Self> {
+    pub fn new(set: &EmbeddingView, metric: Distance, largest: f64) -> Option<Self> {
         let mut rows: BTreeMap<u32, f64> = BTreeMap::new();
         for label in set.labels() {
             *rows.entry(*label).or_default() += 1.0;
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn low_rates_are_those_of_the_curve_of_all_pairs() {
         let (values, labels) = clusters(700);
-        let set = Embeddings::new(&values, 2, &labels).unwrap();
+        let set = EmbeddingView::new(&values, 2, &labels).unwrap();
         for metric in Distance::ALL {
             let (mut distances, mut like) = (Vec::new(), Vec::new());
             for a in 0..700 {
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_set_too_small_for_a_rate_has_none() {
         let (values, labels) = clusters(50);
-        let set = Embeddings::new(&values, 2, &labels).unwrap();
+        let set = EmbeddingView::new(&values, 2, &labels).unwrap();
         assert!(LowRates::new(&set, Distance::Euclidean, 1e-3).is_none());
         let low = LowRates::new(&set, Distance::Euclidean, 1e-1).unwrap();
         assert_eq!(low.choices().len(), 2, "of 1,125 unlike pairs");
