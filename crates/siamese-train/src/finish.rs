@@ -1,18 +1,21 @@
 //! The end of a run: the best weights judged once on the test images, and all that is written about it.
 
+use std::collections::HashSet;
+
 use anyhow::{Context, Result};
 use candle_core::Tensor;
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use siamese_core::{Domain, Model};
-use siamese_data::{Part, stream};
-use siamese_embed::embed;
+use siamese_data::{ImageSet, Part, stream};
+use siamese_embed::{embed, fingerprint};
 use siamese_evaluate::{EvaluateConfig, Evaluation};
 
 use crate::data::TestSet;
 use crate::folder::RunFolder;
 use crate::request::Request;
 use crate::run::Run;
-use crate::summary::Summary;
+use crate::summary::{Summary, leak_note};
 use crate::write_up;
 
 /// Training images whose embeddings a model keeps, validation images that they are compared with, and the share of
@@ -54,8 +57,14 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
         set.judge(&model, &config)
             .with_context(|| format!("judging the model on {}", set.in_words()))
     };
-    let judged = tests.iter().map(judge).collect::<Result<Vec<_>>>()?;
-    let summary = told(run, request, best_epoch, figures(&judged));
+    let mut judged = tests.iter().map(judge).collect::<Result<Vec<_>>>()?;
+    let leaked = leaked(run, &tests)?;
+    judged[0].notes.extend(leak_note(leaked));
+    let figures = Summary {
+        leaked,
+        ..figures(&judged)
+    };
+    let summary = told(run, request, best_epoch, figures);
     run.folder.write_json("result.json", &summary)?;
     write_up::write(run, request, (&tests, &judged), &summary)?;
     Ok(summary)
@@ -73,6 +82,24 @@ fn domain(run: &Run, model: &Model) -> Result<Domain> {
     let training = some(Part::Train, KEPT)?;
     let held_out = some(Part::Validation, HELD_OUT)?;
     Ok(Domain::fit(&training, &held_out, model.distance, FAR)?)
+}
+
+/// How many of the test images are among the training images, pixel for pixel as the model sees them.
+fn leaked(run: &Run, tests: &[TestSet]) -> Result<usize> {
+    let print = |images: &ImageSet, i: usize| Ok(fingerprint(&images.image(i)?));
+    let training = run.divided.part(Part::Train);
+    let trained_on: HashSet<u64> = training
+        .into_par_iter()
+        .map(|i| print(&run.images, i as usize))
+        .collect::<Result<_>>()?;
+    let mut leaked = 0;
+    for TestSet { images, .. } in tests {
+        let prints = (0..images.len()).map(|i| print(images, i));
+        for print in prints {
+            leaked += usize::from(trained_on.contains(&print?));
+        }
+    }
+    Ok(leaked)
 }
 
 /// The figures of the test images.

@@ -32,6 +32,9 @@ pub struct Summary {
     pub test_like_pairs: usize,
     /// Test images.
     pub test_images: usize,
+    /// Test images that are among the training images, pixel for pixel.
+    #[serde(default)]
+    pub leaked: usize,
     /// The seed of the run.
     pub seed: u64,
     /// The collapse alarm, if it was raised.
@@ -90,8 +93,22 @@ impl std::fmt::Display for Summary {
             self.best_epoch,
             self.epochs,
             self.seconds / 60.0
-        )
+        )?;
+        match leak_note(self.leaked) {
+            Some(note) => write!(f, "\n{note}"),
+            None => Ok(()),
+        }
     }
+}
+
+/// Says that test images were trained on.
+pub(crate) fn leak_note(leaked: usize) -> Option<String> {
+    (leaked > 0).then(|| {
+        format!(
+            "{leaked} test images are among the training images, pixel for pixel: they flatter the figures \
+             (`data check` names them)"
+        )
+    })
 }
 
 /// Figures in a file: an object whose keys are their names.
