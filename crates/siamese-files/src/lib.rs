@@ -39,14 +39,7 @@ pub fn write_whole(
         write(&mut file)?;
         return file.flush();
     }
-    let partial = partial_of(&target);
-    let written = write_synced(&partial, write).and_then(|()| fs::rename(&partial, &target));
-    if written.is_err() {
-        // what is left of it is of no use to anyone, and the first error is the one to tell
-        fs::remove_file(&partial).ok();
-        return written;
-    }
-    sync_folder(&target)
+    replace(&target, write, |_| Ok(()))
 }
 
 /// Writes these bytes as [`write_whole`] does.
@@ -55,6 +48,38 @@ pub fn write_whole(
 /// As [`write_whole`].
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_whole(path, |file| file.write_all(bytes))
+}
+
+/// Writes these bytes as [`write_bytes`] does, and keeps the file that was there under the name `older`.
+///
+/// Whenever this is interrupted, one of the two is whole, and in all but the moment between two renames it is `path`.
+///
+/// # Errors
+/// As [`write_whole`].
+pub fn write_keeping(path: &Path, older: &Path, bytes: &[u8]) -> io::Result<()> {
+    let keep = |path: &Path| match fs::rename(path, older) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        renamed => renamed,
+    };
+    replace(path, |file| file.write_all(bytes), keep)
+}
+
+/// Written beside, synced, renamed; `before` is done to the old file right before the new one takes its place.
+fn replace(
+    target: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    before: impl FnOnce(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let partial = partial_of(target);
+    let written = write_synced(&partial, write)
+        .and_then(|()| before(target))
+        .and_then(|()| fs::rename(&partial, target));
+    if written.is_err() {
+        // what is left of it is of no use to anyone, and the first error is the one to tell
+        fs::remove_file(&partial).ok();
+        return written;
+    }
+    sync_folder(target)
 }
 
 fn write_synced(
@@ -99,6 +124,18 @@ mod tests {
         assert!(error.is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_file_that_was_there_is_kept_under_its_other_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, older] = ["last", "previous"].map(|name| folder.path().join(name));
+        for (bytes, kept) in [("1", None), ("2", Some("1")), ("3", Some("2"))] {
+            write_keeping(&path, &older, bytes.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), bytes);
+            assert_eq!(fs::read_to_string(&older).ok().as_deref(), kept);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum Event<'a> {
     },
     /// A checkpoint was written.
     Saved(&'a Path),
+    /// What was found wrong in the folder, and what is done about it.
+    Warning(&'a str),
     /// The embedding has collapsed, or the loss is no number.
     Alarm {
         /// The epoch, from 1.

@@ -121,6 +121,7 @@ fn figures(tests: &[Evaluation]) -> Summary {
 /// These figures, with what is to tell of the run.
 fn told(run: &Run, request: &Request, best_epoch: usize, figures: Summary) -> Summary {
     let alarm = run.position.alarm.as_ref();
+    let alarm = alarm.map(|(epoch, reason)| format!("epoch {epoch}: {reason}"));
     Summary {
         trained_on: run.trained_on.clone(),
         sample: request.data.about.sample,
@@ -128,7 +129,7 @@ fn told(run: &Run, request: &Request, best_epoch: usize, figures: Summary) -> Su
         epochs: run.position.epoch,
         seconds: run.position.seconds,
         seed: run.config.seed,
-        alarm: alarm.map(|(epoch, reason)| format!("epoch {epoch}: {reason}")),
+        alarm: run.diverged.clone().or(alarm),
         ..figures
     }
 }

@@ -1,19 +1,25 @@
 //! A run folder: where a run keeps all that it leaves behind.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
-use siamese_report::EpochRow;
 
+use crate::checkpoint::Checkpoint;
+use crate::claim;
 use crate::config::TrainConfig;
 use crate::data::DataRecord;
+use crate::diverged;
 use crate::summary::Summary;
 
 /// The version of Candle in the workspace; a test keeps it true.
 const CANDLE_VERSION: &str = "0.11.1";
+
+const LAST: &str = "last.safetensors";
 
 /// The folder of a run.
 ///
@@ -23,14 +29,19 @@ const CANDLE_VERSION: &str = "0.11.1";
 /// | `split.csv` | which image is in which part |
 /// | `metrics.jsonl` | one line of JSON per epoch |
 /// | `best.safetensors` | the model: weights of the best epoch, preprocessing, distance, threshold |
-/// | `last.safetensors` | the checkpoint that `--resume` goes on from |
+/// | `last.safetensors` | the checkpoint that `--resume` goes on from: it says how far the others count |
+/// | `previous.safetensors` | the one before, for when that is damaged |
 /// | `result.json` | the final figures under their standard names, with intervals |
 /// | `report.html` | everything to look at |
 /// | `README.md` | the model card |
 /// | `events.out.tfevents.*` | for TensorBoard |
+/// | `diverged.json` | the step at which the loss was no number, and its images |
+/// | `.lock` | locked by the process that trains |
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
+    /// The lock file, while a claim on the folder lives.
+    pub(crate) claimed: Arc<Mutex<Weak<File>>>,
 }
 
 /// What `config.json` holds.
@@ -104,28 +115,65 @@ impl RunRecord {
 }
 
 impl RunFolder {
+    /// A folder of which nothing is known yet.
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            claimed: Arc::default(),
+        }
+    }
+
     /// Makes the folder `parent/name`, or without a name `parent/stem-1`, `parent/stem-2`, …
     ///
+    /// A folder of the given name in which a start failed before it trained is emptied and taken again.
+    ///
     /// # Errors
-    /// When a folder of the given name is there already, or none can be made.
+    /// When there is another folder of the given name, or none can be made.
     pub fn create(parent: &Path, name: Option<&str>, stem: &str) -> Result<Self> {
         fs::create_dir_all(parent)
             .with_context(|| format!("making the folder {}", parent.display()))?;
-        let path = match name {
-            Some(name) => parent.join(name),
-            None => (1..)
-                .map(|n| parent.join(format!("{stem}-{n}")))
-                .find(|p| !p.exists())
-                .unwrap_or_default(),
-        };
+        if let Some(name) = name {
+            let folder = Self::at(parent.join(name));
+            if !folder.make()? {
+                folder.take_again()?;
+            }
+            return Ok(folder);
+        }
+        for n in 1.. {
+            let folder = Self::at(parent.join(format!("{stem}-{n}")));
+            if folder.make()? {
+                return Ok(folder);
+            }
+        }
+        bail!("there is no number left for a folder {stem}-N")
+    }
+
+    /// Makes the folder, or finds that there is something of its name: of several processes one makes it.
+    fn make(&self) -> Result<bool> {
+        match fs::create_dir(&self.path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            made => {
+                made.with_context(|| format!("making the folder {}", self.path.display()))?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Empties a folder in which a start failed.
+    fn take_again(&self) -> Result<()> {
+        let path = self.path.display();
         ensure!(
-            !path.exists(),
-            "{} is there already: go on with it by --resume {}, or choose another --name",
-            path.display(),
-            path.display()
+            self.path.is_dir() && is_failed_start(&self.path)?,
+            "{path} is there already: go on with it by --resume {path}, or choose another --name"
         );
-        fs::create_dir(&path).with_context(|| format!("making the folder {}", path.display()))?;
-        Ok(Self { path })
+        let _claim = self.claim()?;
+        for entry in fs::read_dir(&self.path)? {
+            let file = entry?.path();
+            if file.file_name() != Some(claim::FILE.as_ref()) {
+                fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Opens the folder of an earlier run.
@@ -133,9 +181,7 @@ impl RunFolder {
     /// # Errors
     /// When it holds no `config.json`.
     pub fn open(path: &Path) -> Result<Self> {
-        let folder = Self {
-            path: path.to_path_buf(),
-        };
+        let folder = Self::at(path);
         ensure!(
             folder.file("config.json").is_file(),
             "{} is not the folder of a run: it has no config.json",
@@ -170,7 +216,24 @@ impl RunFolder {
 
     /// The checkpoint.
     pub fn last(&self) -> PathBuf {
-        self.file("last.safetensors")
+        self.file(LAST)
+    }
+
+    /// The checkpoint before that.
+    pub fn previous(&self) -> PathBuf {
+        self.file("previous.safetensors")
+    }
+
+    /// Removes what killed processes left of files that they were writing; only the holder of a claim may.
+    pub(crate) fn sweep(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if is_partial(&entry.file_name().to_string_lossy()) {
+                fs::remove_file(entry.path())
+                    .with_context(|| format!("removing {}", entry.path().display()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads `config.json`.
@@ -219,61 +282,34 @@ impl RunFolder {
         siamese_files::write_bytes(&path, bytes)
             .with_context(|| format!("writing {}", path.display()))
     }
+}
 
-    /// Adds a line to `metrics.jsonl`.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn append_epoch(&self, row: &EpochRow) -> Result<()> {
-        let path = self.file("metrics.jsonl");
-        let append = || -> Result<()> {
-            let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            writeln!(file, "{}", serde_json::to_string(row)?)?;
-            Ok(())
+/// Whether all that a folder holds is what a start leaves that never came to train, its first checkpoint included.
+fn is_failed_start(path: &Path) -> Result<bool> {
+    for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let of_a_start = match name.as_str() {
+            "config.json" | "split.csv" | diverged::FILE | claim::FILE => true,
+            LAST => Checkpoint::load(&path.join(LAST), &Device::Cpu)
+                .is_ok_and(|checkpoint| checkpoint.state.position.step == 0),
+            _ => name.starts_with("events.out.tfevents.") || is_partial(&name),
         };
-        append().with_context(|| format!("writing {}", path.display()))
-    }
-
-    /// The rows of `metrics.jsonl`, none if there is no such file.
-    ///
-    /// # Errors
-    /// When a line cannot be understood; the message names it.
-    pub fn epochs(&self) -> Result<Vec<EpochRow>> {
-        let path = self.file("metrics.jsonl");
-        if !path.exists() {
-            return Ok(Vec::new());
+        if !of_a_start {
+            return Ok(false);
         }
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let row = |(i, line)| {
-            serde_json::from_str(line)
-                .with_context(|| format!("reading {}:{}", path.display(), i + 1))
-        };
-        text.lines().enumerate().map(row).collect()
     }
+    Ok(true)
+}
 
-    /// Keeps the first `count` rows of `metrics.jsonl`: those that a checkpoint knows of.
-    ///
-    /// # Errors
-    /// When the file cannot be read or written.
-    pub fn keep_epochs(&self, count: usize) -> Result<()> {
-        let path = self.file("metrics.jsonl");
-        if !path.exists() {
-            return Ok(());
-        }
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        let kept: String = text
-            .lines()
-            .take(count)
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        self.write("metrics.jsonl", kept.as_bytes())
-    }
+/// Whether a file is what a killed process left of one that it was writing.
+fn is_partial(name: &str) -> bool {
+    name.starts_with('.') && Path::new(name).extension() == Some(siamese_files::PARTIAL.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -282,26 +318,51 @@ mod tests {
         let first = RunFolder::create(parent.path(), None, "quick")?;
         let second = RunFolder::create(parent.path(), None, "quick")?;
         assert!(first.path().ends_with("quick-1") && second.path().ends_with("quick-2"));
+        first.write("last.safetensors", b"trained")?;
         let error = RunFolder::create(parent.path(), Some("quick-1"), "quick").unwrap_err();
         assert!(error.to_string().contains("--resume"), "{error}");
         Ok(())
     }
 
     #[test]
-    fn epochs_are_appended_read_back_and_cut_to_what_a_checkpoint_knows() -> Result<()> {
+    fn starts_at_the_same_instant_get_names_of_their_own() -> Result<()> {
         let parent = tempfile::tempdir()?;
-        let folder = RunFolder::create(parent.path(), Some("run"), "")?;
-        assert!(folder.epochs()?.is_empty());
-        for epoch in 1..=3 {
-            folder.append_epoch(&EpochRow {
-                epoch,
-                train_loss: 0.1,
-                ..Default::default()
-            })?;
+        let create = || RunFolder::create(parent.path(), None, "birds");
+        let made: Result<Vec<RunFolder>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(create)).collect();
+            let made = threads.into_iter().map(|thread| thread.join().unwrap());
+            made.collect()
+        });
+        let names: BTreeSet<String> = made?.iter().map(RunFolder::name).collect();
+        assert_eq!(names.len(), 16);
+        Ok(())
+    }
+
+    #[test]
+    fn a_start_that_failed_is_started_again_and_nothing_else_is_emptied() -> Result<()> {
+        let parent = tempfile::tempdir()?;
+        let create = || RunFolder::create(parent.path(), Some("run"), "");
+        let first = create()?;
+        for left in [
+            "config.json",
+            "split.csv",
+            "events.out.tfevents.1.a",
+            ".x.1.partial",
+        ] {
+            first.write(left, b"x")?;
         }
-        folder.keep_epochs(2)?;
-        let epochs: Vec<usize> = folder.epochs()?.iter().map(|row| row.epoch).collect();
-        assert_eq!(epochs, [1, 2]);
+        let claim = first.claim()?;
+        let error = format!("{:#}", create().unwrap_err());
+        assert!(error.contains("another process"), "{error}");
+        drop(claim);
+        let again = create()?;
+        let left = fs::read_dir(again.path())?.count();
+        assert_eq!(left, 1, "the lock alone");
+        for trained in ["last.safetensors", "metrics.jsonl", "notes.txt"] {
+            again.write(trained, b"x")?;
+            assert!(create().is_err(), "{trained}");
+            fs::remove_file(again.file(trained))?;
+        }
         Ok(())
     }
 

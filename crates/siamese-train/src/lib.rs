@@ -6,23 +6,29 @@
 //! same weights on a CPU, however often the run was interrupted and resumed and however many threads it had.
 
 mod checkpoint;
+mod claim;
 pub mod collapse;
 mod config;
 mod data;
+mod diverged;
 mod draft;
 mod event;
 mod finish;
 mod folder;
 mod plan;
 mod request;
+mod restore;
+mod rows;
 mod run;
 mod schedule;
+mod settings;
 mod step;
 mod stopping;
 mod summary;
 mod train;
 mod write_up;
 
+pub use claim::Claim;
 pub use config::{
     DataConfig, JudgeConfig, Layer, OptimizerConfig, Preset, Proposal, TrainConfig, Traits,
 };
@@ -32,6 +38,7 @@ pub use event::{Event, StepEvent};
 pub use folder::{RunFolder, RunRecord};
 pub use plan::Plan;
 pub use request::{Outcome, Request};
+pub use run::check;
 pub use schedule::Schedule;
 pub use stopping::{EarlyStopping, Monitor, StoppingConfig, Verdict};
 pub use summary::Summary;

@@ -36,6 +36,13 @@ pub struct Request<'a> {
 pub enum Outcome {
     /// By early stopping or at the last epoch, with its final figures.
     Finished(Box<Summary>),
+    /// By a loss, or weights, that are no numbers; the best model before that was judged.
+    Diverged {
+        /// Where, on which images, and what to try.
+        reason: String,
+        /// The final figures of the best model so far.
+        summary: Box<Summary>,
+    },
     /// By the interrupt, in this epoch (from 1); a checkpoint was written.
     Interrupted {
         /// The epoch under way.

@@ -1,4 +1,4 @@
-//! A run in progress: what it is made of, made anew or read from its checkpoint.
+//! A run in progress: what it is made of.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,11 +12,13 @@ use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, W
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 
-use crate::checkpoint::{Checkpoint, Position};
+use crate::checkpoint::{Checkpoint, Position, State};
 use crate::config::TrainConfig;
 use crate::data::{Divided, TrainingData};
+use crate::diverged::Diverged;
 use crate::folder::RunFolder;
-use crate::stopping::EarlyStopping;
+use crate::settings::Settings;
+use crate::stopping::{EarlyStopping, Monitor};
 
 /// A run in progress.
 pub(crate) struct Run {
@@ -31,13 +33,30 @@ pub(crate) struct Run {
     pub(crate) optimizer: Optimizer,
     pub(crate) average: Option<WeightAverage>,
     pub(crate) position: Position,
+    /// What the run's past depends on.
+    pub(crate) settings: Settings,
+    /// The images of the last batch.
+    pub(crate) last_images: Arc<[u32]>,
+    /// Why the training ended before its time: its loss or its weights are no numbers.
+    pub(crate) diverged: Option<String>,
     pub(crate) data: String,
     pub(crate) trained_on: String,
 }
 
+/// Whether these settings make a run on this data: all of it is put together but the folder, and nothing is written.
+///
+/// # Errors
+/// When they do not; the message names what does not fit.
+pub fn check(config: &TrainConfig, data: &TrainingData, device: &Device) -> Result<()> {
+    ensure!(!config.data.refit, "{REFIT}");
+    Run::assemble(config, data, device, &RunFolder::at("")).map(drop)
+}
+
+const REFIT: &str = "data.refit trains on the test images, which another run is to be judged on first: leave it out and say --refit";
+
 impl Run {
-    /// A run at its beginning, or where the checkpoint in its folder left it.
-    pub(crate) fn prepare(
+    /// A run at its beginning; its folder is not looked at.
+    pub(crate) fn assemble(
         config: &TrainConfig,
         data: &TrainingData,
         device: &Device,
@@ -45,12 +64,7 @@ impl Run {
     ) -> Result<Self> {
         config.validate()?;
         check_images(config, &data.images)?;
-        ensure!(
-            !config.data.refit || folder.record()?.refit_of.is_some(),
-            "data.refit trains on the test images, which another run is to be judged on first: leave it out and say --refit"
-        );
         let divided = data.divide(&config.data, config.seed)?;
-        data.keep_split(&divided.division.parts, &folder.file("split.csv"))?;
         let validation_pairs = validation_pairs(config, data, &divided)?;
         let superclasses = data.images.superclass_of_class();
         let sampler = sampler(
@@ -60,12 +74,13 @@ impl Run {
             superclasses.as_deref(),
         )?;
         let (tower, objective) = networks(config, &divided, device)?;
+        check_monitor(config, &objective)?;
         let params = params(&tower, &objective);
         let average = config
             .weight_average
             .map(|decay| WeightAverage::new(tower.parameters(), decay))
             .transpose()?;
-        let mut run = Self {
+        Ok(Self {
             data: data.about.title.clone(),
             trained_on: divided.trained_on(data),
             images: Arc::clone(&data.images),
@@ -79,17 +94,25 @@ impl Run {
             objective,
             average,
             position: Position::start(EarlyStopping::new(config.stopping)),
-        };
-        if folder.last().exists() {
-            run.restore()?;
-        }
-        Ok(run)
+            settings: Settings::new(config, &data.about.fingerprint)?,
+            last_images: Arc::new([]),
+            diverged: None,
+        })
     }
 
-    fn restore(&mut self) -> Result<()> {
-        let path = self.folder.last();
-        let checkpoint = Checkpoint::load(&path, self.tower.parameters().device())?;
-        let load = || format!("loading {}", path.display());
+    /// Checks that its folder is one for it, and keeps there which image is in which part.
+    pub(crate) fn settle(&self, data: &TrainingData) -> Result<()> {
+        ensure!(
+            !self.config.data.refit || self.folder.record()?.refit_of.is_some(),
+            "{REFIT}"
+        );
+        let parts = &self.divided.division.parts;
+        data.keep_split(parts, &self.folder.file("split.csv"))
+    }
+
+    /// Sets everything but the position to what a checkpoint holds.
+    pub(crate) fn load(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let load = || format!("loading the checkpoint of {}", self.folder.path().display());
         self.tower
             .parameters()
             .load(&checkpoint.part("tower"))
@@ -106,20 +129,36 @@ impl Run {
                 .load_state(&checkpoint.part("average"))
                 .with_context(load)?;
         }
-        self.position = checkpoint.position;
-        self.folder.keep_epochs(self.position.epoch)
+        Ok(())
     }
 
-    /// Writes the checkpoint.
-    pub(crate) fn save(&self) -> Result<()> {
-        let mut checkpoint = Checkpoint::at(self.position.clone());
-        checkpoint.add("tower", self.tower.parameters().snapshot()?);
-        checkpoint.add("objective", self.objective.parameters().snapshot()?);
-        checkpoint.add("optimizer", self.optimizer.state()?);
+    /// All that a checkpoint holds.
+    ///
+    /// # Errors
+    /// [`Diverged`] when a weight is no number.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint::of(State {
+            position: self.position.clone(),
+            settings: self.settings.clone(),
+        });
+        checkpoint.add("tower", self.tower.parameters().snapshot()?)?;
+        checkpoint.add("objective", self.objective.parameters().snapshot()?)?;
+        checkpoint.add("optimizer", self.optimizer.state()?)?;
         if let Some(average) = &self.average {
-            checkpoint.add("average", average.state()?);
+            checkpoint.add("average", average.state()?)?;
         }
-        checkpoint.save(&self.folder.last())
+        if let Some(name) = checkpoint.not_finite()? {
+            let what = format!("{name} holds a number that is not finite");
+            let images = Arc::clone(&self.last_images);
+            return Err(Diverged::new(what, self, 0, images).into());
+        }
+        Ok(checkpoint)
+    }
+
+    /// Writes the checkpoint; a run that has diverged keeps the one before that.
+    pub(crate) fn save(&self) -> Result<()> {
+        let checkpoint = self.checkpoint()?;
+        checkpoint.save(&self.folder.last(), &self.folder.previous())
     }
 
     /// Does `work` with the weights that are validated and kept: their running average, where the run has one.
@@ -177,6 +216,19 @@ fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
         input.height,
         input.width,
         input.channels()
+    );
+    config
+        .augment
+        .check((images.height, images.width, images.channels))?;
+    Ok(())
+}
+
+fn check_monitor(config: &TrainConfig, objective: &Objective) -> Result<()> {
+    let judged = objective.validation_loss(&[0.0, 1.0], &[true, false]);
+    ensure!(
+        config.stopping.monitor != Monitor::Loss || judged.is_some(),
+        "stopping.monitor is \"loss\", but {} has no loss of validation pairs: choose \"auc\" or \"eer\"",
+        config.objective
     );
     Ok(())
 }

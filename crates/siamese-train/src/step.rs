@@ -1,5 +1,7 @@
 //! One step of training: a batch through the tower, the objective, and what the batch looked like.
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
@@ -20,18 +22,29 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Takes in the sums of `batches` steps.
-    pub(crate) fn add(&mut self, sums: &StepSums) -> Result<()> {
-        let Some(values) = &sums.values else {
-            return Ok(());
-        };
-        let values = values.to_vec1::<f32>()?;
-        self.batches += sums.batches;
-        self.loss += f64::from(values[0]);
-        self.spread_squared += f64::from(values[1]);
-        self.scale_squared += f64::from(values[2]);
-        self.active_share += f64::from(values[3]);
-        Ok(())
+    /// Reads the figures of these steps from the device; at the first whose figures are no numbers it ends, and says
+    /// which that is.
+    pub(crate) fn read(&mut self, unread: Unread) -> Result<Option<NotFinite>> {
+        let after = unread.figures.len();
+        if after == 0 {
+            return Ok(None);
+        }
+        let rows = Tensor::stack(&unread.figures, 0)?.to_vec2::<f32>()?;
+        for (i, (values, images)) in rows.iter().zip(unread.images).enumerate() {
+            if !values.iter().all(|v| v.is_finite()) {
+                return Ok(Some(NotFinite {
+                    loss: values[0],
+                    steps_ago: after - 1 - i,
+                    images,
+                }));
+            }
+            self.batches += 1;
+            self.loss += f64::from(values[0]);
+            self.spread_squared += f64::from(values[1]);
+            self.scale_squared += f64::from(values[2]);
+            self.active_share += f64::from(values[3]);
+        }
+        Ok(None)
     }
 
     /// The averages; NaN before the first batch.
@@ -46,23 +59,29 @@ impl Totals {
     }
 }
 
-/// Sums that stay on the device, so that a step does not wait for it.
+/// The figures of steps that are still on the device, so that a step does not wait for it.
 #[derive(Default)]
-pub(crate) struct StepSums {
-    batches: usize,
-    values: Option<Tensor>,
+pub(crate) struct Unread {
+    figures: Vec<Tensor>,
+    images: Vec<Arc<[u32]>>,
 }
 
-impl StepSums {
-    /// Adds the figures of one step.
-    pub(crate) fn push(&mut self, figures: Tensor) -> Result<()> {
-        self.values = Some(match self.values.take() {
-            None => figures,
-            Some(sum) => (sum + figures)?,
-        });
-        self.batches += 1;
-        Ok(())
+impl Unread {
+    /// Adds the figures of one step, and which images it was of.
+    pub(crate) fn push(&mut self, figures: Tensor, images: Arc<[u32]>) {
+        self.figures.push(figures);
+        self.images.push(images);
     }
+}
+
+/// A step whose figures are no numbers.
+pub(crate) struct NotFinite {
+    /// The loss; it may be finite where the embeddings are not.
+    pub(crate) loss: f32,
+    /// Steps since.
+    pub(crate) steps_ago: usize,
+    /// The images of its batch.
+    pub(crate) images: Arc<[u32]>,
 }
 
 /// A batch as the tower takes it; made by the loader's threads.
@@ -70,6 +89,7 @@ pub(crate) struct Prepared {
     /// `(B, C, H, W)`, normalised, in the host's memory.
     images: Tensor,
     labels: Vec<u32>,
+    indices: Arc<[u32]>,
 }
 
 impl Prepared {
@@ -82,7 +102,13 @@ impl Prepared {
                 .iter()
                 .map(|&label| dense[label as usize])
                 .collect(),
+            indices: batch.indices.as_slice().into(),
         })
+    }
+
+    /// Which images of the set these are.
+    pub(crate) fn indices(&self) -> Arc<[u32]> {
+        Arc::clone(&self.indices)
     }
 
     /// `(B, C, H, W)`, in the host's memory.

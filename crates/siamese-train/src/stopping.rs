@@ -94,7 +94,7 @@ impl EarlyStopping {
             return Verdict::Best;
         }
         self.waited += 1;
-        if self.waited >= self.config.patience {
+        if self.exhausted() {
             return Verdict::Stop;
         }
         let perfect = match self.config.monitor {
@@ -106,6 +106,17 @@ impl EarlyStopping {
             return Verdict::Best;
         }
         Verdict::Wait
+    }
+
+    /// The same past under another patience: a run that goes on may get more of it.
+    #[must_use]
+    pub fn under(self, config: StoppingConfig) -> Self {
+        Self { config, ..self }
+    }
+
+    /// Whether patience is at its end.
+    pub fn exhausted(&self) -> bool {
+        self.waited >= self.config.patience
     }
 
     /// The best epoch (from 0) and its figure.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
 use siamese_data::{Loader, LoaderConfig, Part};
@@ -16,51 +16,85 @@ use siamese_report::{EpochRow, EventWriter};
 use crate::checkpoint::Position;
 use crate::collapse;
 use crate::config::TrainConfig;
+use crate::diverged::Diverged;
 use crate::event::{Event, StepEvent};
 use crate::finish::finish;
 use crate::request::{Outcome, Request};
+use crate::restore::restore;
 use crate::run::Run;
-use crate::step::{Prepared, StepSums, Totals, gradients};
+use crate::step::{Prepared, Totals, Unread, gradients};
 use crate::stopping::{Monitor, Verdict};
+use crate::summary::Summary;
 
-/// Figures are read from the device after this many steps, and a checkpoint is written then at most.
+/// Figures are read from a GPU after this many steps, and a checkpoint is written then at most; a CPU need not wait for
+/// them.
 const READ_EVERY: usize = 20;
 
 /// Trains, keeps the best epoch's weights, and judges them once on the test images.
 ///
 /// # Errors
-/// When the configuration does not fit the data, or a file cannot be read or written.
+/// When the configuration does not fit the data, the folder is another's, or a file cannot be read or written. A
+/// training that diverges before it has a best model is an error too.
 pub fn train(request: &Request) -> Result<Outcome> {
-    let mut run = Run::prepare(request.config, request.data, request.device, request.folder)?;
-    let mut events = EventWriter::create(run.folder.path())?;
+    let _claim = request.folder.claim()?;
+    let mut run = Run::assemble(request.config, request.data, request.device, request.folder)?;
+    let goes_on = restore(&mut run, request)?;
+    run.settle(request.data)?;
+    let events = match goes_on {
+        true => EventWriter::resume(run.folder.path(), run.position.step as u64)?,
+        false => {
+            // from here on a folder without a checkpoint is one that has lost it
+            run.save()?;
+            EventWriter::create(run.folder.path())?
+        }
+    };
+    match epochs(&mut run, request, events) {
+        Ok(None) => Ok(Outcome::Finished(Box::new(judge(&run, request)?))),
+        Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
+        Err(error) => {
+            let reason = error.downcast::<Diverged>()?.explain(&run, request)?;
+            ensure!(run.position.stopping.best().is_some(), "{reason}");
+            run.diverged = Some(reason.clone());
+            let summary = Box::new(judge(&run, request)?);
+            Ok(Outcome::Diverged { reason, summary })
+        }
+    }
+}
+
+/// Trains until the end, or until the interrupt: then it returns the epoch under way, from 1.
+fn epochs(run: &mut Run, request: &Request, mut events: EventWriter) -> Result<Option<usize>> {
     for epoch in run.position.epoch..run.config.epochs {
-        if run.position.stopped {
+        if run.position.stopping.exhausted() {
             break;
         }
         let started = Instant::now();
-        let Some(trained) = train_epoch(&mut run, request)? else {
+        let Some(trained) = train_epoch(run, request)? else {
             run.position.seconds += started.elapsed().as_secs_f64();
             run.save()?;
-            return Ok(Outcome::Interrupted { epoch: epoch + 1 });
+            return Ok(Some(epoch + 1));
         };
-        let (row, verdict) = end_epoch(&mut run, &trained)?;
+        let (row, verdict) = end_epoch(run, &trained)?;
         run.position = Position {
             epoch: epoch + 1,
             batch: 0,
             totals: Totals::default(),
-            stopped: verdict == Verdict::Stop,
             seconds: run.position.seconds + started.elapsed().as_secs_f64(),
             ..run.position.clone()
         };
+        // the checkpoint comes last: it says how far the others count
         run.folder.append_epoch(&row)?;
         write_events(&mut events, &row, run.position.step)?;
         run.save()?;
-        tell(&run, request, &row, verdict);
+        tell(run, request, &row, verdict);
     }
+    Ok(None)
+}
+
+fn judge(run: &Run, request: &Request) -> Result<Summary> {
     if !run.config.data.refit {
         (request.observe)(&Event::Judging);
     }
-    Ok(Outcome::Finished(Box::new(finish(&run, request)?)))
+    finish(run, request)
 }
 
 /// What an epoch's training was like.
@@ -78,15 +112,20 @@ fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
     let mut saved = Instant::now();
     let mut loader = loader(run, request.workers)?;
     let count = run.sampler.batches_per_epoch();
-    let mut sums = StepSums::default();
+    let mut unread = Unread::default();
+    let read_every = if request.device.is_cpu() {
+        1
+    } else {
+        READ_EVERY
+    };
     for batch in &mut loader {
         let batch = batch??;
-        learning_rate = step(run, &batch, count, &mut sums)?;
+        learning_rate = step(run, &batch, count, &mut unread)?;
         images += batch.len();
         let interrupted = request.interrupt.load(Ordering::Relaxed);
         let last = run.position.batch == count;
-        if run.position.batch.is_multiple_of(READ_EVERY) || last || interrupted {
-            run.position.totals.add(&std::mem::take(&mut sums))?;
+        if run.position.batch.is_multiple_of(read_every) || last || interrupted {
+            read(run, std::mem::take(&mut unread))?;
             if !last && saved.elapsed() >= request.checkpoint_every {
                 save_within_epoch(run, &started)?;
                 (request.observe)(&Event::Saved(&run.folder.last()));
@@ -114,6 +153,18 @@ fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
         seconds,
         waited: loader.waited(),
     }))
+}
+
+/// Reads the figures of some steps from the device.
+fn read(run: &mut Run, unread: Unread) -> Result<()> {
+    let Some(step) = run.position.totals.read(unread)? else {
+        return Ok(());
+    };
+    let what = match step.loss.is_finite() {
+        true => "an embedding is not finite".to_string(),
+        false => format!("the loss is {}", step.loss),
+    };
+    Err(Diverged::new(what, run, step.steps_ago, step.images).into())
 }
 
 /// A checkpoint that counts the seconds of the epoch under way.
@@ -148,7 +199,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
 }
 
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
-fn step(run: &mut Run, batch: &Prepared, batches: usize, sums: &mut StepSums) -> Result<f64> {
+fn step(run: &mut Run, batch: &Prepared, batches: usize, unread: &mut Unread) -> Result<f64> {
     let at = (run.config.seed, run.position.step);
     let (grads, figures) = gradients(&run.tower, &run.objective, at, batch)?;
     let scale = match run.config.clip_norm {
@@ -162,7 +213,8 @@ fn step(run: &mut Run, batch: &Prepared, batches: usize, sums: &mut StepSums) ->
     if let Some(average) = &mut run.average {
         average.update()?;
     }
-    sums.push(figures)?;
+    run.last_images = batch.indices();
+    unread.push(figures, batch.indices());
     run.position.step += 1;
     run.position.batch += 1;
     Ok(learning_rate)
@@ -193,10 +245,11 @@ struct Validation {
 
 /// Validates the weights that are kept, and keeps them if they are the best so far.
 fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
+    run.checkpoint()?; // weights that are no numbers are not validated
     let (validation, stopping, verdict) = run.with_kept_weights(|| {
         let validation = validate(run)?;
         let mut stopping = run.position.stopping.clone();
-        let watched = watched(&run.config, &validation)?;
+        let watched = watched(&run.config, &validation);
         let verdict = stopping.observe(run.position.epoch, watched);
         if verdict == Verdict::Best {
             run.save_best(&validation.threshold, &validation.calibration)?;
@@ -209,16 +262,25 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
 
 fn validate(run: &Run) -> Result<Validation> {
     let embeddings = embed(&run.tower, &run.images, &run.divided.part(Part::Validation))?;
+    let diverged = |what: String| Diverged::new(what, run, 0, Arc::clone(&run.last_images));
+    let sum = embeddings.values.sqr()?.sum_all()?.to_scalar::<f32>()?;
+    if !sum.is_finite() {
+        return Err(diverged("an embedding of a validation image is not finite".into()).into());
+    }
     let judged = JudgedPairs::new(
         &embeddings,
         run.validation_pairs.clone(),
         run.config.distance,
     )?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
+    let loss = run
+        .objective
+        .validation_loss(&judged.distances, &judged.like());
+    if let Some(loss) = loss.filter(|loss| !loss.is_finite()) {
+        return Err(diverged(format!("the validation loss is {loss}")).into());
+    }
     Ok(Validation {
-        loss: run
-            .objective
-            .validation_loss(&judged.distances, &judged.like()),
+        loss,
         auc: judged.curve.roc_auc(),
         eer: judged.curve.eer(),
         threshold,
@@ -226,17 +288,12 @@ fn validate(run: &Run) -> Result<Validation> {
     })
 }
 
-fn watched(config: &TrainConfig, validation: &Validation) -> Result<f64> {
-    Ok(match config.stopping.monitor {
-        Monitor::Loss => validation.loss.with_context(|| {
-            format!(
-                "stopping.monitor is \"loss\", but {} has no loss of validation pairs: choose \"auc\" or \"eer\"",
-                config.objective
-            )
-        })?,
+fn watched(config: &TrainConfig, validation: &Validation) -> f64 {
+    match config.stopping.monitor {
+        Monitor::Loss => validation.loss.unwrap_or(f64::NAN),
         Monitor::Eer => validation.eer,
         Monitor::Auc => validation.auc,
-    })
+    }
 }
 
 fn epoch_row(run: &Run, trained: &Trained, validation: &Validation) -> EpochRow {

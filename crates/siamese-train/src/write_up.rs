@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use siamese_evaluate::Evaluation;
-use siamese_report::{Banner, ModelCard, RunReport, SetFigures};
+use siamese_report::{Banner, Level, ModelCard, RunReport, SetFigures};
 
 use crate::data::TestSet;
 use crate::folder::RunRecord;
@@ -78,6 +78,13 @@ fn banners(run: &Run, summary: &Summary) -> Vec<Banner> {
     }
     if let Some((epoch, reason)) = &run.position.alarm {
         banners.push(Banner::collapse(*epoch, reason));
+    }
+    if let Some(reason) = &run.diverged {
+        banners.push(Banner {
+            level: Level::Alarm,
+            title: "Diverged: this is the best model before".into(),
+            text: reason.clone(),
+        });
     }
     banners
 }

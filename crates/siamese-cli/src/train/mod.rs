@@ -17,7 +17,7 @@ use siamese_data::{LeftOut, open};
 use siamese_embed::framing;
 use siamese_train::{
     Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig, TrainingData,
-    train,
+    check, train,
 };
 
 use crate::called::{command, own_command};
@@ -139,7 +139,9 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
         "auto" => data.about.name.clone(),
         preset => format!("{}-{preset}", data.about.name),
     };
+    check(&config, &data, device)?; // before anything is made
     let folder = RunFolder::create(&arguments.runs, arguments.name.as_deref(), &stem)?;
+    let _claim = folder.claim()?;
     let record = RunRecord::new(&config, &data.about, describe(device), own_command());
     folder.write_json("config.json", &record)?;
     run_and_refit(arguments, device, &record, &data, &folder)
@@ -171,12 +173,16 @@ fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode
         )
     }
     let folder = RunFolder::open(run)?;
+    let _claim = folder.claim()?;
     let mut record = folder.record()?;
-    record.config = TrainConfig::from_layers([&Layer::of(&record.config)?, &told])?;
+    let before = record.config.clone();
+    record.config = TrainConfig::from_layers([&Layer::of(&before)?, &told])?;
     let (data, problems) = of_run(&record, &arguments.place)?;
     say_left_out(&problems);
     record.check_data(&data.about)?;
-    folder.write_json("config.json", &record)?;
+    if record.config != before {
+        folder.write_json("config.json", &record)?;
+    }
     run_and_refit(arguments, device, &record, &data, &folder)
 }
 
@@ -194,7 +200,7 @@ fn run_and_refit(
     }
     let name = format!("{}-refit", folder.name());
     let place = folder.beside(&name);
-    let (folder, record) = if place.exists() {
+    let (folder, record) = if place.join("config.json").exists() {
         let folder = RunFolder::open(&place)?;
         let record = folder.record()?;
         (folder, record)
@@ -249,6 +255,10 @@ fn go(
         Outcome::Finished(summary) => {
             next::say(&summary, data, folder);
             Ok(ExitCode::SUCCESS)
+        }
+        Outcome::Diverged { reason, summary } => {
+            next::say(&summary, data, folder);
+            bail!("{reason}")
         }
         Outcome::Interrupted { epoch } => {
             let go_on = command(["train", "--resume", &folder.path().to_string_lossy()]);

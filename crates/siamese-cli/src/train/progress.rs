@@ -40,6 +40,7 @@ impl Progress {
                 left,
             } => eprintln!("{}", epoch_line(row, *epochs, *best, *left)),
             Event::Alarm { epoch, reason } => eprintln!("ALARM in epoch {epoch}: {reason}"),
+            Event::Warning(text) => eprintln!("WARNING: {text}"),
             Event::Stopped { patience } => {
                 eprintln!("early stopping: no progress for {patience} epochs");
             }

@@ -1,5 +1,6 @@
 //! TensorBoard event files, written without TensorFlow.
 
+mod cut;
 mod proto;
 mod record;
 
@@ -12,12 +13,14 @@ use crate::data::Thumbnail;
 use crate::error::{Result, io_at};
 use proto::What;
 
+/// What the names of event files begin with.
+const PREFIX: &str = "events.out.tfevents.";
 const HISTOGRAM_BUCKETS: usize = 40;
 
 /// Writes one `events.out.tfevents.<time>.<host>` file into a folder.
 ///
-/// An event file is never appended to: a resumed run starts a new one ([`EventWriter::resume`]),
-/// which also tells TensorBoard to forget what older files say of later steps.
+/// An event file is never appended to: a resumed run starts a new one ([`EventWriter::resume`]), and what older files
+/// say of later steps is cut from them, since the run will say it again.
 ///
 /// ```
 /// use siamese_report::EventWriter;
@@ -53,12 +56,14 @@ impl EventWriter {
         Ok(writer)
     }
 
-    /// Starts an event file for a run that goes on after `step`: what older files in the folder
-    /// say of later steps no longer counts.
+    /// Starts an event file for a run that goes on after `step`. What older files in the folder say of later steps is
+    /// cut from them, and so is a record that was not written to its end; a TensorBoard that has read it already is told
+    /// to forget it.
     ///
     /// # Errors
-    /// When the folder or file cannot be made.
+    /// When the folder or file cannot be made, or an older file cannot be read or cut.
     pub fn resume(folder: impl AsRef<Path>, step: u64) -> Result<Self> {
+        cut::after(folder.as_ref(), step)?;
         let mut writer = Self::create(folder)?;
         // TensorBoard drops earlier events whose step is not below that of the session's start.
         writer.event(step.saturating_add(1), What::SessionStart)?;
@@ -93,12 +98,15 @@ impl EventWriter {
         self.event(step, What::Value(value))
     }
 
-    /// Hands everything to the operating system; call it once per epoch.
+    /// Sees everything onto the disk; call it once per epoch.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn flush(&mut self) -> Result<()> {
-        self.file.flush().map_err(io_at(&self.path))
+        let flushed = self.file.flush();
+        flushed
+            .and_then(|()| self.file.get_ref().sync_data())
+            .map_err(io_at(&self.path))
     }
 
     /// The file being written.
@@ -115,7 +123,7 @@ impl EventWriter {
 
 /// TensorBoard knows its files by "tfevents" and reads them in the order of their names.
 fn file_name(seconds: u64, host: &str) -> String {
-    format!("events.out.tfevents.{seconds:010}.{host}")
+    format!("{PREFIX}{seconds:010}.{host}")
 }
 
 /// Two files of one second get a number, so that a later one sorts later and none is overwritten.

@@ -97,6 +97,45 @@ pub(super) fn event(wall_time: f64, step: i64, what: What) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The step of an event; `None` where it is none.
+pub(super) fn step(event: &[u8]) -> Option<i64> {
+    let (mut rest, mut step) = (event, 0);
+    while !rest.is_empty() {
+        let (key, after) = varint(rest)?;
+        let skip = match key & 7 {
+            VARINT => {
+                let (value, after) = varint(after)?;
+                if key >> 3 == 2 {
+                    step = value as i64;
+                }
+                rest = after;
+                continue;
+            }
+            FIXED64 => 8,
+            FIXED32 => 4,
+            BYTES => {
+                let (length, data) = varint(after)?;
+                rest = data.get(usize::try_from(length).ok()?..)?;
+                continue;
+            }
+            _ => return None,
+        };
+        rest = after.get(skip..)?;
+    }
+    Some(step)
+}
+
+fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut value = 0;
+    for (i, &byte) in bytes.iter().enumerate().take(10) {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Some((value, &bytes[i + 1..]));
+        }
+    }
+    None
+}
+
 /// `Summary.Value { tag = 1, simple_value = 2 }`.
 pub(super) fn scalar(tag: &str, value: f32) -> Message {
     Message::default().bytes(1, tag.as_bytes()).float(2, value)

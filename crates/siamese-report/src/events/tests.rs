@@ -81,6 +81,38 @@ fn a_resumed_run_gets_a_new_file_that_sorts_later() {
     assert_eq!(std::fs::read(first.path()).unwrap(), before);
 }
 
+/// The steps of the events in a file, each record checked.
+fn steps(path: &Path) -> Vec<i64> {
+    let bytes = std::fs::read(path).unwrap();
+    let (mut rest, mut steps) = (bytes.as_slice(), Vec::new());
+    while let Some((event, after)) = record::first(rest) {
+        steps.push(proto::step(event).unwrap());
+        rest = after;
+    }
+    assert!(rest.is_empty(), "{} bytes are no record", rest.len());
+    steps
+}
+
+#[test]
+fn a_resumed_run_cuts_what_older_files_say_of_later_steps_wherever_they_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = EventWriter::create(folder.path()).unwrap();
+    for step in [1, 200, 200, 300, 40_000] {
+        first.scalar("loss", step, 1.0).unwrap();
+    }
+    first.flush().unwrap();
+    let whole = std::fs::read(first.path()).unwrap();
+    for end in 0..=whole.len() {
+        std::fs::write(first.path(), &whole[..end]).unwrap();
+        let second = EventWriter::resume(folder.path(), 200).unwrap();
+        let left = steps(first.path());
+        assert!([0, 1, 200, 200].starts_with(&left), "{end}: {left:?}");
+        assert_eq!(steps(second.path()), [0, 201]);
+        std::fs::remove_file(second.path()).unwrap();
+    }
+    assert_eq!(steps(first.path()), [0, 1, 200, 200]);
+}
+
 #[test]
 fn a_flushed_epoch_is_on_disk_while_the_run_goes_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -9,6 +9,9 @@ use toml::{Table, Value};
 /// The key whose value decides what else a table may hold (`objective.kind`, `tower.body.kind`, …).
 const KIND: &str = "kind";
 
+/// No margin, rate or scale of use is larger, and the squares of much larger ones are no numbers in f32.
+const LARGEST: f64 = 1e6;
+
 /// A part of a configuration.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Layer(pub(crate) Table);
@@ -108,6 +111,14 @@ impl Layer {
         Ok(toml::to_string_pretty(&self.0)?)
     }
 
+    /// Whether every number with a fraction is one that a network can be trained with.
+    ///
+    /// # Errors
+    /// When one is not; the message names it.
+    pub(crate) fn check_numbers(&self) -> Result<()> {
+        check_numbers("", &Value::Table(self.0.clone()))
+    }
+
     fn get(&self, key: &str) -> Option<&Value> {
         let mut parts = key.split('.');
         let mut value = self.0.get(parts.next()?)?;
@@ -141,6 +152,22 @@ impl Layer {
                 None => anyhow!("{place}: {message}"),
             }
         })
+    }
+}
+
+fn check_numbers(key: &str, value: &Value) -> Result<()> {
+    match value {
+        Value::Float(number) if number.is_nan() || number.abs() > LARGEST => {
+            bail!("{key} must be a number of at most {LARGEST}, got {number:?}")
+        }
+        Value::Array(values) => values
+            .iter()
+            .try_for_each(|value| check_numbers(key, value)),
+        Value::Table(table) => table.iter().try_for_each(|(name, value)| match key {
+            "" => check_numbers(name, value),
+            _ => check_numbers(&format!("{key}.{name}"), value),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -124,6 +124,7 @@ impl TrainConfig {
     /// # Errors
     /// When a value is out of range; the message names it.
     pub fn validate(&self) -> Result<()> {
+        Layer::of(self)?.check_numbers()?;
         ensure!(self.epochs > 0, "epochs must be at least 1");
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,
@@ -240,6 +241,10 @@ mod tests {
             ("stopping.patience", "0"),
             ("judge.test_pairs", "0"),
             ("sampler.hard_fraction", "1.5"),
+            ("objective.margin", "1e30"),
+            ("learning_rate", "1e9"),
+            ("stopping.min_delta", "nan"),
+            ("clip_norm", "inf"),
         ] {
             let error = format!("{:#}", with(&[(key, value)]).unwrap_err());
             assert!(error.contains(key), "{key}: {error}");
