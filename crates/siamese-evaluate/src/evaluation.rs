@@ -11,7 +11,7 @@ use siamese_embed::{Embeddings, embed};
 
 use crate::baseline::raw_pixels;
 use crate::drawn::{AllPairs, drawn_pairs};
-use crate::notes::{rate_notes, strange_note, swapped_note, uneven};
+use crate::notes::{pixels_note, rate_notes, strange_note, swapped_note, uneven};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::Retrieval;
 use crate::twins::{image_prints, twins_note};
@@ -108,6 +108,7 @@ fn judge(
         "are the images in the folders of their classes?",
     ));
     figures.extend(raw_pixels(images, &judged, &bootstrap)?);
+    notes.extend(pixels_note(&figures));
     notes.extend(strange_note(model, &embeddings)?);
     let mut retrieval = None;
     if !listed {

@@ -7,10 +7,11 @@ use siamese_core::metrics::{Figure, find};
 
 use siamese_embed::Embeddings;
 
+use crate::baseline::RAW_PIXELS;
 use crate::pairs::JudgedPairs;
 
-/// So many times the usual share of far images is worth a word.
-const STRANGE: f64 = 5.0;
+/// Far images are worth a word from this share on.
+const STRANGE: f64 = 0.1;
 
 /// What the pairs are too few for, and which rates are of more of them.
 pub(crate) fn rate_notes(figures: &[Figure], drawn: &JudgedPairs) -> Vec<String> {
@@ -57,7 +58,7 @@ pub(crate) fn strange_note(model: &Model, embeddings: &Embeddings) -> Result<Opt
         .filter(|nearest| domain.is_far(**nearest))
         .count();
     let share = far as f64 / nearest.len().max(1) as f64;
-    Ok((share > STRANGE * domain.share()).then(|| {
+    Ok((share > STRANGE).then(|| {
         format!(
             "{far} of the {} images ({:.0} %) are unlike what the model was trained on ({}): its probabilities are not \
              for them",
@@ -74,12 +75,33 @@ pub fn seem_swapped(figures: &[Figure]) -> bool {
     interval.is_some_and(|interval| interval.high < 0.5)
 }
 
-/// The page's first line, where the one that it makes itself would be wrong: such pairs are not at chance.
+/// The page's first line, where the one that it makes itself would be wrong: such pairs are not at chance, or the model
+/// is worth nothing.
 pub(crate) fn verdict(figures: &[Figure]) -> String {
-    match seem_swapped(figures) {
-        true => "Like and unlike seem swapped: unlike pairs are closer than like ones.".into(),
-        false => String::new(),
+    if seem_swapped(figures) {
+        return "Like and unlike seem swapped: unlike pairs are closer than like ones.".into();
     }
+    match worse_than_pixels(figures) {
+        Some(_) => "Raw pixels tell like from unlike pairs better than this model does.".into(),
+        None => String::new(),
+    }
+}
+
+/// The ROC AUC of the model and of raw pixels, where the latter is the greater.
+fn worse_than_pixels(figures: &[Figure]) -> Option<(f64, f64)> {
+    let value = |name| find(figures, name).map(|figure| figure.value);
+    let (model, pixels) = (value("roc_auc")?, value(RAW_PIXELS)?);
+    (pixels > model).then_some((model, pixels))
+}
+
+/// Says that raw pixels do better than the model.
+pub(crate) fn pixels_note(figures: &[Figure]) -> Option<String> {
+    worse_than_pixels(figures).map(|(model, pixels)| {
+        format!(
+            "raw pixels tell these pairs apart better than the model does (ROC AUC {pixels:.4} against {model:.4}): \
+             it has learned too little, or something else"
+        )
+    })
 }
 
 /// Says that like and unlike seem swapped, and `remedy`, what to do about it.
@@ -106,6 +128,20 @@ mod tests {
             !seem_swapped(&[Figure::new("roc_auc", 0.1)]),
             "no interval, no claim"
         );
+    }
+
+    #[test]
+    fn a_model_worse_than_raw_pixels_is_told_so() {
+        let figures = |model, pixels| {
+            [
+                Figure::new("roc_auc", model),
+                Figure::new(RAW_PIXELS, pixels),
+            ]
+        };
+        assert!(pixels_note(&figures(0.86, 0.93)).is_some_and(|note| note.contains("0.9300")));
+        assert!(verdict(&figures(0.86, 0.93)).starts_with("Raw pixels"));
+        assert_eq!(verdict(&figures(0.93, 0.86)), "");
+        assert_eq!(pixels_note(&figures(0.93, 0.86)), None);
     }
 
     #[test]
