@@ -116,3 +116,29 @@ fn settings_that_make_no_run_leave_no_folder() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_start_that_failed_is_started_again_by_the_corrected_command() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let config = small_config(folder.path(), 1)?;
+    let start = || {
+        let mut command = siamese(folder.path());
+        command.args(["train", "cifar100", "--source", "sample", "--name", "run"]);
+        command.arg("--config").arg(&config);
+        command
+    };
+    let failed = start()
+        .args(["--set", "optimizer.weight_decay=5e5"])
+        .output()?;
+    let said = text(&failed);
+    assert!(!failed.status.success(), "{said}");
+    assert!(
+        said.contains("training has diverged") && said.contains("learning_rate"),
+        "{said}"
+    );
+    let corrected = start().output()?;
+    assert!(corrected.status.success(), "{}", text(&corrected));
+    let again = start().output()?;
+    assert!(text(&again).contains("--resume"), "{}", text(&again));
+    Ok(())
+}

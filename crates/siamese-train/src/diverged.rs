@@ -73,7 +73,7 @@ impl Diverged {
         }
         let rate = config.learning_rate / 10.0;
         text += &format!(
-            ", in a new run: siamese train {} --set learning_rate={rate}",
+            ", in a new run: siamese train {} --set learning_rate={rate:.1e}",
             run.folder.file("config.json").display()
         );
         Ok(text)

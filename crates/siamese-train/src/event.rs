@@ -26,7 +26,7 @@ pub enum Event<'a> {
     Saved(&'a Path),
     /// What was found wrong in the folder, and what is done about it.
     Warning(&'a str),
-    /// The embedding has collapsed, or the loss is no number.
+    /// The embedding has collapsed.
     Alarm {
         /// The epoch, from 1.
         epoch: usize,

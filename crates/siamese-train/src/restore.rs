@@ -30,10 +30,13 @@ pub(crate) fn restore(run: &mut Run, request: &Request) -> Result<bool> {
         return Ok(false);
     };
     let State { position, settings } = found.checkpoint.state.clone();
-    let again = || start_again(&run.folder);
-    settings
-        .check(&run.settings)
-        .with_context(|| format!("{} cannot go on: {}", run.folder.path().display(), again()))?;
+    if let Some(differences) = settings.differences(&run.settings) {
+        bail!(
+            "{} is not that of this run, whose past was with other settings: {differences}: {}",
+            run.folder.file("config.json").display(),
+            start_again(&run.folder)
+        )
+    }
     check_best(run, &found.checkpoint)?;
     run.load(&found.checkpoint)?;
     run.position = position;

@@ -4,7 +4,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
 use siamese_report::EpochRow;
 
 use crate::folder::RunFolder;
@@ -24,13 +23,10 @@ impl RunFolder {
             "the training loss of epoch {epoch} is {}",
             row.train_loss
         );
-        let mut json = serde_json::to_value(row)?;
-        if let Value::Object(fields) = &mut json {
-            fields.retain(|_, value| !value.is_null());
-        }
+        let line = serde_json::to_string(row)?;
         let append = || -> Result<()> {
             let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.write_all(format!("{json}\n").as_bytes())?;
+            file.write_all(format!("{line}\n").as_bytes())?;
             Ok(file.sync_all()?)
         };
         append().with_context(|| format!("writing {}", path.display()))

@@ -217,6 +217,8 @@ fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
         input.width,
         input.channels()
     );
+    // a size, a mean and a deviation that an image can be normalised by
+    input.to_tensor(&images.image(0)?, &Device::Cpu)?;
     config
         .augment
         .check((images.height, images.width, images.channels))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,11 +31,8 @@ impl Settings {
         Ok(Self(settings))
     }
 
-    /// Whether these, which the run was trained with so far, are those that it is to go on with.
-    ///
-    /// # Errors
-    /// When they are not; the message names what differs.
-    pub(crate) fn check(&self, now: &Self) -> Result<()> {
+    /// What differs between these, which the run was trained with so far, and those that it is to go on with.
+    pub(crate) fn differences(&self, now: &Self) -> Option<String> {
         let keys: BTreeMap<_, _> = self.0.iter().chain(&now.0).collect();
         let said = |value: Option<&Value>| value.map_or("nothing".into(), Value::to_string);
         let differ = |key: &&String| self.0.get(*key) != now.0.get(*key);
@@ -48,14 +45,14 @@ impl Settings {
             })
             .collect();
         if differences.is_empty() {
-            return Ok(());
+            return None;
         }
         let more = match differences.len().saturating_sub(TOLD) {
             0 => String::new(),
             more => format!("; and {more} more"),
         };
         let told = differences[..differences.len().min(TOLD)].join("; ");
-        bail!("it was trained with other settings so far: {told}{more}")
+        Some(format!("{told}{more}"))
     }
 }
 
@@ -87,13 +84,13 @@ mod tests {
         longer.epochs += 10;
         longer.stopping.patience += 1;
         longer.data.source = "elsewhere".into();
-        before.check(&Settings::new(&longer, "1f")?)?;
+        assert_eq!(before.differences(&Settings::new(&longer, "1f")?), None);
 
         let mut other = config;
         other.seed += 1;
         other.clip_norm = Some(0.125);
-        let error = before.check(&Settings::new(&other, "2f")?).unwrap_err();
-        let error = error.to_string();
+        let error = before.differences(&Settings::new(&other, "2f")?);
+        let error = error.unwrap_or_default();
         for named in ["seed is 1, and was 0", "clip_norm is 0.125", IMAGES] {
             assert!(error.contains(named), "{error}");
         }

@@ -151,3 +151,25 @@ fn spread(embeddings: &Tensor) -> Result<Tensor> {
     let scale = embeddings.sqr()?.sum(1)?.mean(0)?;
     Ok((scale - embeddings.mean(0)?.sqr()?.sum_all()?)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_that_is_no_number_is_told_with_its_images() -> Result<()> {
+        let figures = |loss: f32| Tensor::new(&[loss, 1.0, 1.0, 0.5], &Device::Cpu);
+        let mut unread = Unread::default();
+        for (i, loss) in [0.25, 0.75, f32::NAN, f32::INFINITY, 0.5]
+            .into_iter()
+            .enumerate()
+        {
+            unread.push(figures(loss)?, Arc::new([i as u32]));
+        }
+        let mut totals = Totals::default();
+        let found = totals.read(unread)?.map(|s| (s.steps_ago, s.images[0]));
+        assert_eq!(found, Some((2, 2)));
+        assert_eq!(totals.health().loss, 0.5);
+        Ok(())
+    }
+}

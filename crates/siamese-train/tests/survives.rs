@@ -240,6 +240,9 @@ fn settings_that_make_no_run_are_refused_before_there_is_a_folder() -> Result<()
         ),
         (vec![("tower.input.height", "7")], "7x8x1"),
         (vec![("data.refit", "true")], "--refit"),
+        (vec![("tower.input.std", "[0.0]")], "deviations"),
+        (vec![("augment.crop_padding", "6")], "crop_padding"),
+        (vec![("optimizer.weight_decay", "-1.0")], "weight decay"),
     ] {
         let error = check(&config(&settings)?, &data, &Device::Cpu).unwrap_err();
         assert!(format!("{error:#}").contains(named), "{error:#}");

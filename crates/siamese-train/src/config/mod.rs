@@ -146,6 +146,11 @@ impl TrainConfig {
             self.stopping.patience > 0,
             "stopping.patience must be at least 1"
         );
+        ensure!(
+            self.stopping.min_delta >= 0.0,
+            "stopping.min_delta must not be negative, got {}",
+            self.stopping.min_delta
+        );
         for (name, pairs) in [
             ("judge.validation_pairs", self.judge.validation_pairs),
             ("judge.test_pairs", self.judge.test_pairs),
@@ -244,6 +249,7 @@ mod tests {
             ("objective.margin", "1e30"),
             ("learning_rate", "1e9"),
             ("stopping.min_delta", "nan"),
+            ("stopping.min_delta", "-1.0"),
             ("clip_norm", "inf"),
         ] {
             let error = format!("{:#}", with(&[(key, value)]).unwrap_err());
