@@ -1,12 +1,12 @@
 //! `siamese verify`: do two pictures show the same thing?
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use siamese_core::{Domain, Model};
-use siamese_embed::{Embedder, Strangeness, Verdict};
+use siamese_core::Strange;
+use siamese_embed::{Embedder, Verdict};
 
 use crate::device::DeviceChoice;
 
@@ -36,12 +36,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         distance,
         threshold,
         probability,
-        strangeness,
+        strange,
     } = embedder.verify(&arguments.first, &arguments.second)?;
     if arguments.json {
         let answer = serde_json::json!({
             "same": same, "distance": distance, "threshold": threshold, "probability": probability,
-            "far_from_training": strangeness.map(|both| both.map(|one| one.is_far())),
+            "strange": strange.map(|one| one.map(why_strange)),
         });
         println!("{answer}");
     } else {
@@ -56,8 +56,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{word} · distance {distance:.4}, threshold {threshold:.4}{chance}{why}");
     }
     let files = [&arguments.first, &arguments.second];
-    for (file, strange) in files.into_iter().zip(strangeness.into_iter().flatten()) {
-        warn_of_strange(file, strange, embedder.model());
+    for (file, strange) in files.into_iter().zip(strange) {
+        let Some(strange) = strange else { continue };
+        eprintln!(
+            "warning: {} is unlike what the model was trained on ({}): {}; the answer may mean nothing",
+            file.display(),
+            embedder.model().provenance.data,
+            why_strange(strange)
+        );
     }
     Ok(if same {
         ExitCode::SUCCESS
@@ -66,21 +72,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     })
 }
 
-/// Says that a picture is unlike what the model was trained on.
-fn warn_of_strange(file: &Path, strange: Strangeness, model: &Model) {
-    if !strange.is_far() {
-        return;
+/// Why a picture is strange to a model, in a clause.
+fn why_strange(strange: Strange) -> &'static str {
+    match strange {
+        Strange::Grey => "it is grey, and nearly all of that is in colour",
+        Strange::Unusual => "its brightness, contrast, colours or detail are unlike those of that",
     }
-    let share = model.domain.as_ref().map_or(0.0, Domain::share);
-    eprintln!(
-        "warning: {} is unlike what the model was trained on ({}): its nearest training image is {:.3} away, that of \
-         {:.0} % of like images at most {:.3}; the answer may mean nothing",
-        file.display(),
-        model.provenance.data,
-        strange.nearest,
-        100.0 * (1.0 - share),
-        strange.limit
-    );
 }
 
 /// Why a threshold that was not fitted to even odds says otherwise than the probability.

@@ -39,7 +39,7 @@ mod tower;
 mod weight_average;
 
 pub use distance::TensorDistance;
-pub use domain::Domain;
+pub use domain::{Domain, Strange};
 pub use error::{Error, Misfit, Result};
 pub use input::{Fit, ImageInput};
 pub use model::{Model, Provenance};

@@ -1,7 +1,7 @@
 //! A model file: a trained tower with all that its use needs, in one safetensors file.
 //!
-//! Format 2 keeps the tower's tensors under `tower.` and the domain's under `domain.` (a head's and an objective's will
-//! be under `head.` and `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still opens.
+//! Format 2 keeps the tower's tensors under `tower.` (a head's and an objective's will be under `head.` and
+//! `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still opens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use siamese_metrics::Distance;
 
-use crate::domain::{About, Domain};
+use crate::domain::Domain;
 use crate::error::{Error, Misfit, Result};
 use crate::input::ImageInput;
 use crate::parameters::Parameters;
@@ -62,7 +62,7 @@ struct Description<T = TowerConfig> {
     distance: Distance,
     threshold: Option<Threshold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    domain: Option<About>,
+    domain: Option<Domain>,
     provenance: Provenance,
 }
 
@@ -82,7 +82,6 @@ impl Model {
             .snapshot()?
             .into_iter()
             .map(named)
-            .chain(self.domain.as_ref().map(|domain| domain.to_file().1))
             .collect();
         let metadata = BTreeMap::from([(METADATA_KEY, description.as_str()), ("format", "pt")]);
         tensor_file::write(path, &tensors, &metadata)
@@ -108,11 +107,6 @@ impl Model {
         device: &Device,
     ) -> Result<Self> {
         let description = Description::read(description)?;
-        let mut tensors = tensors;
-        let domain = description
-            .domain
-            .map(|about| Domain::of_file(about, &mut tensors))
-            .transpose()?;
         let tensors = match description.format {
             1 => tensors,
             _ => of_the_tower(tensors)?,
@@ -124,7 +118,7 @@ impl Model {
             tower,
             distance: description.distance,
             threshold: description.threshold,
-            domain,
+            domain: description.domain,
             provenance: description.provenance,
         };
         model.check()?;
@@ -139,7 +133,7 @@ impl Model {
             tower: self.tower.config().clone(),
             distance: self.distance,
             threshold: self.threshold.clone(),
-            domain: self.domain.as_ref().map(|domain| domain.to_file().0),
+            domain: self.domain.clone(),
             provenance: self.provenance.clone(),
         };
         let text = serde_json::to_string(&description).map_err(Error::Description)?;
@@ -149,7 +143,7 @@ impl Model {
 
     fn check(&self) -> Result<()> {
         if let Some(domain) = &self.domain {
-            domain.check(self.tower.config().embedding)?;
+            domain.check(self.tower.config().input.channels())?;
         }
         match &self.threshold {
             Some(threshold) => threshold.check(self.distance, self.tower.parameters()),

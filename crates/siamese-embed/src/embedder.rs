@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
-use siamese_core::Model;
+use siamese_core::{Model, Strange};
 use siamese_data::{ImageSet, Pair};
 
 use crate::embeddings::{Embeddings, batch, embed};
@@ -29,24 +29,8 @@ pub struct Verdict {
     pub threshold: f64,
     /// The probability of "same", where the model is calibrated.
     pub probability: Option<f64>,
-    /// How unlike each picture is to what the model was trained on, where the model knows.
-    pub strangeness: Option<[Strangeness; 2]>,
-}
-
-/// How unlike a picture is to what a model was trained on: see [`siamese_core::Domain`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Strangeness {
-    /// The distance to the nearest training image that the model keeps.
-    pub nearest: f32,
-    /// The distance beyond which pictures are far.
-    pub limit: f32,
-}
-
-impl Strangeness {
-    /// Whether the model can hardly know anything of such a picture.
-    pub fn is_far(&self) -> bool {
-        self.nearest > self.limit
-    }
+    /// Why each picture is strange to the model, if it is.
+    pub strange: [Option<Strange>; 2],
 }
 
 impl Embedder {
@@ -135,34 +119,21 @@ impl Embedder {
             b: 1,
             like: false,
         };
-        let embeddings = self.files(&files)?;
+        let input = &self.model.tower.config().input;
+        let shape = (input.height, input.width, input.channels());
+        let pictures = files.map(|file| picture::of_file(&file, input));
+        let [a, b] = pictures;
+        let pictures = [a?, b?];
+        let embeddings = Embeddings::of_all(&[self.tensor(&pictures.concat())?])?;
         let distance = embeddings.distances(&[pair], self.model.distance)?[0];
-        let strangeness = match self.strangeness(&embeddings)?.as_slice() {
-            [a, b] => Some([*a, *b]),
-            _ => None,
-        };
+        let domain = self.model.domain.as_ref();
         Ok(Verdict {
             same: fitted.is_same(distance),
             distance,
             threshold: fitted.value,
             probability: fitted.calibration.as_ref().map(|c| c.probability(distance)),
-            strangeness,
+            strange: pictures.map(|pixels| domain.and_then(|d| d.judge(&pixels, shape))),
         })
-    }
-
-    /// How unlike each picture is to what the model was trained on; nothing where the model does not know.
-    ///
-    /// # Errors
-    /// When the embeddings are of another model.
-    pub fn strangeness(&self, embeddings: &Embeddings) -> Result<Vec<Strangeness>, Error> {
-        let Some(domain) = &self.model.domain else {
-            return Ok(Vec::new());
-        };
-        let limit = domain.limit();
-        let nearest = domain.nearest(&embeddings.values)?.into_iter();
-        Ok(nearest
-            .map(|nearest| Strangeness { nearest, limit })
-            .collect())
     }
 
     fn one(&self, pixels: Vec<u8>) -> Result<Vec<f32>, Error> {

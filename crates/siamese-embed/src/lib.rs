@@ -18,7 +18,7 @@ mod error;
 mod picture;
 mod place;
 
-pub use embedder::{Embedder, Strangeness, Verdict, fingerprint};
+pub use embedder::{Embedder, Verdict, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;
 pub use picture::framing;

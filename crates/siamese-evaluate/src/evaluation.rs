@@ -109,7 +109,7 @@ fn judge(
     ));
     figures.extend(raw_pixels(images, &judged, &bootstrap)?);
     notes.extend(pixels_note(&figures));
-    notes.extend(strange_note(model, &embeddings)?);
+    notes.extend(strange_note(model, images)?);
     let mut retrieval = None;
     if !listed {
         let asked = Retrieval::new(&table, model.distance, &bootstrap)?;

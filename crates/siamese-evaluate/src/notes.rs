@@ -1,16 +1,19 @@
 //! What to know of figures, in words: what they are of, what is left out and why, what seems wrong.
 
 use anyhow::Result;
+use rayon::prelude::*;
 use siamese_core::Model;
 use siamese_core::metrics::verification::{REPORTED_FARS, unlike_pairs_for};
 use siamese_core::metrics::{Figure, find};
 
-use siamese_embed::Embeddings;
+use siamese_data::ImageSet;
 
 use crate::baseline::RAW_PIXELS;
 use crate::pairs::JudgedPairs;
 
-/// Far images are worth a word from this share on.
+/// Images that are looked at, at most.
+const LOOKED_AT: usize = 2000;
+/// Strange images are worth a word from this share on.
 const STRANGE: f64 = 0.1;
 
 /// What the pairs are too few for, and which rates are of more of them.
@@ -48,21 +51,24 @@ pub(crate) fn uneven(drawn: &JudgedPairs) -> Option<String> {
 }
 
 /// How many of the images are unlike what the model was trained on, where those are many more than usual.
-pub(crate) fn strange_note(model: &Model, embeddings: &Embeddings) -> Result<Option<String>> {
+pub(crate) fn strange_note(model: &Model, images: &ImageSet) -> Result<Option<String>> {
     let Some(domain) = &model.domain else {
         return Ok(None);
     };
-    let nearest = domain.nearest(&embeddings.values)?;
-    let far = nearest
-        .iter()
-        .filter(|nearest| domain.is_far(**nearest))
-        .count();
-    let share = far as f64 / nearest.len().max(1) as f64;
+    let shape = (images.height, images.width, images.channels);
+    let step = images.len().div_ceil(LOOKED_AT).max(1);
+    let looked_at: Vec<usize> = (0..images.len()).step_by(step).collect();
+    let judge = |&i: &usize| Ok(domain.judge(&images.image(i)?, shape).is_some());
+    let strange = looked_at
+        .par_iter()
+        .map(judge)
+        .collect::<Result<Vec<bool>>>()?;
+    let share =
+        strange.iter().filter(|strange| **strange).count() as f64 / looked_at.len().max(1) as f64;
     Ok((share > STRANGE).then(|| {
         format!(
-            "{far} of the {} images ({:.0} %) are unlike what the model was trained on ({}): its probabilities are not \
+            "{:.0} % of the images are unlike what the model was trained on ({}): its threshold and probabilities are not \
              for them",
-            nearest.len(),
             100.0 * share,
             model.provenance.data
         )

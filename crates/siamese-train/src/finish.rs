@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use anyhow::{Context, Result};
-use candle_core::Tensor;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use siamese_core::{Domain, Model};
 use siamese_data::{ImageSet, Part, stream};
-use siamese_embed::{embed, fingerprint};
+use siamese_embed::fingerprint;
 use siamese_evaluate::{EvaluateConfig, Evaluation};
 
 use crate::data::TestSet;
@@ -18,18 +17,18 @@ use crate::run::Run;
 use crate::summary::{Summary, leak_note};
 use crate::write_up;
 
-/// Training images whose embeddings a model keeps, validation images that they are compared with, and the share of
-/// those that is called far.
-const KEPT: usize = 1000;
+/// Training images that tell how images look, validation images that they are compared with, and the share of those that
+/// is called strange.
+const TRAINED_ON: usize = 4000;
 const HELD_OUT: usize = 2000;
-const FAR: f64 = 0.01;
+const STRANGE: f64 = 0.01;
 
 /// Judges the best weights and writes `result.json`, `report.html` and the model card.
 pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     let mut model =
         Model::load(run.folder.best(), request.device).context("loading the best weights")?;
     if model.domain.is_none() {
-        model.domain = Some(domain(run, &model)?);
+        model.domain = Some(domain(run)?);
         model.save(run.folder.best())?;
     }
     let threshold = model
@@ -70,18 +69,22 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     Ok(summary)
 }
 
-/// What the model was trained on, by some of its training images; the validation images say what is far.
-fn domain(run: &Run, model: &Model) -> Result<Domain> {
+/// How the images that the model was trained on look; the validation images say what is strange.
+fn domain(run: &Run) -> Result<Domain> {
     let mut rng = stream(run.config.seed, "domain", &[]);
-    let mut some = |part, most| -> Result<Tensor> {
+    let mut some = |part, most| -> Result<Vec<Vec<u8>>> {
         let mut images = run.divided.part(part);
         images.shuffle(&mut rng);
         images.truncate(most);
-        Ok(embed(&model.tower, &run.images, &images)?.values)
+        let image = |i: u32| Ok(run.images.image(i as usize)?.into_owned());
+        images.into_iter().map(image).collect()
     };
-    let training = some(Part::Train, KEPT)?;
-    let held_out = some(Part::Validation, HELD_OUT)?;
-    Ok(Domain::fit(&training, &held_out, model.distance, FAR)?)
+    let (training, held_out) = (
+        some(Part::Train, TRAINED_ON)?,
+        some(Part::Validation, HELD_OUT)?,
+    );
+    let shape = (run.images.height, run.images.width, run.images.channels);
+    Ok(Domain::fit(&training, &held_out, shape, STRANGE)?)
 }
 
 /// How many of the test images are among the training images, pixel for pixel as the model sees them.
