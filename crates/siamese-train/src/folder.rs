@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
+use siamese_data::read_text;
 use siamese_report::EpochRow;
 
 use crate::config::TrainConfig;
@@ -179,8 +180,7 @@ impl RunFolder {
     /// When it cannot be read or understood.
     pub fn record(&self) -> Result<RunRecord> {
         let path = self.file("config.json");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = read_text(&path)?;
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
     }
 
@@ -191,7 +191,7 @@ impl RunFolder {
     pub fn summary(&self) -> Result<Summary> {
         let path = self.file("result.json");
         let reading = || format!("reading {}", path.display());
-        let text = fs::read_to_string(&path).with_context(reading)?;
+        let text = read_text(&path)?;
         serde_json::from_str(&text).with_context(reading)
     }
 
