@@ -7,11 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use siamese_core::candle::Device;
-use siamese_core::{
-    Body, Distance, Model, Provenance, Stage, Stages, Threshold, Tower, TowerConfig,
-};
-use support::{json, siamese, small_config, text};
+use support::{json, siamese, small_config, text, untrained_model};
 
 /// Colours far apart, one for each class of pictures.
 const COLOURS: [[u8; 3]; 6] = [
@@ -22,39 +18,6 @@ const COLOURS: [[u8; 3]; 6] = [
     [20, 20, 20],
     [240, 240, 240],
 ];
-
-/// A tower that nobody trained, with a threshold: enough to tell colours apart.
-fn untrained_model(path: &Path) -> Result<()> {
-    let stage = Stage {
-        channels: 8,
-        convolutions: 1,
-    };
-    let config = TowerConfig {
-        body: Body::Stages(Stages {
-            stages: vec![stage, stage],
-            ..Stages::default()
-        }),
-        embedding: 16,
-        ..TowerConfig::cifar100()
-    };
-    let tower = Tower::new(config, 7, &Device::Cpu)?;
-    let threshold = Threshold {
-        value: 0.2,
-        target: "best accuracy".into(),
-        fitted_on: "nothing".into(),
-        calibration: None,
-        distance: Distance::Euclidean,
-        weights: tower.parameters().fingerprint()?,
-    };
-    let model = Model {
-        tower,
-        distance: Distance::Euclidean,
-        threshold: Some(threshold),
-        domain: None,
-        provenance: Provenance::default(),
-    };
-    Ok(model.save(path)?)
-}
 
 /// `count` pictures in shades of each colour: `folder/NAME/NAME_0001.jpg`, NAME being the class or person.
 fn pictures(folder: &Path, count: u8) -> Result<()> {

@@ -8,6 +8,10 @@ use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use siamese_core::candle::Device;
+use siamese_core::{
+    Body, Distance, Model, Provenance, Stage, Stages, Threshold, Tower, TowerConfig,
+};
 
 /// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
 pub(crate) fn siamese(folder: &Path) -> Command {
@@ -61,4 +65,37 @@ pub(crate) fn json(path: &Path) -> Result<Value> {
 pub(crate) fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
     image::RgbImage::from_pixel(40, 30, image::Rgb(colour)).save(path)?;
     Ok(())
+}
+
+/// A tower that nobody trained, with a threshold: enough to tell colours apart.
+pub(crate) fn untrained_model(path: &Path) -> Result<()> {
+    let stage = Stage {
+        channels: 8,
+        convolutions: 1,
+    };
+    let config = TowerConfig {
+        body: Body::Stages(Stages {
+            stages: vec![stage, stage],
+            ..Stages::default()
+        }),
+        embedding: 16,
+        ..TowerConfig::cifar100()
+    };
+    let tower = Tower::new(config, 7, &Device::Cpu)?;
+    let threshold = Threshold {
+        value: 0.2,
+        target: "best accuracy".into(),
+        fitted_on: "nothing".into(),
+        calibration: None,
+        distance: Distance::Euclidean,
+        weights: tower.parameters().fingerprint()?,
+    };
+    let model = Model {
+        tower,
+        distance: Distance::Euclidean,
+        threshold: Some(threshold),
+        domain: None,
+        provenance: Provenance::default(),
+    };
+    Ok(model.save(path)?)
 }

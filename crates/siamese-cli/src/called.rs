@@ -16,8 +16,13 @@ pub(crate) fn command<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Strin
 
 /// The command line of this process.
 pub(crate) fn own_command() -> String {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = words().skip(1).collect();
     command(arguments.iter().map(String::as_str))
+}
+
+/// The words of this process's command line; bytes that are no text are shown as such.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned())
 }
 
 /// `siamese` where it is on the PATH, else the path that it was called by.
@@ -25,7 +30,7 @@ fn program() -> String {
     if let Ok(called) = std::env::var(CALLED_AS) {
         return called;
     }
-    let own = std::env::args().next().unwrap_or_default();
+    let own = words().next().unwrap_or_default();
     match own.contains(MAIN_SEPARATOR) && !is_on_path(&own) {
         true => quoted(&own),
         false => "siamese".into(),

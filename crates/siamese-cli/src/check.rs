@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     /// The data set, as `siamese train` takes it: a folder with a subfolder per class, a table, an archive, a set by
     /// name, hf:user/name
     #[arg(value_name = "DATA")]
-    set: Option<String>,
+    set: Option<OsString>,
     /// The same, for a folder
     #[arg(long, value_name = "PATH", conflicts_with_all = ["place", "source", "set"])]
     folder: Option<PathBuf>,
@@ -86,8 +86,9 @@ impl Arguments {
     /// What is looked through.
     fn place(&self) -> Option<&OsStr> {
         let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
-        let told = self.data.path().or(self.set.as_deref());
-        folder.or(told.or(self.data.sampled()).map(OsStr::new))
+        let told = self.data.path().map(OsStr::new);
+        let told = told.or(self.set.as_deref());
+        folder.or(told.or(self.data.sampled().map(OsStr::new)))
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A safetensors file that is cut or damaged.
-    #[error("reading {}: it is no whole safetensors file", path.display())]
+    #[error("reading {}: it is no whole safetensors file, copy or fetch it again", path.display())]
     NotTensors {
         /// The file.
         path: PathBuf,

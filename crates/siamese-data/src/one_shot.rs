@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zip::ZipArchive;
 
 use crate::entries::entries;
-use crate::picture::{Colour, Fit, Framing, decode, limits};
+use crate::picture::{Colour, Fit, Framing, Looks, decode, limits, looks_of_file};
 use crate::source::sample;
 use crate::{DataError, ImageSet};
 
@@ -138,8 +138,10 @@ impl Files {
             (None, names_below(path))
         } else {
             let file = File::open(path).map_err(DataError::io("reading", path))?;
-            let archive = ZipArchive::new(file)
-                .map_err(|e| not_trials(path, &format!("a file that is no zip archive ({e})")))?;
+            let archive = ZipArchive::new(file).map_err(|e| {
+                let looks = looks_of_file(path).map_or("a file", Looks::in_words);
+                not_trials(path, &format!("{looks}, no zip archive ({e})"))
+            })?;
             let names = archive.file_names().flatten().map(String::from).collect();
             (Some(archive), names)
         };

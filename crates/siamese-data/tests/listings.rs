@@ -214,7 +214,7 @@ fn a_table_without_a_header_is_read_and_one_without_classes_is_refused() {
     put(&root, "bare.csv", b"path,width\nx/a.png,3\n");
     let error = opened(&folder, &root.join("bare.csv")).unwrap_err();
     assert!(
-        error.contains("no column with the class") && error.contains("--columns"),
+        error.contains("no column with the class") && error.contains("data.columns.label"),
         "{error}"
     );
 }

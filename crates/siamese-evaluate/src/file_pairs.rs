@@ -1,6 +1,6 @@
 //! Verification protocols given as files: lists of pairs, and LFW's ten folds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -109,6 +109,13 @@ impl FilePairs {
                 verification_figures_by_image(distances, &like, &images, &config)?
             }
         })
+    }
+
+    /// How many pictures are judged, those with the same content being one.
+    pub fn images(&self) -> usize {
+        let files = self.judged.pairs.iter().flat_map(|pair| [pair.a, pair.b]);
+        let prints: HashSet<u64> = files.map(|file| self.prints[file as usize]).collect();
+        prints.len()
     }
 
     /// What to know of these figures: what was left out, and why; whether like and unlike seem swapped, with `remedy`.

@@ -102,7 +102,14 @@ fn error_of(arrays: &[(&str, &str, &str, &[u8])]) -> String {
 fn arrays_that_do_not_fit_are_named() {
     let labels = ("labels", "'|u1'", "(1,)", &[1u8][..]);
     let rows = ("embeddings", "'<f4'", "(1, 2)", &[0u8; 8][..]);
-    assert_eq!(error_of(&[]), "holds no arrays `embeddings` and `labels`");
+    let missing = "holds no arrays `embeddings` and `labels`, but";
+    let advice = "save them by these names";
+    assert_eq!(error_of(&[]), format!("{missing} nothing: {advice}"));
+    let others = [
+        ("X", "'<f4'", "(1, 2)", &[0u8; 8][..]),
+        ("y", "'|u1'", "(1,)", &[1u8][..]),
+    ];
+    assert_eq!(error_of(&others), format!("{missing} `X`, `y`: {advice}"));
     assert_eq!(
         error_of(&[rows]),
         "array `labels` is missing beside `embeddings`"

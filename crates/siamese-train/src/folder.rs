@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use siamese_data::read_text;
 
 use crate::checkpoint::Checkpoint;
 use crate::claim;
@@ -242,8 +243,7 @@ impl RunFolder {
     /// When it cannot be read or understood.
     pub fn record(&self) -> Result<RunRecord> {
         let path = self.file("config.json");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        let text = read_text(&path)?;
         serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))
     }
 
@@ -254,7 +254,7 @@ impl RunFolder {
     pub fn summary(&self) -> Result<Summary> {
         let path = self.file("result.json");
         let reading = || format!("reading {}", path.display());
-        let text = fs::read_to_string(&path).with_context(reading)?;
+        let text = read_text(&path)?;
         serde_json::from_str(&text).with_context(reading)
     }
 

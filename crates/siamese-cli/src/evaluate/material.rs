@@ -51,11 +51,8 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
         few_shot.is_none_or(|list| list == ClassList::All),
         "CIFAR-FS and FC100 are made of CIFAR-100; of a folder use --few-shot all"
     );
-    let path = folder
-        .to_str()
-        .context("the folder's name is no UTF-8: rename it")?;
     let options = arguments.what.data.options(Default::default());
-    let listing = open(path, &options)?;
+    let listing = open(folder, &options)?;
     arguments.what.data.say(&listing);
     let (data, problems) =
         TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;

@@ -152,7 +152,7 @@ fn how_drawn(measured: &FilePairs) -> String {
     format!(
         "{} of {} images; 95 % intervals by bootstrap over {drawn}",
         measured.judged.counted(),
-        measured.files.len()
+        measured.images()
     )
 }
 

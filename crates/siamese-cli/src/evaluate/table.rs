@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, anyhow, ensure};
 use siamese_core::metrics::npz::{EmbeddingTable, read_npz};
 use siamese_core::metrics::verification::Target;
+use siamese_data::{Looks, looks_of_file};
 use siamese_evaluate::{
     AtThreshold, EvaluateConfig, TableEvaluation, evaluate_table, few_shot_figures, target_in_words,
 };
@@ -15,6 +16,9 @@ use super::Arguments;
 use super::options::ClassList;
 use super::output::{Column, Results, ShownThreshold};
 
+/// What to do with embeddings that are in something else.
+const SAVE: &str = "save embeddings and labels by np.savez(FILE, embeddings=…, labels=…)";
+
 /// Judges the embeddings in `file`.
 pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
     let few_shot = &arguments.few_shot;
@@ -22,7 +26,7 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         few_shot.classes().is_none_or(|list| list == ClassList::All),
         "an .npz has no class names to choose by: use --few-shot all"
     );
-    let table = read_npz(file)?;
+    let table = read_npz(file).map_err(|error| other_file(file).unwrap_or_else(|| error.into()))?;
     let distance = arguments.what.distance.unwrap_or_default();
     let target = arguments
         .threshold
@@ -82,6 +86,21 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         threshold,
         notes,
     })
+}
+
+/// What lies in the place of an `.npz`; `None` where it begins as one.
+fn other_file(file: &Path) -> Option<Error> {
+    let (found, advice) = match looks_of_file(file) {
+        Ok(Looks::Other("a zip archive")) => return None,
+        Ok(looks) if looks.is_stand_in() => (looks.in_words(), "fetch the file itself"),
+        Ok(looks) => (looks.in_words(), SAVE),
+        Err(_) if file.is_dir() => ("a folder", SAVE),
+        Err(_) => return None,
+    };
+    let file = file.display();
+    Some(anyhow!(
+        "{file} is no .npz: it looks like {found}; {advice}"
+    ))
 }
 
 /// What the figures that need no threshold are of.

@@ -223,8 +223,11 @@ pub(crate) fn of_run(
     let config = &record.config;
     let sample = record.data.sample;
     let options = place.options_as(config.data.columns.clone(), sample);
-    let source = place.path().unwrap_or(&config.data.source);
-    let listing = open(source, &options)?;
+    let listing = match place.path() {
+        Some(told) => open(told, &options)?,
+        None => open(&config.data.source, &options)
+            .context("the run's data set; where it lies by now is told by --data PATH")?,
+    };
     warn_unless_as_published(&listing);
     TrainingData::load(&listing, &framing(&config.tower.input), &options)
 }

@@ -10,7 +10,7 @@ use super::duplicates::near_within;
 use super::write_counts;
 use crate::picture::{PictureLimits, limits};
 use crate::picture::{stretched, within};
-use crate::source::describe::summary;
+use crate::source::describe::{NAMED, on_one_line, summary};
 use crate::source::pixels::picture;
 use crate::source::walk::EMPTY_FOLDER;
 use crate::{DataError, ImageSet, LeftOut, Listing, digest};
@@ -106,6 +106,7 @@ impl fmt::Display for PicturesReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_counts(f, &self.counts(), self.is_sound())?;
         let kinds = [
+            ("damaged", &self.unreadable),
             ("left out", &self.left_out),
             ("passed over", &self.passed_over),
         ];
@@ -114,8 +115,31 @@ impl fmt::Display for PicturesReport {
                 write!(f, "\n{what}: {reason}")?;
             }
         }
+        for (what, all) in [("there twice", &self.exact), ("much alike", &self.near)] {
+            for clause in named_twins(all) {
+                write!(f, "\n{what}: {clause}")?;
+            }
+        }
         Ok(())
     }
+}
+
+/// The first of some twins, those in two classes before others.
+fn named_twins(all: &[Twins]) -> Vec<String> {
+    let (within, across): (Vec<&Twins>, _) = all.iter().partition(|twins| twins.same_class);
+    let clause = |twins: &Twins| {
+        let [first, second] = [&twins.first, &twins.second].map(|name| on_one_line(name));
+        let classes = if twins.same_class {
+            ""
+        } else {
+            ", in two classes"
+        };
+        format!("{first} and {second}{classes}")
+    };
+    let named = across.into_iter().chain(within).take(NAMED).map(clause);
+    let more =
+        (all.len() > NAMED).then(|| format!("{} more (--json names them)", all.len() - NAMED));
+    named.chain(more).collect()
 }
 
 /// One picture, as it is compared.

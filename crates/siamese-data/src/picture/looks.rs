@@ -22,6 +22,8 @@ pub enum Looks {
 /// What stands in a file's place where the file itself was not fetched.
 const POINTER: &str = "a pointer that git-lfs left (run `git lfs pull`)";
 const PAGE: &str = "a web page (a failed download?)";
+/// Neither of a kind that is known, nor text.
+pub(crate) const UNKNOWN: &str = "a file of another kind";
 const ZEROS: &str = "nothing but zeros (a failed download or copy?)";
 
 /// A camera's own format, whichever.
@@ -68,7 +70,7 @@ const UNREAD: [(&[u8], &str); 29] = [
     (b"\0MRM", RAW),
 ];
 
-const OTHER: [(&[u8], &str); 17] = [
+const OTHER: [(&[u8], &str); 18] = [
     (b"PK\x03\x04", "a zip archive"),
     (b"PK\x05\x06", "a zip archive"),
     (b"\x1F\x8B", "a gzipped file"),
@@ -82,6 +84,7 @@ const OTHER: [(&[u8], &str); 17] = [
     (b"\x93NUMPY", "a NumPy array"),
     (b"\x89HDF", "an HDF5 file"),
     (b"\x80\x02", "a Python pickle"),
+    (b"\xD0\xCF\x11\xE0", "an old Office document"),
     (b"%PDF", "a PDF"),
     (b"%!PS", "PostScript"),
     (b"\x1A\x45\xDF\xA3", "a film"),
@@ -228,7 +231,7 @@ fn without_number(bytes: &[u8]) -> Looks {
         () if bytes.iter().all(|&byte| byte == 0) => ZEROS,
         () if safetensors => "a safetensors file",
         () if is_text(bytes) => return Looks::Text,
-        () => "a file of another kind",
+        () => UNKNOWN,
     })
 }
 

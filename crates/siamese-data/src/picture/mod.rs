@@ -24,6 +24,6 @@ pub use format::{Format, is_picture_name};
 pub use framing::{Colour, Fit, Framing};
 pub use limits::{PictureError, PictureLimits};
 pub use looks::Looks;
-pub(crate) use looks::{HEAD, is_text};
+pub(crate) use looks::{HEAD, UNKNOWN, is_text};
 pub use resized::{read_image, read_thumbnail};
 pub(crate) use resized::{stretched, within};

@@ -6,7 +6,7 @@ use super::listing::{LeftOut, Listing};
 use crate::split::Part;
 
 /// So many names are given where more were left out for the same reason.
-const NAMED: usize = 3;
+pub(crate) const NAMED: usize = 3;
 
 /// A [`Listing`] in a few lines; see [`Listing::describe`].
 pub struct Description<'a>(&'a Listing);
@@ -146,13 +146,22 @@ pub(crate) fn summary(left_out: &[LeftOut]) -> Vec<String> {
         let named = what
             .iter()
             .take(NAMED)
-            .copied()
+            .map(|name| on_one_line(name))
             .collect::<Vec<_>>()
             .join(", ");
         let more = if what.len() > NAMED { ", …" } else { "" };
         format!("{} {why} ({named}{more})", grouped(what.len()))
     };
     reasons.into_iter().map(clause).collect()
+}
+
+/// A name whose line ends and other controls are escaped.
+pub(crate) fn on_one_line(name: &str) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    name.chars().map(escaped).collect()
 }
 
 /// 60000 as 60,000.
@@ -178,6 +187,12 @@ mod tests {
         let mut all = left_out.to_vec();
         all.insert(1, LeftOut::new("e", "a PDF"));
         assert_eq!(summary(&all), ["4 text (a, b, c, …)", "1 a PDF (e)"]);
+    }
+
+    #[test]
+    fn a_name_with_a_line_end_stays_on_its_line() {
+        let left_out = [LeftOut::new("a\nb.jpg", "text")];
+        assert_eq!(summary(&left_out), ["1 text (a\\nb.jpg)"]);
     }
 
     #[test]

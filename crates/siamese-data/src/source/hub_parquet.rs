@@ -75,7 +75,8 @@ impl Set {
         let refused = refusal(path);
         let reader = open(path)?;
         let found = Found::of(&reader, asked).map_err(|found| {
-            let advice = "wanted are a column of pictures and one of classes; say with --columns what they are called";
+            let advice = "wanted are a column of pictures and one of classes: call them image and label, or train with \
+                          --set data.columns.image=NAME --set data.columns.label=NAME";
             DataError::unrecognised(path, found, advice)
         })?;
         match self.files.first() {

@@ -13,7 +13,7 @@ use super::table_file::is_table_name;
 use super::walk::{Walked, walk};
 use super::{cifar, folder, hub_parquet, idx, omniglot, table};
 use crate::error::DataError;
-use crate::picture::{HEAD, Looks, is_picture_name};
+use crate::picture::{HEAD, Looks, UNKNOWN, is_picture_name};
 
 /// Opens the file or folder at `path`.
 ///
@@ -70,6 +70,8 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
     }
     let (found, advice) = match looks {
         Looks::Text => return table::list(path, options),
+        // text of another encoding: its reader names the line
+        Looks::Other(UNKNOWN) if is_table_name(path) => return table::list(path, options),
         Looks::Picture(_) => (
             "it is a single picture".to_string(),
             "name the folder above its class's folder",

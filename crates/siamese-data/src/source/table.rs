@@ -17,7 +17,8 @@ use super::table_pairs;
 use crate::error::DataError;
 use crate::split::Part;
 
-const ADVICE: &str = "wanted are the columns path,label (or path,path,same); say with --columns what they are called";
+const ADVICE: &str = "wanted are the columns path,label (or path,path,same): call them so, or train with \
+                      --set data.columns.file=NAME --set data.columns.label=NAME";
 
 /// Where the columns are.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::delimiter::delimiter;
 use super::parquet_columns;
 pub(crate) use super::table_text::Table;
 use crate::error::DataError;
-use crate::picture::is_text;
+use crate::picture::{HEAD, Looks, is_text};
 
 /// Whether a file's name is that of a table.
 pub(crate) fn is_table_name(path: &Path) -> bool {
@@ -53,8 +53,17 @@ pub(crate) fn read(path: &Path, is_header: impl Fn(&[String]) -> bool) -> Result
 ///
 /// # Errors
 ///
-/// [`DataError::Unrecognised`] names the line that is none.
+/// [`DataError::Unrecognised`] names the line that is none, or says what stands in the file's place.
 pub(crate) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, DataError> {
+    let looks = Looks::of(&bytes[..bytes.len().min(HEAD)]);
+    if looks.is_stand_in() {
+        let found = format!("it is {}", looks.in_words());
+        return Err(DataError::unrecognised(
+            path,
+            found,
+            "fetch the file itself",
+        ));
+    }
     decoded(bytes).map_err(|found| {
         let advice = "write the file as UTF-8 (or UTF-16 with its mark)";
         DataError::unrecognised(path, found, advice)

@@ -52,7 +52,7 @@ pub fn stratified_split(
     }
     if held_out.is_empty() {
         return Err(DataError::Invalid(format!(
-            "nothing can be held out of {} images: no class has two",
+            "nothing can be held out of {} images: no class has two; more pictures of each class are needed",
             labels.len()
         )));
     }

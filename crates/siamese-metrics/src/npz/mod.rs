@@ -28,6 +28,9 @@ use zip::write::SimpleFileOptions;
 use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 
+/// As many arrays as are named where those that are wanted are missing.
+const NAMED: usize = 8;
+
 /// Embeddings `(N, D)` with their labels, owned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmbeddingTable {
@@ -83,9 +86,22 @@ pub fn read_npz(path: &Path) -> Result<EmbeddingFile> {
     read_from(BufReader::new(file)).map_err(fail)
 }
 
+/// The names of an archive's arrays, in words.
+fn held<R: Read + Seek>(archive: &zip::ZipArchive<R>) -> String {
+    let names = archive.file_names().take(NAMED).flatten();
+    let names: Vec<String> = names
+        .map(|name| format!("`{}`", name.trim_end_matches(".npy")))
+        .collect();
+    match names.is_empty() {
+        true => "nothing".into(),
+        false => names.join(", "),
+    }
+}
+
 fn read_from(reader: impl Read + Seek) -> Result<EmbeddingFile, String> {
     let mut archive =
         zip::ZipArchive::new(reader).map_err(|e| format!("is no .npz archive: {e}"))?;
+    let held = held(&archive);
     let mut array = |name: &str| -> Result<Option<Array>, String> {
         match archive.by_name(&format!("{name}.npy")) {
             Ok(entry) => Array::read(entry)
@@ -103,7 +119,9 @@ fn read_from(reader: impl Read + Seek) -> Result<EmbeddingFile, String> {
     };
     let embeddings = pair("embeddings", "labels")?;
     let gallery = pair("gallery_embeddings", "gallery_labels")?;
-    let (embeddings, labels) = embeddings.ok_or("holds no arrays `embeddings` and `labels`")?;
+    let (embeddings, labels) = embeddings.ok_or_else(|| {
+        format!("holds no arrays `embeddings` and `labels`, but {held}: save them by these names")
+    })?;
     let (gallery, gallery_labels) = gallery.unzip();
     let numbered = number(labels, gallery_labels)?;
     let embeddings = embeddings.with("embeddings", numbered.labels)?;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde::de::DeserializeOwned;
+use siamese_data::read_text;
 use toml::{Table, Value};
 
 /// The key whose value decides what else a table may hold (`objective.kind`, `tower.body.kind`, …).
@@ -34,7 +35,7 @@ impl Layer {
     /// When the file cannot be read or holds neither.
     pub fn read(path: &Path) -> Result<Self> {
         let reading = || format!("reading {}", path.display());
-        let text = std::fs::read_to_string(path).with_context(reading)?;
+        let text = read_text(path)?;
         if !text.trim_start().starts_with('{') {
             return Self::parse(&text, &path.display().to_string());
         }

@@ -1,0 +1,306 @@
+//! Archives: with tools' leavings, cut, packed by others, with names that lead elsewhere.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use crate::entry::{Entry, Kind, entry};
+use crate::made::{POINTER, jpeg, write};
+
+const ZIP: &str = "data check set.zip";
+const TAR: &str = "data check set.tar";
+
+pub(crate) fn entries() -> Vec<Entry> {
+    let mut entries = kinds();
+    entries.extend(leavings());
+    entries.extend(shards());
+    entries
+}
+
+fn kinds() -> Vec<Entry> {
+    use Kind::StandIns;
+    let eight = &["8 pictures in", "2 classes"];
+    vec![
+        entry(
+            StandIns,
+            "zip",
+            |at| write(at, "set.zip", zipped(&photos("")?)?),
+            ZIP,
+        )
+        .says(eight),
+        entry(
+            StandIns,
+            "zip with a folder around",
+            |at| write(at, "set.zip", zipped(&photos("pets-main/")?)?),
+            ZIP,
+        )
+        .says(eight),
+        entry(
+            StandIns,
+            "tar",
+            |at| write(at, "set.tar", tarred(&photos("./")?)?),
+            TAR,
+        )
+        .says(eight),
+        entry(
+            StandIns,
+            "tar.gz",
+            |at| write(at, "set.tar.gz", gzipped(&tarred(&photos("")?)?)?),
+            "data check set.tar.gz",
+        )
+        .says(eight),
+        entry(
+            StandIns,
+            "tar.gz called zip",
+            |at| write(at, "set.zip", gzipped(&tarred(&photos("")?)?)?),
+            ZIP,
+        )
+        .says(eight),
+        entry(
+            StandIns,
+            "zip called tar",
+            |at| write(at, "set.tar", zipped(&photos("")?)?),
+            TAR,
+        )
+        .says(eight),
+        entry(
+            StandIns,
+            "zip to train on",
+            |at| write(at, "set.zip", zipped(&photos_of(12, "")?)?),
+            "train set.zip --dry-run --tower conv4 --size 16 --epochs 1",
+        )
+        .says(&["24 pictures in", "2 classes"]),
+        entry(
+            StandIns,
+            "zip cut",
+            |at| cut(at, "set.zip", &zipped(&photos("")?)?),
+            ZIP,
+        )
+        .fails(&["set.zip"]),
+        entry(
+            StandIns,
+            "tar cut",
+            |at| cut(at, "set.tar", &tarred(&photos("")?)?),
+            TAR,
+        )
+        .fails(&["set.tar"]),
+        entry(
+            StandIns,
+            "tar.gz cut",
+            |at| cut(at, "set.tar.gz", &gzipped(&tarred(&photos("")?)?)?),
+            "data check set.tar.gz",
+        )
+        .fails(&["set.tar.gz"]),
+        entry(
+            StandIns,
+            "zip of nothing",
+            |at| write(at, "set.zip", zipped(&[])?),
+            ZIP,
+        )
+        .fails(&["set.zip"]),
+        entry(
+            StandIns,
+            "zip of loose pictures",
+            |at| {
+                write(
+                    at,
+                    "set.zip",
+                    zipped(&[("1.jpg".into(), jpeg(1)?), ("2.jpg".into(), jpeg(2)?)])?,
+                )
+            },
+            ZIP,
+        )
+        .fails(&["set.zip", "2 loose pictures"]),
+        entry(
+            StandIns,
+            "zip of text",
+            |at| {
+                write(
+                    at,
+                    "set.zip",
+                    zipped(&[("a/b.txt".into(), b"no".to_vec())])?,
+                )
+            },
+            ZIP,
+        )
+        .fails(&["set.zip"]),
+        entry(
+            StandIns,
+            "RAR called zip",
+            |at| write(at, "set.zip", b"Rar!\x1A\x07\x01\0"),
+            ZIP,
+        )
+        .fails(&["set.zip", "a RAR archive"]),
+        entry(
+            StandIns,
+            "7z",
+            |at| write(at, "set.7z", b"7z\xBC\xAF\x27\x1C\0\x04"),
+            "data check set.7z",
+        )
+        .fails(&["set.7z", "7-Zip"]),
+        entry(
+            StandIns,
+            "tar packed by xz",
+            |at| write(at, "set.tar.xz", b"\xFD7zXZ\0\0\x04"),
+            "data check set.tar.xz",
+        )
+        .fails(&["set.tar.xz", "xz"]),
+        entry(
+            StandIns,
+            "pointers in zip",
+            |at| {
+                let names = ["cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"];
+                write(
+                    at,
+                    "set.zip",
+                    zipped(&names.map(|name| (name.to_string(), POINTER.into())))?,
+                )
+            },
+            ZIP,
+        )
+        .fails(&["git lfs pull"]),
+        entry(
+            StandIns,
+            "names that lead out of zip",
+            |at| {
+                let mut files = photos("")?;
+                files.push(("../../cat/out.jpg".into(), jpeg(9)?));
+                write(at, "set.zip", zipped(&files)?)
+            },
+            ZIP,
+        )
+        .says(&["2 classes"]),
+    ]
+}
+
+fn leavings() -> Vec<Entry> {
+    use Kind::{DeclaredSize, Leavings};
+    vec![
+        entry(
+            Leavings,
+            "a Mac's shadow files in zip",
+            |at| {
+                let mut files = photos("pets/")?;
+                files.push((
+                    "__MACOSX/pets/cat/._0.jpg".into(),
+                    b"\0\x05\x16\x07".to_vec(),
+                ));
+                files.push(("pets/.DS_Store".into(), b"\0\0\0\x01Bud1".to_vec()));
+                write(at, "set.zip", zipped(&files)?)
+            },
+            ZIP,
+        )
+        .says(&["8 pictures in", "2 classes"]),
+        entry(
+            Leavings,
+            "checkpoints in tar",
+            |at| {
+                let mut files = photos("")?;
+                files.push((".ipynb_checkpoints/0-checkpoint.jpg".into(), jpeg(9)?));
+                write(at, "set.tar", tarred(&files)?)
+            },
+            TAR,
+        )
+        .says(&["8 pictures in", "2 classes", ".ipynb_checkpoints"]),
+        entry(
+            DeclaredSize,
+            "too much declared in zip",
+            |at| {
+                let mut files = photos("")?;
+                files.push(("cat/9.ppm".into(), b"P6 60000 60000 255\n\0\0\0".to_vec()));
+                write(at, "set.zip", zipped(&files)?)
+            },
+            ZIP,
+        )
+        .says(&["cat/9.ppm", "60000x60000 pixels"]),
+    ]
+}
+
+/// WebDataset's shards.
+fn shards() -> Vec<Entry> {
+    use Kind::Shards;
+    vec![
+        entry(
+            Shards,
+            "all tars",
+            |at| {
+                write(at, "set/train-00000-of-00002.tar", samples(0)?)?;
+                write(at, "set/train-00001-of-00002.tar", samples(4)?)
+            },
+            "data check set",
+        )
+        .says(&["8 pictures in"]),
+        entry(
+            Shards,
+            "a lone tar",
+            |at| write(at, "set/train-00000-of-00002.tar", samples(0)?),
+            "data check set",
+        )
+        .fails(&["train-00001-of-00002", "is missing"]),
+        entry(
+            Shards,
+            "a lone tar, named",
+            |at| write(at, "train-00001-of-00002.tar", samples(0)?),
+            "data check train-00001-of-00002.tar",
+        )
+        .fails(&["train-00000-of-00002", "is missing"]),
+    ]
+}
+
+/// Four cats and four dogs, below `around`.
+fn photos(around: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    photos_of(4, around)
+}
+
+fn photos_of(each: u32, around: &str) -> Result<Vec<(String, Vec<u8>)>> {
+    let names = (0..2 * each).map(|i| (i, if i < each { "cat" } else { "dog" }));
+    names
+        .map(|(i, class)| Ok((format!("{around}{class}/{i}.jpg"), jpeg(i)?)))
+        .collect()
+}
+
+/// Four samples of a WebDataset.
+fn samples(first: u32) -> Result<Vec<u8>> {
+    let mut files = Vec::new();
+    for i in first..first + 4 {
+        files.push((format!("{i:06}.jpg"), jpeg(i)?));
+        files.push((format!("{i:06}.cls"), (i % 2).to_string().into_bytes()));
+    }
+    tarred(&files)
+}
+
+fn zipped(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(name.as_str(), SimpleFileOptions::default())?;
+        zip.write_all(bytes)?;
+    }
+    Ok(zip.finish()?.into_inner())
+}
+
+fn tarred(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, bytes.as_slice())?;
+    }
+    Ok(tar.into_inner()?)
+}
+
+fn gzipped(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(bytes)?;
+    Ok(gzip.finish()?)
+}
+
+/// Two thirds of a file.
+fn cut(at: &Path, name: &str, whole: &[u8]) -> Result<()> {
+    write(at, name, &whole[..2 * whole.len() / 3])
+}
