@@ -1,16 +1,10 @@
 //! Archives: with tools' leavings, cut, packed by others, with names that lead elsewhere.
 
-use std::io::{Cursor, Write};
-use std::path::Path;
-
 use anyhow::Result;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use zip::ZipWriter;
-use zip::write::SimpleFileOptions;
 
 use crate::entry::{Entry, Kind, entry};
 use crate::made::{POINTER, jpeg, write};
+use crate::packed::{cut, gzipped, patched, tarred, zipped};
 
 const ZIP: &str = "data check set.zip";
 const TAR: &str = "data check set.tar";
@@ -166,6 +160,55 @@ fn kinds() -> Vec<Entry> {
         .fails(&["git lfs pull"]),
         entry(
             StandIns,
+            "zip with a password",
+            |at| write(at, "set.zip", patched(&zipped(&photos("")?)?, (6, 8), 1)),
+            ZIP,
+        )
+        .fails(&["set.zip", "8 encrypted"]),
+        entry(
+            StandIns,
+            "zip of another packing",
+            |at| write(at, "set.zip", patched(&zipped(&photos("")?)?, (8, 10), 9)),
+            ZIP,
+        )
+        .fails(&["set.zip"]),
+        entry(
+            StandIns,
+            "an archive within an archive",
+            |at| {
+                let inner = zipped(&photos("")?)?;
+                write(at, "set.zip", zipped(&[("pets/photos.zip".into(), inner)])?)
+            },
+            ZIP,
+        )
+        .fails(&["set.zip", "a zip archive"]),
+        entry(
+            StandIns,
+            "an archive alone in a folder",
+            |at| write(at, "set/photos.zip", zipped(&photos("")?)?),
+            "data check set",
+        )
+        .says(&["8 pictures in"]),
+        entry(
+            StandIns,
+            "zip with a picture damaged",
+            |at| {
+                let mut zip = zipped(&photos("")?)?;
+                zip[200..260].fill(0x55);
+                write(at, "set.zip", zip)
+            },
+            ZIP,
+        )
+        .says(&["damaged: 1", "cat/0.jpg"]),
+        entry(
+            StandIns,
+            "one part in zip",
+            |at| write(at, "set.zip", zipped(&photos("test/")?)?),
+            ZIP,
+        )
+        .fails(&["set.zip", "nothing to train on", "unpack it"]),
+        entry(
+            StandIns,
             "names that lead out of zip",
             |at| {
                 let mut files = photos("")?;
@@ -207,6 +250,36 @@ fn leavings() -> Vec<Entry> {
             TAR,
         )
         .says(&["8 pictures in", "2 classes", ".ipynb_checkpoints"]),
+        entry(
+            DeclaredSize,
+            "a file in zip that says it is long",
+            |at| {
+                let mut zip = zipped(&photos("")?)?;
+                let first = zip.windows(4).position(|four| four == b"PK\x01\x02");
+                let length = first.unwrap_or_default() + 24;
+                zip[length..length + 4].fill(0xFE);
+                write(at, "set.zip", zip)
+            },
+            ZIP,
+        )
+        .says(&["damaged: 1", "cat/0.jpg", "4278124286 bytes"]),
+        entry(
+            DeclaredSize,
+            "a file in tar that says it is long",
+            |at| {
+                let mut tar = tarred(&photos("")?)?;
+                tar[124..136].copy_from_slice(b"\x80\0\0\0\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+                let sum: u32 = tar[..148]
+                    .iter()
+                    .chain(&tar[156..512])
+                    .map(|&b| u32::from(b))
+                    .sum();
+                tar[148..156].copy_from_slice(format!("{:06o}\0 ", sum + 8 * 32).as_bytes());
+                write(at, "set.tar", tar)
+            },
+            TAR,
+        )
+        .fails(&["set.tar", "cat/0.jpg"]),
         entry(
             DeclaredSize,
             "too much declared in zip",
@@ -272,35 +345,4 @@ fn samples(first: u32) -> Result<Vec<u8>> {
         files.push((format!("{i:06}.cls"), (i % 2).to_string().into_bytes()));
     }
     tarred(&files)
-}
-
-fn zipped(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        zip.start_file(name.as_str(), SimpleFileOptions::default())?;
-        zip.write_all(bytes)?;
-    }
-    Ok(zip.finish()?.into_inner())
-}
-
-fn tarred(files: &[(String, Vec<u8>)]) -> Result<Vec<u8>> {
-    let mut tar = tar::Builder::new(Vec::new());
-    for (name, bytes) in files {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, name, bytes.as_slice())?;
-    }
-    Ok(tar.into_inner()?)
-}
-
-fn gzipped(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
-    gzip.write_all(bytes)?;
-    Ok(gzip.finish()?)
-}
-
-/// Two thirds of a file.
-fn cut(at: &Path, name: &str, whole: &[u8]) -> Result<()> {
-    write(at, name, &whole[..2 * whole.len() / 3])
 }

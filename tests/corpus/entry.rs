@@ -134,7 +134,9 @@ impl Entry {
         while start.elapsed() < LIMIT {
             if let Some(status) = child.try_wait()? {
                 let said = String::from_utf8_lossy(&fs::read(&output)?).into_owned();
-                return Ok((status.code(), said));
+                // the entry's own name is in it, and would be found for a word
+                let here = folder.canonicalize()?.display().to_string();
+                return Ok((status.code(), said.replace(&here, ".")));
             }
             sleep(Duration::from_millis(5));
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use image::{DynamicImage, ImageFormat};
+use image::{DynamicImage, ImageFormat, RgbImage};
 
 use crate::entry::{Entry, Kind, entry};
 use crate::made::{cats_and_dogs, encoded, heic, jpeg, model, photo, write};
@@ -89,6 +89,39 @@ pub(crate) fn entries() -> Vec<Entry> {
                     at,
                     "9.png",
                     &encoded(DynamicImage::from(photo(9)).to_luma16(), ImageFormat::Png)?,
+                )
+            },
+            CHECK,
+        )
+        .says(&["9 pictures in"]),
+        entry(
+            Formats,
+            "a bit a pixel",
+            |at| named(at, "9.pbm", b"P4 24 2\n\x12\x34\x56\x78\x9A\xBC"),
+            CHECK,
+        )
+        .says(&["9 pictures in"]),
+        entry(
+            Formats,
+            "a pixel",
+            |at| {
+                named(
+                    at,
+                    "9.png",
+                    &encoded(RgbImage::new(1, 1), ImageFormat::Png)?,
+                )
+            },
+            CHECK,
+        )
+        .says(&["9 pictures in"]),
+        entry(
+            Formats,
+            "a line of pixels",
+            |at| {
+                named(
+                    at,
+                    "9.png",
+                    &encoded(RgbImage::new(5000, 1), ImageFormat::Png)?,
                 )
             },
             CHECK,

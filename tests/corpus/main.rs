@@ -19,8 +19,10 @@ mod names;
 mod npy;
 mod npz;
 mod npz_refused;
+mod packed;
 mod pairs;
 mod parquets;
+mod records;
 mod stand_ins;
 #[path = "../support/mod.rs"]
 mod support;
@@ -33,7 +35,7 @@ use entry::{Entry, play};
 /// A theme, and what its table holds.
 type Theme = (&'static str, fn() -> Vec<Entry>);
 
-const THEMES: [Theme; 15] = [
+const THEMES: [Theme; 16] = [
     ("formats", formats::entries),
     ("transparent", transparent::entries),
     ("declared", declared::entries),
@@ -45,6 +47,7 @@ const THEMES: [Theme; 15] = [
     ("pairs", pairs::entries),
     ("archives", archives::entries),
     ("parquet", parquets::entries),
+    ("records", records::entries),
     ("models", models::entries),
     ("judged", judged::entries),
     ("npz", npz::entries),

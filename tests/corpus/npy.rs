@@ -37,6 +37,17 @@ pub(crate) fn array(name: &'static str, kind: &str, shape: &[u64], values: Vec<u
     (name, npy(kind, shape, &values))
 }
 
+/// An array of eight rows as Fortran, and NumPy after a transposition, lays it out.
+pub(crate) fn columns_first((name, npy): Named) -> Named {
+    let (head, rows) = npy.split_at(npy.len() - 8 * 3 * 4);
+    let place = head.windows(5).position(|word| word == b"False");
+    let place = place.unwrap_or_default();
+    let values: Vec<&[u8]> = rows.chunks(4).collect();
+    let turned = (0..24).flat_map(|i| values[i % 8 * 3 + i / 8].to_vec());
+    let head = [&head[..place], b"True ", &head[place + 5..]].concat();
+    (name, [head, turned.collect()].concat())
+}
+
 /// The numbers of so many rows of three, each as bytes; the label is the row's number modulo two.
 pub(crate) fn bytes(rows: usize, number: impl Fn(f32) -> Vec<u8>) -> Vec<u8> {
     let value = |i: usize| match i % 3 {

@@ -1,7 +1,7 @@
 //! Embeddings in NumPy's `.npz`, from other programs.
 
 use crate::entry::{Entry, Kind, entry};
-use crate::npy::{array, bytes, file, floats, half, labels, of_gallery, swapped};
+use crate::npy::{array, bytes, columns_first, file, floats, half, labels, of_gallery, swapped};
 
 const JUDGE: &str = "evaluate --embeddings e.npz";
 
@@ -118,6 +118,30 @@ fn read() -> Vec<Entry> {
                     array("labels", "<i8", &[8], label.collect()),
                 ],
             )
+        }),
+        read("labels of yes and no", |at| {
+            let label = (0..8).map(|i| u8::from(i % 2 == 0)).collect();
+            file(
+                at,
+                &[
+                    floats("embeddings", 8, |v| v),
+                    array("labels", "|b1", &[8], label),
+                ],
+            )
+        }),
+        read("labels of many digits", |at| {
+            let label = (0..8u64).flat_map(|i| (u64::MAX - i % 2).to_le_bytes());
+            file(
+                at,
+                &[
+                    floats("embeddings", 8, |v| v),
+                    array("labels", "<u8", &[8], label.collect()),
+                ],
+            )
+        }),
+        read("columns first", |at| {
+            let embeddings = columns_first(floats("embeddings", 8, |v| v));
+            file(at, &[embeddings, labels(8)])
         }),
         read("arrays of other names beside", |at| {
             file(

@@ -105,6 +105,31 @@ fn written() -> Vec<Entry> {
                 lines("1", "0").replace("cat/0.jpg", "\"#1, \"\"best\"\".jpg\""),
             )
         }),
+        entry(
+            Kind::PairsFiles,
+            "JSON lines",
+            |at| {
+                pairs(at, "")?;
+                let line = |(a, b, like): (&str, &str, bool)| {
+                    format!("{{\"a\": \"{a}\", \"b\": \"{b}\", \"same\": {like}}}\n")
+                };
+                write(at, "pairs.jsonl", each(line))
+            },
+            "evaluate model.safetensors --folder set --pairs-file pairs.jsonl",
+        )
+        .says(&["8 pairs (4 like, 4 unlike)"]),
+        read("paths in full", |at| {
+            let here = at.canonicalize()?;
+            let full = format!("{}/set", here.display());
+            pairs(
+                at,
+                each(|(a, b, like)| format!("{full}/{a},{full}/{b},{like}\n")),
+            )
+        }),
+        read("other columns between", |at| {
+            let line = |(a, b, like): (&str, &str, bool)| format!("{a},0.25,{b},{like},by hand\n");
+            pairs(at, format!("path_a,score,path_b,same,who\n{}", each(line)))
+        }),
         read("a leading hash", |at| {
             write(at, "set/#1.jpg", jpeg(0)?)?;
             pairs(at, lines("1", "0").replace("cat/0.jpg", "#1.jpg"))
@@ -129,6 +154,11 @@ fn refused() -> Vec<Entry> {
             "a picture that is not there",
             |at| pairs(at, lines("1", "0") + "cat/absent.jpg,dog/1.jpg,0\n"),
             &["pairs.csv", "absent.jpg"],
+        ),
+        refused(
+            "paths from above the folder",
+            |at| pairs(at, each(|(a, b, like)| format!("set/{a},set/{b},{like}\n"))),
+            &["pairs.csv", "set/set/cat/0.jpg", "relative to set"],
         ),
         refused(
             "a line cut short",

@@ -82,6 +82,61 @@ pub(crate) fn entries() -> Vec<Entry> {
              --set data.columns.file=Datei --set data.columns.label=Klasse",
         )
         .says(&["24 pictures in 2 classes"]),
+        read("JSON lines", |at| {
+            let line = |row: &str| {
+                let (path, label) = row.split_once(',').unwrap_or_default();
+                format!("{{\"path\": \"{path}\", \"label\": \"{label}\"}}\n")
+            };
+            table(
+                at,
+                without_heading(&rows(","))
+                    .lines()
+                    .map(line)
+                    .collect::<String>(),
+            )
+        }),
+        read("Excel's note on the divider", |at| {
+            table(at, format!("sep=;\r\n{}", rows(";").replace('\n', "\r\n")))
+        }),
+        read("paths in full", |at| {
+            let here = at.canonicalize()?;
+            let full = format!("{}/set/", here.display());
+            table(at, rows(",").replace("set/", &full))
+        }),
+        read("web addresses beside", |at| {
+            let with = rows(",").replace("path,label", "url,path,label");
+            table(at, with.replace("\nset", "\nhttps://example.org/1.jpg,set"))
+        }),
+        said(
+            "a picture in two classes",
+            |at| table(at, rows(",") + "set/cat/0.jpg,dog\n"),
+            &["1 named before with another label (set/cat/0.jpg)"],
+        ),
+        said(
+            "a picture given twice",
+            |at| table(at, rows(",") + "set/cat/0.jpg,cat\n"),
+            &["1 named twice (set/cat/0.jpg)"],
+        ),
+        refused(
+            "lines of different lengths",
+            |at| table(at, rows(",") + "set/cat/0.jpg,cat,fluffy\n"),
+            &["table.csv", "line 10 has 3 values"],
+        ),
+        refused(
+            "JSON that ends early",
+            |at| {
+                table(
+                    at,
+                    "{\"path\": \"set/cat/0.jpg\", \"label\": \"cat\"}\n{\"path\": \"set",
+                )
+            },
+            &["table.csv", "line 2"],
+        ),
+        refused(
+            "web addresses alone",
+            |at| table(at, "url,label\nhttps://example.org/1.jpg,cat\n"),
+            &["table.csv"],
+        ),
         read("a table within the pictures' folder", |at| {
             cats_and_dogs(at)?;
             write(at, "table.csv", rows(","))?;

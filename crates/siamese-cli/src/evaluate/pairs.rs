@@ -61,8 +61,13 @@ fn lfw(arguments: &Arguments, model: &Model, folder: &Path, file: &Path) -> Resu
 
 fn listed(arguments: &Arguments, model: &mut Model, folder: &Path, file: &Path) -> Result<Results> {
     let fitting = fitting(arguments)?;
-    let measured = FilePairs::new(model, folder, &read(arguments, file)?)
-        .with_context(|| format!("pairs of {}", file.display()))?;
+    let measured = FilePairs::new(model, folder, &read(arguments, file)?).with_context(|| {
+        format!(
+            "pairs of {}, relative to {}",
+            file.display(),
+            folder.display()
+        )
+    })?;
     if let Some((target, other)) = fitting {
         fit(arguments, model, folder, (target, other), (&measured, file))?;
     }
@@ -123,8 +128,13 @@ fn fit(
     (target, file): (Target, &Path),
     (reported, reported_in): (&FilePairs, &Path),
 ) -> Result<()> {
-    let fitting = FilePairs::new(model, folder, &read(arguments, file)?)
-        .with_context(|| format!("pairs of {}", file.display()))?;
+    let fitting = FilePairs::new(model, folder, &read(arguments, file)?).with_context(|| {
+        format!(
+            "pairs of {}, relative to {}",
+            file.display(),
+            folder.display()
+        )
+    })?;
     if let Some((count, [a, b])) = fitting.shared_with(reported) {
         bail!(
             "{count} of the {} pairs of {} are also in {}, the first of {} and {} (found by what they show, not by \

@@ -52,10 +52,13 @@ pub(crate) fn by_folders(place: &Path, paths: &[PathBuf]) -> Result<ByFolders, D
                 "it holds the folder {} alone, and nothing to train on",
                 shown(folder)
             ),
-            format!(
-                "name {} to take its subfolders as classes",
-                place.join(folder).display()
-            ),
+            match place.is_file() {
+                true => format!("unpack it, and name {} within", shown(folder)),
+                false => format!(
+                    "name {} to take its subfolders as classes",
+                    place.join(folder).display()
+                ),
+            },
         ));
     }
     let depth = usize::from(!parts.is_empty());

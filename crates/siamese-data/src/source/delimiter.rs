@@ -12,6 +12,11 @@ pub(crate) fn delimiter(text: &str) -> u8 {
     best.filter(|best| evenness(best).1 > 1).unwrap_or(b',')
 }
 
+/// Whether a file's first line is Excel's own word on what divides the values, as `sep=;`.
+pub(crate) fn is_note(line: &str) -> bool {
+    line.len() < 8 && line.to_lowercase().starts_with("sep=")
+}
+
 /// How many of a thousand lines have the commonest number of values, and that number, where it is more than one.
 fn evenness(text: &str, divider: u8) -> (usize, usize) {
     let reader = csv::ReaderBuilder::new()

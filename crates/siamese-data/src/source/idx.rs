@@ -155,7 +155,9 @@ fn read(folder: &Path, image: &Path, options: &OpenOptions) -> Result<Half, Data
     })?;
     let file = SpanFile::open(&path, &options.cache_folder())?;
     let [count, height, width] = header(&file, 3)?;
-    if height * width == 0 || file.length()? != 16 + count * height * width {
+    let pixels = [count, height, width].map(u128::from);
+    let told = 16 + pixels.iter().product::<u128>();
+    if height * width == 0 || told != u128::from(file.length()?) {
         let reason = format!(
             "{count} images of {height}x{width} pixels do not make its {} bytes",
             file.length()?

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::delimiter::delimiter;
+use super::delimiter::{delimiter, is_note};
 use super::pairs_layout::{Row, Unclear};
 use super::table_file::{read, records, text_of};
 use crate::error::DataError;
@@ -43,8 +43,6 @@ fn without_comments(text: &str) -> String {
             said.is_empty() || said.starts_with([' ', '\t', '#', '!', '\r', '\n'])
         })
     };
-    // Excel's own word on what divides the values
-    let is_note = |line: &str| line.len() < 8 && line.to_lowercase().starts_with("sep=");
     let lines = text.split_inclusive(['\n', '\r']).enumerate();
     let kept = lines.map(
         |(i, line)| match is_comment(&line) || (i == 0 && is_note(line)) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::delimiter::delimiter;
+use super::delimiter::{delimiter, is_note};
 use super::parquet_columns;
 pub(crate) use super::table_text::Table;
 use crate::error::DataError;
@@ -104,6 +104,13 @@ fn decoded(bytes: &[u8]) -> Result<String, String> {
 
 fn delimited(text: &str, is_header: impl Fn(&[String]) -> bool) -> Result<Table, String> {
     let mut table = Table::default();
+    // blanked, so that the lines are counted as they are
+    let first = text.split(['\n', '\r']).next().unwrap_or_default();
+    let text = if is_note(first) {
+        &text[first.len()..]
+    } else {
+        text
+    };
     for (i, (line, row)) in records(text, delimiter(text))?.into_iter().enumerate() {
         if i == 0 && is_header(&row) {
             table.header = row;

@@ -133,14 +133,14 @@ impl TrainConfig {
         );
         ensure!(
             self.clip_norm.is_none_or(|norm| norm > 0.0),
-            "clip_norm must be positive, got {:?}",
-            self.clip_norm
+            "clip_norm must be positive, got {}",
+            self.clip_norm.unwrap_or_default()
         );
         ensure!(
             self.weight_average
                 .is_none_or(|decay| decay > 0.0 && decay < 1.0),
-            "weight_average is a decay between 0 and 1 such as 0.999, got {:?}",
-            self.weight_average
+            "weight_average is a decay between 0 and 1 such as 0.999, got {}",
+            self.weight_average.unwrap_or_default()
         );
         ensure!(
             self.stopping.patience > 0,
