@@ -61,6 +61,6 @@ pub use source::origin::{Origin, SourceChoice};
 pub use source::pairs_file::{PathPair, read_pairs, read_text};
 pub use source::sizes::Sizes;
 pub use split::{
-    ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split, split,
-    stratified_split, write_split,
+    ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split,
+    pairs_of_part, split, stratified_split, write_split,
 };

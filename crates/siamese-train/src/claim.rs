@@ -6,10 +6,7 @@ use std::sync::{Arc, PoisonError};
 
 use anyhow::{Context, Result, bail};
 
-use crate::folder::RunFolder;
-
-/// The file that is locked. It is never replaced or removed, since a lock is on the file and not on its name.
-pub(crate) const FILE: &str = ".lock";
+use crate::folder::{LOCK, RunFolder};
 
 /// Keeps other processes out of a run folder while it lives. The lock is the system's and ends with the process.
 #[derive(Debug)]
@@ -26,7 +23,7 @@ impl RunFolder {
         if let Some(file) = claimed.upgrade() {
             return Ok(Claim(file));
         }
-        let path = self.file(FILE);
+        let path = self.file(LOCK);
         let locking = || format!("locking {}", path.display());
         let mut options = File::options();
         options.write(true).create(true).truncate(false);

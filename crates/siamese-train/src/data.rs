@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use siamese_core::Model;
 use siamese_data::{
     Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions, Origin, Pair,
-    Part, check_split, split, write_split,
+    Part, check_split, pairs_of_part, split, write_split,
 };
-
-use siamese_core::Model;
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 
 use crate::config::DataConfig;
@@ -282,10 +281,8 @@ impl Divided {
 
     /// The pairs that lie within a part, where pairs are listed.
     pub fn pairs(&self, part: Part) -> Option<Vec<Pair>> {
-        let in_part = |&i: &u32| self.division.parts[i as usize] == part;
-        let within = |pair: &&Pair| [pair.a, pair.b].iter().all(in_part);
-        let pairs = self.pairs.as_ref()?.iter().filter(within);
-        Some(pairs.copied().collect())
+        let pairs = self.pairs.as_ref()?;
+        Some(pairs_of_part(pairs, &self.division.parts, part))
     }
 
     /// Classes that are trained on.

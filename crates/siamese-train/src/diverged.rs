@@ -7,11 +7,10 @@ use anyhow::Result;
 use serde_json::json;
 use siamese_core::Precision;
 
-use crate::request::Request;
-use crate::run::Run;
+use crate::checkpoint::Position;
+use crate::config::TrainConfig;
+use crate::folder::{DIVERGED, RunFolder};
 
-/// What is kept of it in the run folder.
-pub(crate) const FILE: &str = "diverged.json";
 /// Images that are named in a message; the file names all.
 const NAMED: usize = 6;
 
@@ -26,9 +25,8 @@ pub(crate) struct Diverged {
 }
 
 impl Diverged {
-    /// Found in a run's step that was taken `steps_ago`.
-    pub(crate) fn new(what: String, run: &Run, steps_ago: usize, images: Arc<[u32]>) -> Self {
-        let at = &run.position;
+    /// Found in the step that was taken `steps_ago`, seen from where the run is.
+    pub(crate) fn new(what: String, at: &Position, steps_ago: usize, images: Arc<[u32]>) -> Self {
         Self {
             what,
             place: [at.epoch + 1, at.batch - steps_ago, at.step - steps_ago],
@@ -37,9 +35,14 @@ impl Diverged {
     }
 
     /// Keeps which images it was in the run folder, and says what happened and what to try.
-    pub(crate) fn explain(&self, run: &Run, request: &Request) -> Result<String> {
+    pub(crate) fn explain(
+        &self,
+        config: &TrainConfig,
+        folder: &RunFolder,
+        names: &[String],
+    ) -> Result<String> {
         let [epoch, batch, step] = self.place;
-        let name = |&i: &u32| request.data.names[i as usize].as_str();
+        let name = |&i: &u32| names[i as usize].as_str();
         let names: Vec<&str> = self.images.iter().map(name).collect();
         let numbered = self.images.iter().zip(&names);
         let some: Vec<String> = numbered
@@ -50,16 +53,15 @@ impl Diverged {
             "what": self.what, "epoch": epoch, "batch": batch, "step": step,
             "images": self.images.iter().zip(&names).map(|(i, name)| json!({ "index": i, "name": name })).collect::<Vec<_>>(),
         });
-        run.folder.write_json(FILE, &kept)?;
+        folder.write_json(DIVERGED, &kept)?;
         let mut text = format!("{self}; its batch was of {}", some.join(", "));
         if names.len() > NAMED {
-            text += &format!(" and {} more (all in {FILE})", names.len() - NAMED);
+            text += &format!(" and {} more (all in {DIVERGED})", names.len() - NAMED);
         }
         text += ". ";
-        if run.folder.last().exists() {
+        if folder.last().exists() {
             text += "The checkpoint is of before that. ";
         }
-        let config = &run.config;
         text += &format!(
             "Try a smaller learning_rate (it was {})",
             config.learning_rate
@@ -74,7 +76,7 @@ impl Diverged {
         let rate = config.learning_rate / 10.0;
         text += &format!(
             ", in a new run: siamese train {} --set learning_rate={rate:.1e}",
-            run.folder.file("config.json").display()
+            folder.file("config.json").display()
         );
         Ok(text)
     }

@@ -11,16 +11,18 @@ use serde::{Deserialize, Serialize};
 use siamese_data::read_text;
 
 use crate::checkpoint::Checkpoint;
-use crate::claim;
 use crate::config::TrainConfig;
 use crate::data::DataRecord;
-use crate::diverged;
 use crate::summary::Summary;
 
 /// The version of Candle in the workspace; a test keeps it true.
 const CANDLE_VERSION: &str = "0.11.1";
 
 const LAST: &str = "last.safetensors";
+/// What is kept of a training that diverged.
+pub(crate) const DIVERGED: &str = "diverged.json";
+/// The file that is locked. It is never replaced or removed, since a lock is on the file and not on its name.
+pub(crate) const LOCK: &str = ".lock";
 
 /// The folder of a run.
 ///
@@ -170,7 +172,7 @@ impl RunFolder {
         let _claim = self.claim()?;
         for entry in fs::read_dir(&self.path)? {
             let file = entry?.path();
-            if file.file_name() != Some(claim::FILE.as_ref()) {
+            if file.file_name() != Some(LOCK.as_ref()) {
                 fs::remove_file(&file).with_context(|| format!("removing {}", file.display()))?;
             }
         }
@@ -289,7 +291,7 @@ fn is_failed_start(path: &Path) -> Result<bool> {
     for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let of_a_start = match name.as_str() {
-            "config.json" | "split.csv" | diverged::FILE | claim::FILE => true,
+            "config.json" | "split.csv" | DIVERGED | LOCK => true,
             LAST => Checkpoint::load(&path.join(LAST), &Device::Cpu)
                 .is_ok_and(|checkpoint| checkpoint.state.position.step == 0),
             _ => name.starts_with("events.out.tfevents.") || is_partial(&name),

@@ -150,7 +150,7 @@ impl Run {
         if let Some(name) = checkpoint.not_finite()? {
             let what = format!("{name} holds a number that is not finite");
             let images = Arc::clone(&self.last_images);
-            return Err(Diverged::new(what, self, 0, images).into());
+            return Err(Diverged::new(what, &self.position, 0, images).into());
         }
         Ok(checkpoint)
     }

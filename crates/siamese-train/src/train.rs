@@ -52,7 +52,8 @@ pub fn train(request: &Request) -> Result<Outcome> {
         Ok(None) => Ok(Outcome::Finished(Box::new(judge(&run, request)?))),
         Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
         Err(error) => {
-            let reason = error.downcast::<Diverged>()?.explain(&run, request)?;
+            let diverged = error.downcast::<Diverged>()?;
+            let reason = diverged.explain(&run.config, &run.folder, &request.data.names)?;
             ensure!(run.position.stopping.best().is_some(), "{reason}");
             run.diverged = Some(reason.clone());
             let summary = Box::new(judge(&run, request)?);
@@ -164,7 +165,7 @@ fn read(run: &mut Run, unread: Unread) -> Result<()> {
         true => "an embedding is not finite".to_string(),
         false => format!("the loss is {}", step.loss),
     };
-    Err(Diverged::new(what, run, step.steps_ago, step.images).into())
+    Err(Diverged::new(what, &run.position, step.steps_ago, step.images).into())
 }
 
 /// A checkpoint that counts the seconds of the epoch under way.
@@ -262,7 +263,8 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
 
 fn validate(run: &Run) -> Result<Validation> {
     let embeddings = embed(&run.tower, &run.images, &run.divided.part(Part::Validation))?;
-    let diverged = |what: String| Diverged::new(what, run, 0, Arc::clone(&run.last_images));
+    let diverged =
+        |what: String| Diverged::new(what, &run.position, 0, Arc::clone(&run.last_images));
     let sum = embeddings.values.sqr()?.sum_all()?.to_scalar::<f32>()?;
     if !sum.is_finite() {
         return Err(diverged("an embedding of a validation image is not finite".into()).into());

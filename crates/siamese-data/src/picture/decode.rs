@@ -8,9 +8,10 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
 use super::decoded::Picture;
-use super::format::{Format, format_of};
+use super::format::Format;
 use super::framing::Framing;
 use super::limits::{PictureError, PictureLimits};
+use super::looks::format_of;
 use super::{heic, jpeg};
 
 /// What a picture's header says.

@@ -2,9 +2,6 @@
 
 use std::path::Path;
 
-use super::limits::PictureError;
-use super::looks::Looks;
-
 /// A kind of picture that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,13 +55,4 @@ pub(crate) fn is_any_picture_name(file: &Path) -> bool {
 fn ending(file: &Path) -> String {
     let ending = file.extension().unwrap_or_default();
     ending.to_string_lossy().to_lowercase()
-}
-
-/// The kind of picture that `bytes` begin as.
-pub(super) fn format_of(bytes: &[u8]) -> Result<Format, PictureError> {
-    match Looks::of(bytes) {
-        Looks::Picture(format) => Ok(format),
-        Looks::Unread(kind) => Err(PictureError::Unsupported(kind.into())),
-        looks => Err(PictureError::NotAPicture(looks.in_words())),
-    }
 }

@@ -1,6 +1,7 @@
 //! What kind of file bytes are, by how they begin: a picture is what its bytes say, not its name.
 
 use super::format::Format;
+use super::limits::PictureError;
 use super::tiff_tags;
 
 /// As many bytes of a file as [`Looks::of`] wants.
@@ -248,6 +249,15 @@ pub(crate) fn is_text(head: &[u8]) -> bool {
     };
     let control = |byte: &u8| byte.is_ascii_control() && !byte.is_ascii_whitespace();
     !head[..whole].iter().any(control)
+}
+
+/// The kind of picture that `bytes` begin as.
+pub(super) fn format_of(bytes: &[u8]) -> Result<Format, PictureError> {
+    match Looks::of(bytes) {
+        Looks::Picture(format) => Ok(format),
+        Looks::Unread(kind) => Err(PictureError::Unsupported(kind.into())),
+        looks => Err(PictureError::NotAPicture(looks.in_words())),
+    }
 }
 
 #[cfg(test)]

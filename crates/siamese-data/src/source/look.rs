@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::archive::{Archive, ArchiveKind};
 use super::archives;
 use super::listing::Listing;
+use super::mistaken::refuse_stand_in;
 use super::names;
 use super::options::OpenOptions;
 use super::shown::shown;
@@ -46,14 +47,7 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
         return open_archive(path, file, kind, options);
     }
     let looks = Looks::of(&head);
-    if looks.is_stand_in() {
-        let found = format!("it is {}", looks.in_words());
-        return Err(DataError::unrecognised(
-            path,
-            found,
-            "fetch the file itself",
-        ));
-    }
+    refuse_stand_in(path, looks)?;
     if head.starts_with(&[0, 0, 8]) {
         let beside = walk(folder)?;
         return idx::list(folder, &idx::image_files(&beside), options);

@@ -15,3 +15,22 @@ pub(crate) fn mistaken(path: &Path, head: &[u8], wanted: &str) -> DataError {
     let found = format!("it is no {wanted}, but looks like {}", looks.in_words());
     DataError::unrecognised(path, found, advice)
 }
+
+/// Refuses what stands in a file's place: a pointer of git-lfs, a web page.
+///
+/// # Errors
+///
+/// [`DataError::Unrecognised`] says what it is.
+pub(crate) fn refuse_stand_in(path: &Path, looks: Looks) -> Result<(), DataError> {
+    match looks.is_stand_in() {
+        true => {
+            let found = format!("it is {}", looks.in_words());
+            Err(DataError::unrecognised(
+                path,
+                found,
+                "fetch the file itself",
+            ))
+        }
+        false => Ok(()),
+    }
+}

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::delimiter::{delimiter, is_note};
+use super::mistaken::refuse_stand_in;
 use super::parquet_columns;
 pub(crate) use super::table_text::Table;
 use crate::error::DataError;
@@ -55,15 +56,7 @@ pub(crate) fn read(path: &Path, is_header: impl Fn(&[String]) -> bool) -> Result
 ///
 /// [`DataError::Unrecognised`] names the line that is none, or says what stands in the file's place.
 pub(crate) fn text_of(path: &Path, bytes: &[u8]) -> Result<String, DataError> {
-    let looks = Looks::of(&bytes[..bytes.len().min(HEAD)]);
-    if looks.is_stand_in() {
-        let found = format!("it is {}", looks.in_words());
-        return Err(DataError::unrecognised(
-            path,
-            found,
-            "fetch the file itself",
-        ));
-    }
+    refuse_stand_in(path, Looks::of(&bytes[..bytes.len().min(HEAD)]))?;
     decoded(bytes).map_err(|found| {
         let advice = "write the file as UTF-8 (or UTF-16 with its mark)";
         DataError::unrecognised(path, found, advice)

@@ -132,7 +132,7 @@ fn published(items: &Items, config: &SplitConfig, seed: u64) -> Result<Vec<Part>
     if let Some(pairs) = items.pairs {
         let of_class = around_pairs(
             items.labels,
-            &within(pairs, &parts, Part::Train),
+            &pairs_of_part(pairs, &parts, Part::Train),
             &[(Part::Validation, config.validation)],
             seed,
         );
@@ -217,13 +217,13 @@ fn check(items: &Items, parts: &[Part], part: Part) -> Result<(), SplitError> {
 
 /// How many like and unlike pairs lie within a part.
 fn pairs_within(pairs: &[Pair], parts: &[Part], part: Part) -> [usize; 2] {
-    let within = within(pairs, parts, part);
+    let within = pairs_of_part(pairs, parts, part);
     let like = within.iter().filter(|pair| pair.like).count();
     [like, within.len() - like]
 }
 
-/// The pairs both of whose images are in a part.
-fn within(pairs: &[Pair], parts: &[Part], part: Part) -> Vec<Pair> {
+/// The pairs both of whose images are in a part; `parts` is the part of each image.
+pub fn pairs_of_part(pairs: &[Pair], parts: &[Part], part: Part) -> Vec<Pair> {
     let within = |pair: &&Pair| [pair.a, pair.b].iter().all(|&i| parts[i as usize] == part);
     pairs.iter().filter(within).copied().collect()
 }
