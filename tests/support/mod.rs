@@ -92,6 +92,7 @@ pub(crate) fn untrained_model(path: &Path) -> Result<()> {
     };
     let model = Model {
         tower,
+        head: None,
         distance: Distance::Euclidean,
         threshold: Some(threshold),
         domain: None,

@@ -28,6 +28,7 @@
 mod distance;
 mod domain;
 mod error;
+mod head;
 mod init;
 mod input;
 mod model;
@@ -41,6 +42,7 @@ mod weight_average;
 pub use distance::TensorDistance;
 pub use domain::{Domain, Strange};
 pub use error::{Error, Misfit, Result};
+pub use head::{ComparisonConfig, Head, HeadConfig};
 pub use input::{Fit, ImageInput};
 pub use model::{Model, Provenance};
 pub use objective::{Objective, ObjectiveConfig};
@@ -54,4 +56,4 @@ pub use candle_core as candle;
 pub use siamese_kernels::Precision;
 /// Verification, retrieval and few-shot figures (`siamese-metrics`).
 pub use siamese_metrics as metrics;
-pub use siamese_metrics::Distance;
+pub use siamese_metrics::{Combine, Distance, Metric};

@@ -1,17 +1,19 @@
 //! A model file: a trained tower with all that its use needs, in one safetensors file.
 //!
-//! Format 2 keeps the tower's tensors under `tower.` (a head's and an objective's will be under `head.` and
-//! `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still opens.
+//! Format 2 keeps the tower's tensors under `tower.`, those of a head that compares pairs under `head.` (an objective's
+//! will be under `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still
+//! opens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
-use siamese_metrics::Distance;
+use siamese_metrics::{Distance, Metric};
 
 use crate::domain::Domain;
 use crate::error::{Error, Misfit, Result};
+use crate::head::{Head, HeadConfig};
 use crate::input::ImageInput;
 use crate::parameters::Parameters;
 use crate::tensor_file;
@@ -23,6 +25,8 @@ const METADATA_KEY: &str = "siamese";
 const FORMAT: u32 = 2;
 /// What the tower's tensors are called in the file, before their own name.
 const TOWER: &str = "tower.";
+/// The same of a head's.
+const HEAD: &str = "head.";
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -45,7 +49,9 @@ pub struct Provenance {
 pub struct Model {
     /// The network.
     pub tower: Tower,
-    /// The distance that it was trained for.
+    /// What compares embeddings, where that was learned; otherwise the distance does.
+    pub head: Option<Head>,
+    /// The distance between embeddings that it was trained for.
     pub distance: Distance,
     /// The threshold fitted for it, if one was.
     pub threshold: Option<Threshold>,
@@ -59,6 +65,8 @@ pub struct Model {
 struct Description<T = TowerConfig> {
     format: u32,
     tower: T,
+    #[serde(default, skip_serializing_if = "HeadConfig::is_distance")]
+    head: HeadConfig,
     distance: Distance,
     threshold: Option<Threshold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,16 +83,41 @@ impl Model {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let description = self.describe().map_err(|e| e.model("saving", path))?;
-        let named = |(name, tensor)| (format!("{TOWER}{name}"), tensor);
-        let tensors: BTreeMap<String, Tensor> = self
-            .tower
-            .parameters()
-            .snapshot()?
-            .into_iter()
-            .map(named)
-            .collect();
+        let mut tensors = BTreeMap::new();
+        for (prefix, parameters) in self.parts() {
+            let named = |(name, tensor)| (format!("{prefix}{name}"), tensor);
+            tensors.extend(parameters.snapshot()?.into_iter().map(named));
+        }
         let metadata = BTreeMap::from([(METADATA_KEY, description.as_str()), ("format", "pt")]);
         tensor_file::write(path, &tensors, &metadata)
+    }
+
+    /// What embeddings are compared by: the head as it is now, or the distance.
+    ///
+    /// # Errors
+    /// When the head's weights cannot be read, or are not finite.
+    pub fn metric(&self) -> Result<Metric> {
+        match &self.head {
+            Some(head) => Ok(head.comparison()?.into()),
+            None => Ok(self.distance.into()),
+        }
+    }
+
+    /// A checksum of all weights, which a threshold is fitted for: the tower's, with the head's where there is one.
+    ///
+    /// # Errors
+    /// When they cannot be read from the device.
+    pub fn fingerprint(&self) -> Result<String> {
+        let parts = self.parts().into_iter();
+        let prints = parts.map(|(_, parameters)| parameters.fingerprint());
+        Ok(prints.collect::<Result<Vec<_>>>()?.join("-"))
+    }
+
+    /// All parameters, by what their names begin with in the file.
+    fn parts(&self) -> Vec<(&'static str, &Parameters)> {
+        let mut parts = vec![(TOWER, self.tower.parameters())];
+        parts.extend(self.head.as_ref().map(|head| (HEAD, head.parameters())));
+        parts
     }
 
     /// Reads a file that [`Self::save`] wrote, of this format or an older one.
@@ -107,15 +140,25 @@ impl Model {
         device: &Device,
     ) -> Result<Self> {
         let description = Description::read(description)?;
-        let tensors = match description.format {
-            1 => tensors,
-            _ => of_the_tower(tensors)?,
+        let (of_tower, of_head) = match description.format {
+            1 => (tensors, HashMap::new()),
+            _ => by_part(tensors, !description.head.is_distance())?,
         };
-        let parameters = Parameters::from_tensors(tensors, device);
+        let parameters = Parameters::from_tensors(of_tower, device);
         let tower = Tower::with_parameters(description.tower, parameters)?;
         tower.parameters().check_given()?;
+        let head = match description.head {
+            HeadConfig::Distance {} => None,
+            HeadConfig::Comparison(config) => {
+                let parameters = Parameters::from_tensors(of_head, device);
+                let head = Head::with_parameters(config, tower.config().embedding, parameters)?;
+                head.parameters().check_given()?;
+                Some(head)
+            }
+        };
         let model = Self {
             tower,
+            head,
             distance: description.distance,
             threshold: description.threshold,
             domain: description.domain,
@@ -131,6 +174,10 @@ impl Model {
         let description = Description {
             format: FORMAT,
             tower: self.tower.config().clone(),
+            head: match &self.head {
+                Some(head) => HeadConfig::Comparison(head.config().clone()),
+                None => HeadConfig::default(),
+            },
             distance: self.distance,
             threshold: self.threshold.clone(),
             domain: self.domain.clone(),
@@ -145,27 +192,41 @@ impl Model {
         if let Some(domain) = &self.domain {
             domain.check(self.tower.config().input.channels())?;
         }
+        let embedding = self.tower.config().embedding;
+        if let Some(head) = self.head.as_ref().filter(|h| h.embedding() != embedding) {
+            return Err(Error::Contradiction(format!(
+                "its head compares embeddings of {}, the tower's are of {embedding}",
+                head.embedding()
+            )));
+        }
         match &self.threshold {
-            Some(threshold) => threshold.check(self.distance, self.tower.parameters()),
+            Some(threshold) => threshold.check(self.distance, &self.fingerprint()?),
             None => Ok(()),
         }
     }
 }
 
-/// The tensors under `tower.` by their own names; there are no others yet.
-fn of_the_tower(tensors: HashMap<String, Tensor>) -> Result<HashMap<String, Tensor>> {
+/// The tensors under `tower.` and, where there is a head, those under `head.`, by their own names; no others may be there.
+fn by_part(tensors: HashMap<String, Tensor>, has_head: bool) -> Result<(Tensors, Tensors)> {
     let mut misfit = Misfit::default();
-    let mut own = HashMap::new();
+    let (mut of_tower, mut of_head) = (HashMap::new(), HashMap::new());
     for (name, tensor) in tensors {
-        match name.strip_prefix(TOWER) {
-            Some(name) => drop(own.insert(name.to_string(), tensor)),
-            None => misfit.surplus.push(name),
-        }
+        let (own, part) = match (name.strip_prefix(TOWER), name.strip_prefix(HEAD)) {
+            (Some(own), _) => (own, &mut of_tower),
+            (None, Some(own)) if has_head => (own, &mut of_head),
+            _ => {
+                misfit.surplus.push(name);
+                continue;
+            }
+        };
+        part.insert(own.to_string(), tensor);
     }
     misfit.surplus.sort();
     misfit.check()?;
-    Ok(own)
+    Ok((of_tower, of_head))
 }
+
+type Tensors = HashMap<String, Tensor>;
 
 impl Description {
     fn read(text: &str) -> Result<Self> {
@@ -181,6 +242,7 @@ impl Description {
                 Ok(Self {
                     format,
                     tower: old.tower.into(),
+                    head: HeadConfig::default(),
                     distance: old.distance,
                     threshold: old.threshold,
                     domain: None,

@@ -3,6 +3,7 @@
 use super::*;
 use candle_core::DType;
 
+use crate::head::ComparisonConfig;
 use crate::input::Fit;
 
 fn small(seed: u64) -> Result<Tower> {
@@ -39,6 +40,7 @@ fn model() -> Result<Model> {
             weights: tower.parameters().fingerprint()?,
         }),
         tower,
+        head: None,
         distance: Distance::Cosine,
         domain: None,
         provenance: Provenance {
@@ -98,6 +100,38 @@ fn a_domain_travels_with_its_model_and_one_of_another_tower_is_not_written() -> 
     let coloured = Domain::fit(&images, &images, (4, 2, 3), 0.0)?;
     model.domain = Some(coloured);
     assert!(chain(model.save(&path)).contains("of 3 channels"));
+    Ok(())
+}
+
+#[test]
+fn a_head_travels_with_its_model_and_its_threshold_is_of_both() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let [path, again] = ["model.safetensors", "again"].map(|name| folder.path().join(name));
+    let mut model = model()?;
+    let config = ComparisonConfig {
+        hidden: vec![3],
+        ..Default::default()
+    };
+    model.head = Some(Head::new(config, 5, 9, &Device::Cpu)?);
+    assert!(chain(model.save(&path)).contains("other weights"));
+    let fingerprint = model.fingerprint()?;
+    model.threshold.as_mut().unwrap().weights = fingerprint;
+    model.save(&path)?;
+    let loaded = Model::load(&path, &Device::Cpu)?;
+    assert_eq!(loaded.metric()?, model.metric()?);
+    assert!(loaded.metric()?.is_learned());
+    assert_eq!(loaded.fingerprint()?, model.fingerprint()?);
+    loaded.save(&again)?;
+    assert_eq!(std::fs::read(&path)?, std::fs::read(&again)?);
+
+    let (mut tensors, metadata) = tensor_file::read(&path, &Device::Cpu)?;
+    tensors.remove("head.layers.1.bias");
+    let metadata = BTreeMap::from([(METADATA_KEY, metadata[METADATA_KEY].as_str())]);
+    tensor_file::write(&path, &tensors.into_iter().collect(), &metadata)?;
+    let said = chain(Model::load(&path, &Device::Cpu));
+    assert!(said.contains("missing: layers.1.bias"), "{said}");
+    model.head = Some(Head::new(ComparisonConfig::default(), 6, 9, &Device::Cpu)?);
+    assert!(chain(model.save(&path)).contains("embeddings of 6"));
     Ok(())
 }
 

@@ -6,7 +6,6 @@ use siamese_metrics::calibration::Calibration;
 use siamese_metrics::verification::is_same;
 
 use crate::error::{Error, Result};
-use crate::parameters::Parameters;
 
 /// The distance below which two images are called the same, and what it was fitted for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +20,7 @@ pub struct Threshold {
     pub calibration: Option<Calibration>,
     /// The distance it was fitted for.
     pub distance: Distance,
-    /// [`Parameters::fingerprint`] of the weights it was fitted for.
+    /// [`Model::fingerprint`](crate::Model::fingerprint) of the weights it was fitted for.
     pub weights: String,
 }
 
@@ -32,14 +31,14 @@ impl Threshold {
     }
 
     /// Refuses a threshold that was fitted for another distance or for other weights.
-    pub(crate) fn check(&self, distance: Distance, weights: &Parameters) -> Result<()> {
+    pub(crate) fn check(&self, distance: Distance, weights: &str) -> Result<()> {
         if self.distance != distance {
             return Err(Error::Contradiction(format!(
                 "its threshold was fitted for the {} distance, the model uses the {distance}: use the file as it was trained, or fit the threshold anew",
                 self.distance
             )));
         }
-        if self.weights != weights.fingerprint()? {
+        if self.weights != weights {
             return Err(Error::Contradiction(
                 "its threshold was fitted for other weights: use the file as it was trained, or fit the threshold anew"
                     .into(),

@@ -36,6 +36,11 @@ impl WeightAverage {
         })
     }
 
+    /// The parameters that it averages.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     /// Takes in the weights after a step.
     ///
     /// # Errors

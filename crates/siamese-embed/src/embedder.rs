@@ -23,7 +23,7 @@ pub struct Embedder {
 pub struct Verdict {
     /// Whether the distance is below the threshold.
     pub same: bool,
-    /// The distance of the embeddings.
+    /// The distance of the embeddings: by the model's head, where it has one, `1 − P(same)`.
     pub distance: f32,
     /// The model's threshold.
     pub threshold: f64,
@@ -125,7 +125,7 @@ impl Embedder {
         let [a, b] = pictures;
         let pictures = [a?, b?];
         let embeddings = Embeddings::of_all(&[self.tensor(&pictures.concat())?])?;
-        let distance = embeddings.distances(&[pair], self.model.distance)?[0];
+        let distance = embeddings.distances(&[pair], &self.model.metric()?)?[0];
         let domain = self.model.domain.as_ref();
         Ok(Verdict {
             same: fitted.is_same(distance),

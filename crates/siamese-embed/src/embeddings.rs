@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use siamese_core::metrics::npz::EmbeddingTable;
-use siamese_core::{Distance, TensorDistance, Tower};
+use siamese_core::{Metric, TensorDistance, Tower};
 use siamese_data::{ImageSet, Pair};
 
 use crate::error::Error;
@@ -122,8 +122,8 @@ impl Embeddings {
     /// Distances of pairs of embedded images.
     ///
     /// # Errors
-    /// When an image of a pair was not embedded.
-    pub fn distances(&self, pairs: &[Pair], distance: Distance) -> Result<Vec<f32>, Error> {
+    /// When an image of a pair was not embedded, or a learned comparison is of embeddings of another length.
+    pub fn distances(&self, pairs: &[Pair], metric: &Metric) -> Result<Vec<f32>, Error> {
         let side = |image: fn(&Pair) -> u32| -> Result<Tensor, Error> {
             let row = |pair| {
                 let index = image(pair);
@@ -137,14 +137,28 @@ impl Embeddings {
             Ok(self.values.index_select(&rows, 0)?)
         };
         let (a, b) = (side(|p| p.a)?, side(|p| p.b)?);
-        Ok(distance.between(&a, &b)?.to_vec1()?)
+        match metric {
+            Metric::Distance(distance) => Ok(distance.between(&a, &b)?.to_vec1()?),
+            Metric::Learned(comparison) => {
+                let (_, dim) = a.dims2()?;
+                if dim != comparison.dim() {
+                    let takes = comparison.dim();
+                    return Err(Error::Rows(format!(
+                        "the head compares embeddings of {takes}, these are of {dim}"
+                    )));
+                }
+                let values = |of: Tensor| of.flatten_all()?.to_vec1::<f32>();
+                let distances = metric.between(&values(a)?, &values(b)?, dim);
+                distances.map_err(|error| Error::Rows(error.to_string()))
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use siamese_core::candle::Device;
-    use siamese_core::{Body, Fit, ImageInput, Stage, Stages, TowerConfig};
+    use siamese_core::{Body, Distance, Fit, ImageInput, Stage, Stages, TowerConfig};
 
     use super::*;
 
@@ -202,9 +216,9 @@ mod tests {
             b: 3,
             like: true,
         };
-        let distance = |of: &Embeddings| of.distances(&[pair], Distance::Cosine);
+        let distance = |of: &Embeddings| of.distances(&[pair], &Distance::Cosine.into());
         assert_eq!(distance(&some).unwrap(), distance(&all).unwrap());
-        let absent = said(some.distances(&[Pair { a: 0, ..pair }], Distance::Cosine));
+        let absent = said(some.distances(&[Pair { a: 0, ..pair }], &Distance::Cosine.into()));
         assert!(
             absent.contains("image 0 is in a pair, but was not embedded"),
             "{absent}"

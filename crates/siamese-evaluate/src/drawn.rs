@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use rand::seq::index;
-use siamese_core::Distance;
+use siamese_core::Metric;
 use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::verification::{LowRates, REPORTED_FARS, Target, unlike_pairs_for};
 use siamese_core::metrics::{BootstrapConfig, Figure, find};
@@ -12,6 +12,8 @@ use siamese_data::{Pair, evaluation_pairs, stream};
 const MOST: usize = 50_000_000;
 /// Embeddings of which all pairs are looked at.
 const LOOKED_AT: usize = 10_000;
+/// The same by a learned comparison, which nothing can be sieved for: all their pairs are compared and kept.
+const LOOKED_AT_BY_A_HEAD: usize = 3_000;
 /// Pairs that a threshold is fitted on at most, unless more were asked for.
 const FITTED: usize = 4_000_000;
 /// Errors from which on drawn pairs measure a rate well enough; a lower rate is read from all pairs there are.
@@ -47,20 +49,24 @@ impl AllPairs {
     pub(crate) fn of(
         table: &EmbeddingTable,
         (drawn, unlike): (usize, usize),
-        distance: Distance,
+        metric: &Metric,
         seed: u64,
     ) -> Result<Option<Self>> {
         if drawn >= all_pairs(table.labels.len()) {
             return Ok(None);
         }
         let rows = table.labels.len();
-        let part = (rows > LOOKED_AT).then(|| some_rows(table, seed));
+        let most = match metric.is_learned() {
+            true => LOOKED_AT_BY_A_HEAD,
+            false => LOOKED_AT,
+        };
+        let part = (rows > most).then(|| some_rows(table, most, seed));
         let looked_at = part.as_ref().unwrap_or(table).view()?;
         let largest = ENOUGH * (1.0 - 1e-9) / unlike as f64;
-        let rates = LowRates::new(&looked_at, distance, largest);
+        let rates = LowRates::new(&looked_at, metric, largest);
         Ok(rates.map(|rates| Self {
             rates,
-            part: part.map(|_| LOOKED_AT),
+            part: part.map(|_| most),
         }))
     }
 
@@ -99,9 +105,9 @@ impl AllPairs {
     }
 }
 
-fn some_rows(table: &EmbeddingTable, seed: u64) -> EmbeddingTable {
+fn some_rows(table: &EmbeddingTable, most: usize, seed: u64) -> EmbeddingTable {
     let mut rng = stream(seed, "low rates", &[]);
-    let mut rows = index::sample(&mut rng, table.labels.len(), LOOKED_AT).into_vec();
+    let mut rows = index::sample(&mut rng, table.labels.len(), most).into_vec();
     rows.sort_unstable();
     let row = |i: &usize| table.values[i * table.dim..][..table.dim].iter().copied();
     EmbeddingTable {

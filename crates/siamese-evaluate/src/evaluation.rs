@@ -5,7 +5,7 @@ use siamese_core::metrics::calibration::{
     self, Calibration, ReliabilityBin, brier, expected_calibration_error,
 };
 use siamese_core::metrics::{BootstrapConfig, Figure};
-use siamese_core::{Distance, Model};
+use siamese_core::{Distance, Metric, Model};
 use siamese_data::{ImageSet, Pair, chosen_pairs};
 use siamese_embed::{Embeddings, embed};
 
@@ -13,7 +13,7 @@ use crate::baseline::raw_pixels;
 use crate::drawn::{AllPairs, drawn_pairs};
 use crate::notes::{pixels_note, rate_notes, strange_note, swapped_note, uneven};
 use crate::pairs::JudgedPairs;
-use crate::retrieval::Retrieval;
+use crate::retrieval::{Retrieval, too_long};
 use crate::twins::{image_prints, twins_note};
 
 /// Bins of the reliability plot.
@@ -30,7 +30,9 @@ pub struct EvaluateConfig {
 
 /// A model judged on a set of images.
 pub struct Evaluation {
-    /// The distance that was used.
+    /// What embeddings were compared by.
+    pub metric: Metric,
+    /// The distance between embeddings that the map is drawn by.
     pub distance: Distance,
     /// Below it two images are called the same; fitted elsewhere.
     pub threshold: f32,
@@ -91,10 +93,11 @@ fn judge(
     let threshold = fitted.value as f32;
     let indices: Vec<u32> = (0..images.len() as u32).collect();
     let embeddings = embed(&model.tower, images, &indices)?;
-    let mut judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
+    let metric = model.metric()?;
+    let mut judged = JudgedPairs::new(&embeddings, pairs, &metric)?;
     let table = embeddings.table(&images.labels)?;
     if !listed {
-        judged.all = AllPairs::of(&table, judged.counts(), model.distance, seed)?;
+        judged.all = AllPairs::of(&table, judged.counts(), &metric, seed)?;
     }
     let bootstrap = BootstrapConfig {
         seed,
@@ -111,12 +114,14 @@ fn judge(
     notes.extend(pixels_note(&figures));
     notes.extend(strange_note(model, images)?);
     let mut retrieval = None;
-    if !listed {
-        let asked = Retrieval::new(&table, model.distance, &bootstrap)?;
+    let too_long = too_long(&metric, (table.labels.len(), table.dim));
+    if !listed && too_long.is_none() {
+        let asked = Retrieval::new(&table, &metric, &bootstrap)?;
         figures.extend(asked.figures.iter().cloned());
         notes.extend(asked.note());
         retrieval = Some(asked);
     }
+    notes.extend(too_long.filter(|_| !listed));
     notes.extend(twins_note(&image_prints(images)?, &images.labels, "images"));
     let mut reliability = Vec::new();
     if let Some(calibration) = &fitted.calibration {
@@ -130,6 +135,7 @@ fn judge(
         calibration: fitted.calibration.clone(),
         reliability,
         distance: model.distance,
+        metric,
         threshold,
         embeddings,
         judged,

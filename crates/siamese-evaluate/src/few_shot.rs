@@ -1,7 +1,7 @@
 //! Few-shot episodes of embedded images.
 
 use anyhow::{Context, Result};
-use siamese_core::Distance;
+use siamese_core::Metric;
 use siamese_core::metrics::fewshot::{FewShotConfig, few_shot};
 use siamese_core::metrics::{EmbeddingView, Figure};
 
@@ -47,7 +47,7 @@ impl EpisodeConfig {
 /// When there are fewer classes than ways, or a class has fewer images than an episode takes.
 pub fn few_shot_figures(
     set: &EmbeddingView,
-    distance: Distance,
+    metric: &Metric,
     config: &EpisodeConfig,
 ) -> Result<Vec<Figure>> {
     let play = |&shots: &usize| {
@@ -56,7 +56,7 @@ pub fn few_shot_figures(
             shots,
             queries: config.queries,
             episodes: config.episodes,
-            metric: distance,
+            metric: metric.clone(),
             seed: config.seed,
             ..Default::default()
         };
@@ -70,6 +70,7 @@ pub fn few_shot_figures(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use siamese_core::Distance;
 
     #[test]
     fn each_shot_is_a_figure_and_classes_too_small_are_refused_with_advice() -> Result<()> {
@@ -81,13 +82,13 @@ mod tests {
             episodes: 20,
             ..Default::default()
         };
-        let figures = few_shot_figures(&set, Distance::Euclidean, &config)?;
+        let figures = few_shot_figures(&set, &Distance::Euclidean.into(), &config)?;
         let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
         assert_eq!(names, ["few_shot_5way_1shot", "few_shot_5way_5shot"]);
         assert!(figures.iter().all(|figure| figure.value == 1.0));
         let more = EpisodeConfig::default();
         assert_eq!(more.images_of_a_class(), 20);
-        let error = few_shot_figures(&set, Distance::Euclidean, &more).unwrap_err();
+        let error = few_shot_figures(&set, &Distance::Euclidean.into(), &more).unwrap_err();
         assert!(format!("{error:#}").contains("--queries): episodes: class 0 has 10 items"));
         Ok(())
     }

@@ -9,7 +9,7 @@ use siamese_core::metrics::verification::{
     VerificationConfig, is_same, verification_figures, verification_figures_by_image,
 };
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
-use siamese_core::{Distance, Model};
+use siamese_core::{Metric, Model};
 use siamese_data::{Pair, PathPair, file_at, read_thumbnail};
 use siamese_embed::Embedder;
 use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
@@ -25,8 +25,8 @@ const SHOWN: usize = 160;
 
 /// Pairs of picture files, judged by a model.
 pub struct FilePairs {
-    /// The model's distance.
-    pub distance: Distance,
+    /// What the model compares by.
+    pub metric: Metric,
     /// Each file once.
     pub files: Vec<PathBuf>,
     /// The pairs, as indices into `files`, in the order given; each counts once, whatever its files are called.
@@ -69,11 +69,12 @@ impl FilePairs {
         let settled = Settled::new(&pairs, &prints, &files)?;
         let pairs: Vec<Pair> = settled.kept.iter().map(|&at| pairs[at]).collect();
         let identities = identities(&files, &pairs);
+        let metric = model.metric()?;
         Ok(Self {
-            distance: model.distance,
             prints,
             settled,
-            judged: JudgedPairs::new(&embeddings, pairs, model.distance)?.each_weighing_one(),
+            judged: JudgedPairs::new(&embeddings, pairs, &metric)?.each_weighing_one(),
+            metric,
             files,
             identities,
         })
@@ -141,7 +142,7 @@ impl FilePairs {
     pub fn fill(&self, report: &mut RunReport, figures: &[Figure], threshold: f32) -> Result<()> {
         report.figures = vec![SetFigures::new(figures.to_vec())];
         report.verdict = verdict(figures);
-        self.judged.fill(report, self.distance, Some(threshold));
+        self.judged.fill(report, &self.metric, Some(threshold));
         let apart = |i, j| self.apart(i, j);
         let telling = self.judged.telling_and_different(threshold, 0.0, apart);
         let shown = telling.into_iter().map(|i| self.example(i, threshold));

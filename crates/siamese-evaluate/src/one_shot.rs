@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use siamese_core::Model;
 use siamese_core::metrics::fewshot::{LakeTrials, Trials, lake_trials};
 use siamese_core::metrics::npz::EmbeddingTable;
-use siamese_core::metrics::{BootstrapConfig, Distance};
+use siamese_core::metrics::{BootstrapConfig, Distance, Metric};
 use siamese_data::{ImageSet, OneShotRun};
 use siamese_embed::embed;
 
@@ -20,8 +20,7 @@ pub fn one_shot_trials(
     bootstrap: &BootstrapConfig,
 ) -> Result<LakeTrials> {
     let channels = model.tower.config().input.channels();
-    let metric = model.distance;
-    play(runs, metric, bootstrap, |images| {
+    play(runs, &model.metric()?, bootstrap, |images| {
         let images = spread(images, channels)?;
         let all: Vec<u32> = (0..images.len() as u32).collect();
         Ok(embed(&model.tower, &images, &all)?.table(&images.labels)?)
@@ -33,7 +32,7 @@ pub fn one_shot_trials(
 /// # Errors
 /// When a run has no trial, or test and training images differ in size.
 pub fn raw_pixel_trials(runs: &[OneShotRun], bootstrap: &BootstrapConfig) -> Result<LakeTrials> {
-    play(runs, Distance::Cosine, bootstrap, |images| {
+    play(runs, &Distance::Cosine.into(), bootstrap, |images| {
         let pixels = all_pixels(images)?;
         let ink = |p: &u8| f32::from(u8::from(*p < 128));
         Ok(EmbeddingTable {
@@ -46,7 +45,7 @@ pub fn raw_pixel_trials(runs: &[OneShotRun], bootstrap: &BootstrapConfig) -> Res
 
 fn play(
     runs: &[OneShotRun],
-    metric: Distance,
+    metric: &Metric,
     bootstrap: &BootstrapConfig,
     represent: impl Fn(&ImageSet) -> Result<EmbeddingTable>,
 ) -> Result<LakeTrials> {

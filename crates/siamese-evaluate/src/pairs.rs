@@ -1,7 +1,7 @@
 //! Pairs with their distances.
 
 use anyhow::Result;
-use siamese_core::Distance;
+use siamese_core::Metric;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{
     FittedThreshold, Mix, RocCurve, Target, VerificationConfig, is_same, verification_figures,
@@ -39,10 +39,10 @@ impl JudgedPairs {
     ///
     /// # Errors
     /// When an image of a pair was not embedded, a distance is not finite, or all pairs are of one kind.
-    pub fn new(embeddings: &Embeddings, pairs: Vec<Pair>, distance: Distance) -> Result<Self> {
+    pub fn new(embeddings: &Embeddings, pairs: Vec<Pair>, metric: &Metric) -> Result<Self> {
         let mut distances = Vec::with_capacity(pairs.len());
         for some in pairs.chunks(MEASURED) {
-            distances.extend(embeddings.distances(some, distance)?);
+            distances.extend(embeddings.distances(some, metric)?);
         }
         Self::of(pairs, distances)
     }
@@ -155,9 +155,9 @@ impl JudgedPairs {
 
     /// Fills the report's histogram, ROC curve and thresholds to choose from.
     /// Without a threshold there is no operating point of these pairs.
-    pub(crate) fn fill(&self, report: &mut RunReport, distance: Distance, threshold: Option<f32>) {
+    pub(crate) fn fill(&self, report: &mut RunReport, metric: &Metric, threshold: Option<f32>) {
         report.distances = Some(PairDistances {
-            distance: distance.to_string(),
+            distance: metric.to_string(),
             like: self.of_kind(true),
             unlike: self.of_kind(false),
         });

@@ -1,10 +1,8 @@
 //! Each image of a set asked about among all the others.
 
 use anyhow::Result;
-use siamese_core::Distance;
-use siamese_core::metrics::classify::{
-    Confusion, accuracy_figure, centroid_classify, knn_classify,
-};
+use siamese_core::Metric;
+use siamese_core::metrics::classify::{Confusion, accuracy_figure, centroid_classify, vote};
 use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::retrieval::{Neighbour, RetrievalConfig, retrieval};
 use siamese_core::metrics::{BootstrapConfig, Figure};
@@ -13,6 +11,20 @@ use siamese_core::metrics::{BootstrapConfig, Figure};
 const NEIGHBOURS: usize = 10;
 /// Neighbours that vote on a class.
 pub(crate) const VOTERS: usize = 5;
+
+/// Multiply-adds that asking about each image among all others may take: some minutes on two cores.
+const MOST_WORK: f64 = 1e13;
+
+/// Why retrieval of so many embeddings is left out: a learned comparison has to look at every pair.
+pub(crate) fn too_long(metric: &Metric, (rows, dim): (usize, usize)) -> Option<String> {
+    let pairs = (rows as f64).powi(2);
+    (metric.is_learned() && pairs * metric.cost(dim) as f64 > MOST_WORK).then(|| {
+        format!(
+            "recall, precision, MAP@R, kNN and nearest centroid are left out: the head would have to compare {pairs:.0} pairs; \
+             judge fewer images, or a smaller head"
+        )
+    })
+}
 
 /// What retrieval, nearest neighbours and centroids make of an embedding; all figures are of the same images.
 pub struct Retrieval {
@@ -35,24 +47,24 @@ impl Retrieval {
     /// When an embedding is not finite, or no class has two images.
     pub fn new(
         table: &EmbeddingTable,
-        distance: Distance,
+        metric: &Metric,
         bootstrap: &BootstrapConfig,
     ) -> Result<Self> {
-        Self::in_gallery(table, None, distance, bootstrap)
+        Self::in_gallery(table, None, metric, bootstrap)
     }
 
     /// Asks about each embedding in a gallery, or, without one, among all the others.
     pub(crate) fn in_gallery(
         table: &EmbeddingTable,
         gallery: Option<&EmbeddingTable>,
-        distance: Distance,
+        metric: &Metric,
         bootstrap: &BootstrapConfig,
     ) -> Result<Self> {
         let probes = table.view()?;
         let gallery = gallery.map(EmbeddingTable::view).transpose()?;
         let gallery = gallery.as_ref();
         let config = RetrievalConfig {
-            metric: distance,
+            metric: metric.clone(),
             ks: vec![1, 5, 10],
             neighbours: NEIGHBOURS,
             bootstrap: *bootstrap,
@@ -61,8 +73,10 @@ impl Retrieval {
         let (rows, mut figures) = (&found.counted, found.figures);
         let of = |labels: &[u32]| -> Vec<u32> { rows.iter().map(|&row| labels[row]).collect() };
         let truth = of(probes.labels());
-        let voted = of(&knn_classify(&probes, gallery, distance, VOTERS)?);
-        let nearest = of(&centroid_classify(&probes, gallery, distance)?);
+        let shown = gallery.unwrap_or(&probes).labels();
+        let voters = |nearest: &Vec<Neighbour>| vote(&nearest[..VOTERS.min(nearest.len())], shown);
+        let voted = of(&found.neighbours.iter().map(voters).collect::<Vec<_>>());
+        let nearest = of(&centroid_classify(&probes, gallery, metric)?);
         for (name, called) in [
             ("knn_accuracy", &voted),
             ("nearest_centroid_accuracy", &nearest),

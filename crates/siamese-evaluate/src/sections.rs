@@ -27,12 +27,11 @@ impl Evaluation {
     pub fn fill(&self, report: &mut RunReport, images: &ImageSet) -> Result<()> {
         report.figures = vec![SetFigures::new(self.figures.clone())];
         report.verdict = verdict(&self.figures);
-        self.judged
-            .fill(report, self.distance, Some(self.threshold));
+        self.judged.fill(report, &self.metric, Some(self.threshold));
         let seen = self.reliability.iter().filter(|bin| bin.pairs > 0);
         report.calibration = seen.map(calibration_bin).collect();
         let table = self.embeddings.table(&images.labels)?;
-        let apart = |a: u32, b: u32| self.distance.of(row(&table, a), row(&table, b));
+        let apart = |a: u32, b: u32| self.metric.of(row(&table, a), row(&table, b));
         let least = REPEATS * self.threshold.abs();
         report.examples = self.examples(images, least, apart)?;
         report.embedding_maps = maps(self, images)?;

@@ -62,7 +62,7 @@ pub fn evaluate_table(
     };
     let all: Vec<u32> = (0..table.labels.len() as u32).collect();
     let mut judged = judge(table, &all, distance, (config.pairs, config.seed))?;
-    judged.all = AllPairs::of(table, judged.counts(), distance, config.seed)?;
+    judged.all = AllPairs::of(table, judged.counts(), &distance.into(), config.seed)?;
     let mut figures = judged.figures(&table.labels, None, &bootstrap)?;
     let mut notes = rate_notes(&figures, &judged);
     notes.extend(uneven(&judged));
@@ -70,7 +70,8 @@ pub fn evaluate_table(
         &figures,
         "are these the labels of these rows, and is it a distance (--distance)?",
     ));
-    let retrieval = Retrieval::in_gallery(table, file.gallery.as_ref(), distance, &bootstrap)?;
+    let retrieval =
+        Retrieval::in_gallery(table, file.gallery.as_ref(), &distance.into(), &bootstrap)?;
     figures.extend(retrieval.figures.iter().cloned());
     notes.extend(retrieval.note());
     let prints = row_prints(table);
@@ -103,7 +104,7 @@ impl TableEvaluation {
             report.figures.push(half);
         }
         report.verdict = verdict(&self.figures);
-        self.judged.fill(report, distance, None);
+        self.judged.fill(report, &distance.into(), None);
         let classes = &file.names.classes;
         let name = |label: u32| match classes.get(label as usize) {
             Some(name) => name.clone(),

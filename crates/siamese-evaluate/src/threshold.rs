@@ -26,7 +26,7 @@ pub fn fit_threshold(
     let used: BTreeSet<u32> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
     let indices: Vec<u32> = used.into_iter().collect();
     let embeddings = embed(&model.tower, images, &indices)?;
-    let judged = JudgedPairs::new(&embeddings, pairs, model.distance)?;
+    let judged = JudgedPairs::new(&embeddings, pairs, &model.metric()?)?;
     judged.threshold(model, target, fitted_on)
 }
 
@@ -43,7 +43,7 @@ impl JudgedPairs {
             fitted_on,
             calibration: Some(self.calibrate()?),
             distance: model.distance,
-            weights: model.tower.parameters().fingerprint()?,
+            weights: model.fingerprint()?,
         })
     }
 }

@@ -23,7 +23,7 @@ fn main() -> siamese_metrics::Result<()> {
                 &set,
                 None,
                 &RetrievalConfig {
-                    metric,
+                    metric: metric.into(),
                     ..Default::default()
                 },
             )?

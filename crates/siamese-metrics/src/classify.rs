@@ -6,11 +6,11 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapConfig, mean_interval};
-use crate::distance::Distance;
 use crate::embeddings::{EmbeddingView, check_same_dim};
 use crate::error::{Error, Result, check_same_length};
 use crate::figure::Figure;
-use crate::retrieval::map_nearest;
+use crate::metric::Metric;
+use crate::retrieval::{Neighbour, map_nearest};
 
 /// The class of each probe by majority of its `k` nearest gallery items.
 ///
@@ -22,7 +22,7 @@ use crate::retrieval::map_nearest;
 pub fn knn_classify(
     probes: &EmbeddingView,
     gallery: Option<&EmbeddingView>,
-    metric: Distance,
+    metric: impl Into<Metric>,
     k: usize,
 ) -> Result<Vec<u32>> {
     if k == 0 {
@@ -40,16 +40,16 @@ pub fn knn_classify(
     map_nearest(
         probes,
         gallery,
-        metric,
+        &metric.into(),
         |_| k,
-        |_, neighbours| majority(neighbours.iter().map(|n| labels[n.index as usize])),
+        |_, neighbours| vote(neighbours, labels),
     )
 }
 
-/// The most frequent label; among equals the one met first.
-fn majority(labels: impl Iterator<Item = u32>) -> u32 {
+/// The most frequent label of some neighbours, nearest first; among equals the one met first. `labels` are the gallery's.
+pub fn vote(neighbours: &[Neighbour], labels: &[u32]) -> u32 {
     let mut votes: Vec<(u32, usize)> = Vec::new();
-    for label in labels {
+    for label in neighbours.iter().map(|n| labels[n.index as usize]) {
         match votes.iter_mut().find(|(l, _)| *l == label) {
             Some((_, count)) => *count += 1,
             None => votes.push((label, 1)),
@@ -63,7 +63,7 @@ fn majority(labels: impl Iterator<Item = u32>) -> u32 {
 
 /// The class of each probe by the nearest class centre, the mean of the class's gallery items.
 ///
-/// With [`Distance::Cosine`] items are scaled to length 1 before the mean. Without a gallery the
+/// With [`Distance::Cosine`](crate::Distance::Cosine) items are scaled to length 1 before the mean. Without a gallery the
 /// probes are their own, each left out of its own class's centre. Ties go to the smaller label.
 ///
 /// # Errors
@@ -71,8 +71,9 @@ fn majority(labels: impl Iterator<Item = u32>) -> u32 {
 pub fn centroid_classify(
     probes: &EmbeddingView,
     gallery: Option<&EmbeddingView>,
-    metric: Distance,
+    metric: impl Into<Metric>,
 ) -> Result<Vec<u32>> {
+    let metric = &metric.into();
     let shown = gallery.unwrap_or(probes);
     check_same_dim(probes, shown)?;
     if gallery.is_none() && probes.len() < 2 {
@@ -100,13 +101,15 @@ pub fn centroid_classify(
             (*count > 1.0).then(|| centre(&rest, count - 1.0))
         });
         let mut best = (f64::INFINITY, *own);
-        for (label, centre) in &centres {
-            let centre = match &without {
-                Some(None) if label == own => continue,
-                Some(Some(rest)) if label == own => rest,
-                _ => centre,
-            };
-            let key = metric.key(row, centre);
+        let candidates = || {
+            centres.iter().filter_map(|(label, centre)| match &without {
+                Some(None) if label == own => None,
+                Some(Some(rest)) if label == own => Some((label, rest)),
+                _ => Some((label, centre)),
+            })
+        };
+        let keys = metric.keys(candidates().map(|(_, centre)| (row, centre.as_slice())));
+        for ((label, _), key) in candidates().zip(keys) {
             if key < best.0 {
                 best = (key, *label);
             }
@@ -116,7 +119,7 @@ pub fn centroid_classify(
     Ok((0..probes.len()).into_par_iter().map(classify).collect())
 }
 
-fn class_sums(set: &EmbeddingView, metric: Distance) -> BTreeMap<u32, (Vec<f64>, f64)> {
+fn class_sums(set: &EmbeddingView, metric: &Metric) -> BTreeMap<u32, (Vec<f64>, f64)> {
     let mut sums: BTreeMap<u32, (Vec<f64>, f64)> = BTreeMap::new();
     for (row, label) in set.rows().zip(set.labels()) {
         let (sum, count) = sums
@@ -130,14 +133,14 @@ fn class_sums(set: &EmbeddingView, metric: Distance) -> BTreeMap<u32, (Vec<f64>,
     sums
 }
 
-fn unit_or_raw(row: &[f32], metric: Distance) -> impl Iterator<Item = f64> {
-    let length = match metric {
-        Distance::Cosine => row
+fn unit_or_raw<'a>(row: &'a [f32], metric: &Metric) -> impl Iterator<Item = f64> + use<'a> {
+    let length = match metric.is_cosine() {
+        true => row
             .iter()
             .map(|x| f64::from(*x).powi(2))
             .sum::<f64>()
             .sqrt(),
-        _ => 1.0,
+        false => 1.0,
     };
     let length = if length > 0.0 { length } else { 1.0 };
     row.iter().map(move |x| f64::from(*x) / length)

@@ -35,11 +35,13 @@
 pub mod bootstrap;
 pub mod calibration;
 pub mod classify;
+mod comparison;
 mod distance;
 mod embeddings;
 mod error;
 pub mod fewshot;
 mod figure;
+mod metric;
 pub mod npz;
 pub mod projection;
 pub mod protocols;
@@ -47,7 +49,9 @@ pub mod retrieval;
 pub mod verification;
 
 pub use bootstrap::BootstrapConfig;
+pub use comparison::{Combine, Comparison, Dense};
 pub use distance::Distance;
 pub use embeddings::EmbeddingView;
 pub use error::{Error, Result};
 pub use figure::{Figure, Interval, find};
+pub use metric::Metric;

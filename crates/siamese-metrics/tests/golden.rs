@@ -76,7 +76,7 @@ fn retrieval_figures_are_accuracy_calculators_ties_and_lone_labels_included() {
         for (metric, theirs) in metrics {
             let bootstrap = BootstrapConfig::off();
             let config = RetrievalConfig {
-                metric,
+                metric: metric.into(),
                 ks: vec![1],
                 bootstrap,
                 ..Default::default()

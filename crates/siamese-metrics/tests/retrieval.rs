@@ -120,7 +120,7 @@ fn check_against_naive(probes: &EmbeddingView, gallery: Option<&EmbeddingView>, 
         assert_eq!(rows, order[..5.min(order.len())], "{metric:?}");
     }
     let config = RetrievalConfig {
-        metric,
+        metric: metric.into(),
         ks: vec![1, 3],
         neighbours: 2,
         bootstrap: BootstrapConfig::off(),

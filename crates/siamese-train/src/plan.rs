@@ -59,7 +59,8 @@ impl Plan {
         let embed = measure_embed(&tower, &batch, device)?;
         let parts =
             [Part::Train, Part::Validation, Part::Test].map(|part| divided.part(part).len());
-        let parameters = tower.parameters().count() + objective.parameters().count();
+        let of_head = objective.head().map_or(0, |head| head.parameters().count());
+        let parameters = tower.parameters().count() + of_head + objective.parameters().count();
         // activations and their gradients, f32
         let held = 8 * tower.cost().activations * batch_images as u64;
         Ok(Self {

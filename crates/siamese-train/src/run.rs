@@ -8,7 +8,10 @@ use candle_core::{Device, Tensor};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
-use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, WeightAverage};
+use siamese_core::{
+    Head, HeadConfig, Metric, Model, Objective, Parameters, Provenance, Threshold, Tower,
+    WeightAverage,
+};
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 
@@ -31,7 +34,8 @@ pub(crate) struct Run {
     pub(crate) tower: Tower,
     pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
-    pub(crate) average: Option<WeightAverage>,
+    /// Running averages of the tower's and the head's weights, by what a checkpoint calls them.
+    pub(crate) averages: Vec<(&'static str, WeightAverage)>,
     pub(crate) position: Position,
     /// What the run's past depends on.
     pub(crate) settings: Settings,
@@ -76,10 +80,7 @@ impl Run {
         let (tower, objective) = networks(config, &divided, device)?;
         check_monitor(config, &objective)?;
         let params = params(&tower, &objective);
-        let average = config
-            .weight_average
-            .map(|decay| WeightAverage::new(tower.parameters(), decay))
-            .transpose()?;
+        let averages = averages(config, &tower, &objective)?;
         Ok(Self {
             data: data.about.title.clone(),
             trained_on: divided.trained_on(data),
@@ -92,7 +93,7 @@ impl Run {
             optimizer: config.optimizer.build(params)?,
             tower,
             objective,
-            average,
+            averages,
             position: Position::start(EarlyStopping::new(config.stopping)),
             settings: Settings::new(config, &data.about.fingerprint)?,
             last_images: Arc::new([]),
@@ -124,9 +125,15 @@ impl Run {
         self.optimizer
             .load_state(&checkpoint.part("optimizer"))
             .with_context(load)?;
-        if let Some(average) = &mut self.average {
+        if let Some(head) = self.objective.head() {
+            let parameters = head.parameters();
+            parameters
+                .load(&checkpoint.part("head"))
+                .with_context(load)?;
+        }
+        for (part, average) in &mut self.averages {
             average
-                .load_state(&checkpoint.part("average"))
+                .load_state(&checkpoint.part(part))
                 .with_context(load)?;
         }
         Ok(())
@@ -144,8 +151,11 @@ impl Run {
         checkpoint.add("tower", self.tower.parameters().snapshot()?)?;
         checkpoint.add("objective", self.objective.parameters().snapshot()?)?;
         checkpoint.add("optimizer", self.optimizer.state()?)?;
-        if let Some(average) = &self.average {
-            checkpoint.add("average", average.state()?)?;
+        if let Some(head) = self.objective.head() {
+            checkpoint.add("head", head.parameters().snapshot()?)?;
+        }
+        for (part, average) in &self.averages {
+            checkpoint.add(part, average.state()?)?;
         }
         if let Some(name) = checkpoint.not_finite()? {
             let what = format!("{name} holds a number that is not finite");
@@ -163,15 +173,26 @@ impl Run {
 
     /// Does `work` with the weights that are validated and kept: their running average, where the run has one.
     pub(crate) fn with_kept_weights<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Some(average) = &self.average else {
-            return work();
-        };
-        let parameters = self.tower.parameters();
-        let trained: HashMap<String, Tensor> = parameters.snapshot()?.into_iter().collect();
-        average.apply()?;
+        let mut trained = Vec::new();
+        for (_, average) in &self.averages {
+            let parameters = average.parameters();
+            let weights: HashMap<String, Tensor> = parameters.snapshot()?.into_iter().collect();
+            trained.push((parameters, weights));
+            average.apply()?;
+        }
         let done = work();
-        parameters.load(&trained)?;
+        for (parameters, weights) in trained {
+            parameters.load(&weights)?;
+        }
         done
+    }
+
+    /// What embeddings are compared by, with the weights as they are.
+    pub(crate) fn metric(&self) -> Result<Metric> {
+        match self.objective.head() {
+            Some(head) => Ok(head.comparison()?.into()),
+            None => Ok(self.config.distance.into()),
+        }
     }
 
     /// Writes the model of the epoch that just ended as the best one.
@@ -180,17 +201,11 @@ impl Run {
         fitted: &FittedThreshold,
         calibration: &Calibration,
     ) -> Result<()> {
-        let model = Model {
+        let mut model = Model {
             tower: self.tower.clone(),
+            head: self.objective.head().cloned(),
             distance: self.config.distance,
-            threshold: Some(Threshold {
-                value: f64::from(fitted.value),
-                target: "best accuracy".into(),
-                fitted_on: format!("{} validation pairs", fitted.pairs),
-                calibration: Some(calibration.clone()),
-                distance: self.config.distance,
-                weights: self.tower.parameters().fingerprint()?,
-            }),
+            threshold: None,
             domain: None,
             provenance: Provenance {
                 data: self.data.clone(),
@@ -200,6 +215,14 @@ impl Run {
                 version: env!("CARGO_PKG_VERSION").into(),
             },
         };
+        model.threshold = Some(Threshold {
+            value: f64::from(fitted.value),
+            target: "best accuracy".into(),
+            fitted_on: format!("{} validation pairs", fitted.pairs),
+            calibration: Some(calibration.clone()),
+            distance: self.config.distance,
+            weights: model.fingerprint()?,
+        });
         Ok(model.save(self.folder.best())?)
     }
 }
@@ -263,7 +286,7 @@ pub(crate) fn sampler(
             ensure!(
                 config.objective.needs() == Arrangement::Pairs,
                 "the data is a list of pairs, and says nothing about others: learn from these by objective.kind = \
-                 \"contrastive\" with objective.pairs = \"sampled\", not by {}",
+                 \"contrastive\" or \"same_different\" with objective.pairs = \"sampled\", not by {}",
                 config.objective
             );
             Sampler::of_pairs(sampler, seed, labels, &pairs)
@@ -279,7 +302,26 @@ pub(crate) fn sampler(
     sampler.context("making batches of the training images")
 }
 
-/// The tower, and the objective with what it learns itself.
+/// The averages of the weights, where they are asked for.
+fn averages(
+    config: &TrainConfig,
+    tower: &Tower,
+    objective: &Objective,
+) -> Result<Vec<(&'static str, WeightAverage)>> {
+    let Some(decay) = config.weight_average else {
+        return Ok(Vec::new());
+    };
+    let mut averages = vec![("average", WeightAverage::new(tower.parameters(), decay)?)];
+    if let Some(head) = objective.head() {
+        averages.push((
+            "head_average",
+            WeightAverage::new(head.parameters(), decay)?,
+        ));
+    }
+    Ok(averages)
+}
+
+/// The tower, and the objective with what it learns itself and the head that it trains.
 pub(crate) fn networks(
     config: &TrainConfig,
     divided: &Divided,
@@ -287,7 +329,7 @@ pub(crate) fn networks(
 ) -> Result<(Tower, Objective)> {
     let mut tower = Tower::new(config.tower.clone(), config.seed, device)?;
     tower.set_precision(config.precision)?;
-    let objective = Objective::new(
+    let mut objective = Objective::new(
         config.objective.clone(),
         config.distance,
         config.tower.embedding,
@@ -295,10 +337,14 @@ pub(crate) fn networks(
         config.seed,
         device,
     )?;
+    if let HeadConfig::Comparison(head) = &config.head {
+        let head = Head::new(head.clone(), config.tower.embedding, config.seed, device)?;
+        objective = objective.with_head(head);
+    }
     Ok((tower, objective))
 }
 
-/// The trainable parameters; matrices and kernels of the tower decay, biases, norms and proxies do not.
+/// The trainable parameters; matrices and kernels of the tower and the head decay, biases, norms and proxies do not.
 pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
     let of = |parameters: &Parameters, prefix: &str, decays: bool| {
         let trainable = parameters.trainable().into_iter();
@@ -311,6 +357,9 @@ pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
         trainable.map(param).collect::<Vec<_>>()
     };
     let mut params = of(tower.parameters(), "tower", true);
+    if let Some(head) = objective.head() {
+        params.extend(of(head.parameters(), "head", true));
+    }
     params.extend(of(objective.parameters(), "objective", false));
     params
 }

@@ -211,7 +211,7 @@ fn step(run: &mut Run, batch: &Prepared, batches: usize, unread: &mut Unread) ->
     let factor = run.config.schedule.factor(run.position.step, total_steps);
     let learning_rate = run.config.learning_rate * factor;
     run.optimizer.step(&grads, learning_rate, scale)?;
-    if let Some(average) = &mut run.average {
+    for (_, average) in &mut run.averages {
         average.update()?;
     }
     run.last_images = batch.indices();
@@ -269,11 +269,7 @@ fn validate(run: &Run) -> Result<Validation> {
     if !sum.is_finite() {
         return Err(diverged("an embedding of a validation image is not finite".into()).into());
     }
-    let judged = JudgedPairs::new(
-        &embeddings,
-        run.validation_pairs.clone(),
-        run.config.distance,
-    )?;
+    let judged = JudgedPairs::new(&embeddings, run.validation_pairs.clone(), &run.metric()?)?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     let loss = run
         .objective

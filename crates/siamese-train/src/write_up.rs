@@ -121,12 +121,13 @@ fn card(
             input.channels()
         ),
         architecture: format!(
-            "{}, {} parameters, embedding of {}",
+            "{}, {} parameters, embedding of {}{}",
             config.tower.body,
             run.tower.parameters().count(),
-            config.tower.embedding
+            config.tower.embedding,
+            head_in_words(run)
         ),
-        distance: config.distance.to_string(),
+        distance: run.metric()?.to_string(),
         threshold: Some(summary.threshold),
         threshold_target: "best accuracy on the validation pairs".into(),
         training: vec![
@@ -149,6 +150,14 @@ fn card(
             format!("siamese train {folder}/config.json"),
         ],
         ..Default::default()
+    })
+}
+
+/// What compares the embeddings, where that is learned.
+fn head_in_words(run: &Run) -> String {
+    run.objective.head().map_or_else(String::new, |head| {
+        let (how, count) = (head.config(), head.parameters().count());
+        format!(", compared by {how}, {count} parameters")
     })
 }
 

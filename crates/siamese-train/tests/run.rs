@@ -165,7 +165,7 @@ fn images_of_another_size_are_an_error_that_names_both() -> Result<()> {
 /// ends with the weights of a run that was not.
 #[test]
 fn every_recipe_learns_and_resumes_to_the_same_bits() -> Result<()> {
-    let recipes: [&[(&str, &str)]; 7] = [
+    let recipes: [&[(&str, &str)]; 9] = [
         &[
             ("objective.pairs", "sampled"),
             ("objective.averaging", "all"),
@@ -201,6 +201,26 @@ fn every_recipe_learns_and_resumes_to_the_same_bits() -> Result<()> {
             ("objective.kind", "normalized_softmax"),
             ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"),
             ("weight_average", "0.9"),
+        ],
+        &[
+            (
+                "head",
+                "{ kind = 'comparison', combine = ['squared_difference', 'product'], hidden = [12] }",
+            ),
+            (
+                "objective",
+                "{ kind = 'same_different', pairs = 'in_batch' }",
+            ),
+            ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"),
+            ("weight_average", "0.9"),
+        ],
+        &[
+            ("head", "{ kind = 'comparison' }"),
+            (
+                "objective",
+                "{ kind = 'same_different', pairs = 'sampled', label_smoothing = 0.05 }",
+            ),
+            ("tower.normalize", "false"),
         ],
     ];
     let parent = tempfile::tempdir()?;

@@ -132,7 +132,7 @@ fn play_episodes(
         return Ok(());
     }
     let table = evaluation.embeddings.table(&images.labels)?;
-    let figures = few_shot_figures(&table.view()?, evaluation.distance, &episodes)?;
+    let figures = few_shot_figures(&table.view()?, &evaluation.metric, &episodes)?;
     evaluation.figures.extend(figures);
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
     let mut figures = judged.figures;
     if let Some(episodes) = few_shot.episodes(arguments.seed) {
         let set = table.embeddings.view()?;
-        figures.extend(few_shot_figures(&set, distance, &episodes)?);
+        figures.extend(few_shot_figures(&set, &distance.into(), &episodes)?);
         notes.push(super::set::episode_note(&episodes));
     }
     let threshold = at_threshold.as_ref().map(|at| ShownThreshold {

@@ -37,7 +37,10 @@ pub(crate) struct Settings {
     /// Length of an embedding
     #[arg(long, value_name = "D")]
     embedding: Option<String>,
-    /// What is learned: contrastive, triplet, sup_con, nt_xent or normalized_softmax
+    /// What compares two embeddings: distance, or comparison, which is learned with --loss same_different
+    #[arg(long, value_name = "KIND")]
+    head: Option<String>,
+    /// What is learned: contrastive, same_different, triplet, sup_con, nt_xent or normalized_softmax
     #[arg(long, value_name = "KIND")]
     loss: Option<String>,
     /// What a batch is made of: pairs, per_class or episodes
@@ -97,6 +100,7 @@ impl Settings {
             ("tower.input.fit", &self.fit),
             ("tower.body.kind", &self.tower),
             ("tower.embedding", &self.embedding),
+            ("head.kind", &self.head),
             ("objective.kind", &self.loss),
             ("sampler.kind", &self.sampler),
             ("seed", &self.seed),

@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 use siamese_metrics::Distance;
 
 use crate::error::{self, Error};
+use crate::head::Head;
 use crate::parameters::Parameters;
 
 /// What a batch must look like for an objective.
@@ -33,6 +34,8 @@ pub(super) struct Batch<'a> {
     /// `(B)` u32
     pub(super) labels: &'a Tensor,
     pub(super) distance: Distance,
+    /// What compares pairs, where that is learned.
+    pub(super) head: Option<&'a Head>,
     pub(super) classes: usize,
     pub(super) parameters: &'a Parameters,
 }
@@ -48,6 +51,11 @@ pub(super) trait Loss {
     fn validate(&self) -> error::Result<()>;
 
     fn needs(&self) -> Arrangement;
+
+    /// Whether it trains a head that compares pairs.
+    fn needs_head(&self) -> bool {
+        false
+    }
 
     fn score(&self, batch: &Batch) -> Result<Scored>;
 

@@ -3,6 +3,7 @@
 //! | [`ObjectiveConfig`] | pulls and pushes |
 //! |---|---|
 //! | [`Contrastive`] | pairs, up to a margin |
+//! | [`SameDifferent`] | pairs, by a head that learns to compare them |
 //! | [`Triplet`] | anchor, positive and negative, to a gap |
 //! | [`SupCon`], [`NtXent`] | each image's like ones out of the whole batch |
 //! | [`NormalizedSoftmax`] | images to a learned vector of their class |
@@ -13,6 +14,7 @@ mod contrastive;
 mod loss;
 mod miner;
 mod pairing;
+mod same_different;
 mod similarity;
 mod softmax;
 mod triplet;
@@ -26,11 +28,13 @@ use siamese_metrics::Distance;
 pub use contrastive::{Averaging, Contrastive, PairsOf, contrastive, contrastive_in_batch};
 pub use loss::{Arrangement, Scored};
 pub use miner::Miner;
+pub use same_different::{SameDifferent, same_different};
 pub use similarity::{NtXent, SupCon};
 pub use softmax::{NormalizedSoftmax, normalized_softmax};
 pub use triplet::{Triplet, triplet};
 
 use crate::error::Result;
+use crate::head::Head;
 use crate::parameters::Parameters;
 use loss::{Batch, Loss};
 
@@ -40,6 +44,8 @@ use loss::{Batch, Loss};
 pub enum ObjectiveConfig {
     /// Pairs, up to a margin.
     Contrastive(Contrastive),
+    /// Pairs, by a head that learns to compare them.
+    SameDifferent(SameDifferent),
     /// Anchor, positive and negative, to a gap.
     Triplet(Triplet),
     /// Each image's like ones among all others of the batch.
@@ -52,8 +58,9 @@ pub enum ObjectiveConfig {
 
 impl ObjectiveConfig {
     /// The kinds there are, by the names that files use.
-    pub const NAMES: [&str; 5] = [
+    pub const NAMES: [&str; 6] = [
         "contrastive",
+        "same_different",
         "triplet",
         "sup_con",
         "nt_xent",
@@ -78,9 +85,15 @@ impl ObjectiveConfig {
         self.loss().needs()
     }
 
+    /// Whether it trains a head that compares pairs.
+    pub fn needs_head(&self) -> bool {
+        self.loss().needs_head()
+    }
+
     fn loss(&self) -> &dyn Loss {
         match self {
             Self::Contrastive(loss) => loss,
+            Self::SameDifferent(loss) => loss,
             Self::Triplet(loss) => loss,
             Self::SupCon(loss) => loss,
             Self::NtXent(loss) => loss,
@@ -108,6 +121,7 @@ impl fmt::Display for ObjectiveConfig {
 pub struct Objective {
     config: ObjectiveConfig,
     distance: Distance,
+    head: Option<Head>,
     classes: usize,
     parameters: Parameters,
 }
@@ -148,9 +162,22 @@ impl Objective {
         Ok(Self {
             config,
             distance,
+            head: None,
             classes,
             parameters,
         })
+    }
+
+    /// The same with a head that it trains and scores pairs by.
+    #[must_use]
+    pub fn with_head(self, head: Head) -> Self {
+        let head = Some(head);
+        Self { head, ..self }
+    }
+
+    /// The head that compares pairs, where that is learned.
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
     }
 
     /// What it is.
@@ -187,6 +214,7 @@ impl Objective {
             embeddings,
             labels,
             distance: self.distance,
+            head: self.head.as_ref(),
             classes: self.classes,
             parameters: &self.parameters,
         })

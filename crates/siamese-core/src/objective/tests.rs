@@ -200,6 +200,7 @@ fn naive(config: &ObjectiveConfig, distance: Distance) -> f64 {
             let push = push.filter(|&cost| c.averaging == Averaging::All || cost > 0.0);
             0.25 * (mean(pull.collect()) + mean(push.collect()))
         }
+        ObjectiveConfig::SameDifferent(_) => unreachable!("it has tests of its own"),
         ObjectiveConfig::Triplet(c) => {
             let mut costs = Vec::new();
             for a in 0..7 {

@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::classify::{centroid_classify, knn_classify};
-use crate::distance::Distance;
 use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 use crate::figure::{Figure, Interval};
+use crate::metric::Metric;
 
 /// How a query is given its class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub enum Classifier {
 }
 
 /// What episodes are like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct FewShotConfig {
     /// N, the classes of an episode.
     pub ways: usize,
@@ -38,8 +38,8 @@ pub struct FewShotConfig {
     pub episodes: usize,
     /// How a query is given its class.
     pub classifier: Classifier,
-    /// In which distance.
-    pub metric: Distance,
+    /// By what it is near.
+    pub metric: Metric,
     /// Seed of the sampling: the same seed gives the same episodes to every model.
     pub seed: u64,
 }
@@ -52,7 +52,7 @@ impl Default for FewShotConfig {
             queries: 15,
             episodes: 1000,
             classifier: Classifier::default(),
-            metric: Distance::default(),
+            metric: Metric::default(),
             seed: 0,
         }
     }
@@ -118,7 +118,7 @@ fn classes_to_draw_from(set: &EmbeddingView, config: &FewShotConfig) -> Result<V
         queries,
         episodes,
         ..
-    } = *config;
+    } = config.clone();
     if ways < 2 || shots == 0 || queries == 0 || episodes == 0 {
         let why = format!(
             "{ways} ways, {shots} shots, {queries} queries, {episodes} episodes: at least 2 ways and 1 of each are needed"
@@ -181,8 +181,8 @@ fn play(
     let support = EmbeddingView::new(&support.values, set.dim(), &support.labels)?;
     let asked = EmbeddingView::new(&queries.values, set.dim(), &queries.labels)?;
     let predicted = match config.classifier {
-        Classifier::Centroid => centroid_classify(&asked, Some(&support), config.metric)?,
-        Classifier::NearestNeighbour => knn_classify(&asked, Some(&support), config.metric, 1)?,
+        Classifier::Centroid => centroid_classify(&asked, Some(&support), &config.metric)?,
+        Classifier::NearestNeighbour => knn_classify(&asked, Some(&support), &config.metric, 1)?,
     };
     let right = predicted
         .iter()

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayViewMut2, s};
 use rayon::prelude::*;
 
+use super::learned;
 use super::scores::Scores;
 use crate::distance::Distance;
 use crate::embeddings::EmbeddingView;
+use crate::metric::Metric;
 
 /// Rows and columns of a block of pairs.
 const BLOCK: usize = 256;
@@ -25,28 +27,26 @@ pub(crate) struct UnlikePair {
 
 /// About the `wanted` nearest unlike pairs by ascending distance; `None` where too many are as near as each other.
 ///
-/// The first pass counts the scores of all pairs by bins, the second looks exactly at those pairs that may be among
-/// the nearest.
+/// By a distance, the first pass counts the scores of all pairs by bins, the second looks exactly at those pairs that
+/// may be among the nearest. By a learned comparison all pairs are looked at.
 pub(crate) fn nearest_unlike(
     set: &EmbeddingView,
-    metric: Distance,
+    metric: &Metric,
     wanted: usize,
 ) -> Option<Vec<UnlikePair>> {
-    let scan = Scan {
-        scores: Scores::new(set, None, metric),
-        set,
+    let (mut pairs, all) = match metric {
+        Metric::Distance(distance) => sieved(set, *distance, wanted)?,
+        Metric::Learned(_) => {
+            let pairs = learned::unlike_pairs(set, metric);
+            let all = pairs.len() as u64;
+            (pairs, all)
+        }
     };
-    let counts = scan.count();
-    let (within, listed) = within(&counts, wanted as u64, scan.slack());
-    if listed > LOOKED_AT {
-        return None;
-    }
-    let mut pairs = scan.collect(metric, within);
     pairs.sort_unstable_by(|x, y| {
         let rows = (x.a, x.b).cmp(&(y.a, y.b));
         x.distance.total_cmp(&y.distance).then(rows)
     });
-    if (pairs.len() as u64) < counts.iter().sum() {
+    if (pairs.len() as u64) < all {
         // Only what is nearer than the last wanted one is sure to be complete: ties may lie outside.
         let reach = pairs.get(wanted.min(pairs.len()).checked_sub(1)?)?.distance;
         pairs.truncate(pairs.partition_point(|pair| pair.distance < reach));
@@ -54,19 +54,38 @@ pub(crate) fn nearest_unlike(
     Some(pairs)
 }
 
+/// Those unlike pairs that may be among the nearest, and how many there are in all.
+fn sieved(
+    set: &EmbeddingView,
+    distance: Distance,
+    wanted: usize,
+) -> Option<(Vec<UnlikePair>, u64)> {
+    let scan = Scan {
+        scores: Scores::new(set, None, distance),
+        set,
+    };
+    let counts = scan.count();
+    let (within, listed) = within(&counts, wanted as u64, scan.slack());
+    let all = counts.iter().sum();
+    (listed <= LOOKED_AT).then(|| (scan.collect(distance, within), all))
+}
+
 /// The distances of the like pairs of each label, ascending.
-pub(crate) fn like_distances(set: &EmbeddingView, metric: Distance) -> Vec<(u32, Vec<f32>)> {
+pub(crate) fn like_distances(set: &EmbeddingView, metric: &Metric) -> Vec<(u32, Vec<f32>)> {
     let mut rows: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (row, &label) in set.labels().iter().enumerate() {
         rows.entry(label).or_default().push(row);
     }
     let rows: Vec<(u32, Vec<usize>)> = rows.into_iter().collect();
     let of_label = |(label, rows): &(u32, Vec<usize>)| {
-        let others = |i: usize| rows[i + 1..].iter().map(move |&b| (rows[i], b));
+        let of_row = |i: usize| {
+            let others = rows[i + 1..].iter();
+            let keys = metric.keys(others.map(|&b| (set.row(rows[i]), set.row(b))));
+            keys.into_iter().map(|key| metric.distance_of(key))
+        };
         let mut distances: Vec<f32> = (0..rows.len())
             .into_par_iter()
-            .flat_map_iter(others)
-            .map(|(a, b)| metric.of(set.row(a), set.row(b)))
+            .flat_map_iter(of_row)
             .collect();
         distances.sort_unstable_by(f32::total_cmp);
         (*label, distances)
@@ -182,7 +201,7 @@ mod tests {
         let (values, labels) = grid(600);
         let set = EmbeddingView::new(&values, 3, &labels).unwrap();
         for metric in Distance::ALL {
-            let found = nearest_unlike(&set, metric, 20_000).unwrap();
+            let found = nearest_unlike(&set, &metric.into(), 20_000).unwrap();
             let mut all = Vec::new();
             for a in 0..600 {
                 for b in a + 1..600 {
@@ -209,8 +228,8 @@ mod tests {
     fn all_pairs_are_there_where_more_are_wanted() {
         let (values, labels) = grid(10);
         let set = EmbeddingView::new(&values, 3, &labels).unwrap();
-        let found = nearest_unlike(&set, Distance::Euclidean, 1000).unwrap();
-        let like: usize = like_distances(&set, Distance::Euclidean)
+        let found = nearest_unlike(&set, &Distance::Euclidean.into(), 1000).unwrap();
+        let like: usize = like_distances(&set, &Distance::Euclidean.into())
             .iter()
             .map(|(_, distances)| distances.len())
             .sum();
@@ -221,7 +240,7 @@ mod tests {
     fn nothing_is_near_where_all_is_as_near() {
         let (values, labels) = (vec![0.5; 400], (0..400).map(|i| i % 2).collect::<Vec<_>>());
         let set = EmbeddingView::new(&values, 1, &labels).unwrap();
-        let found = nearest_unlike(&set, Distance::Euclidean, 10).unwrap();
+        let found = nearest_unlike(&set, &Distance::Euclidean.into(), 10).unwrap();
         assert!(found.iter().all(|pair| pair.distance == 0.0));
         assert_eq!(found.len(), 40_000);
     }

@@ -19,6 +19,7 @@
 //! Neighbours are exact: distances are summed in `f64` wherever rounding could change the order.
 
 mod all_pairs;
+mod learned;
 mod nearest;
 mod scores;
 
@@ -27,19 +28,19 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapConfig, mean_interval};
-use crate::distance::Distance;
 use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
+use crate::metric::Metric;
 pub(crate) use all_pairs::{like_distances, nearest_unlike};
 pub(crate) use nearest::map_nearest;
 pub use nearest::{Neighbour, nearest};
 
 /// What to measure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RetrievalConfig {
-    /// Distance by which neighbours are found.
-    pub metric: Distance,
+    /// What neighbours are found by.
+    pub metric: Metric,
     /// The k of recall@k and precision@k; those greater than the gallery are left out.
     pub ks: Vec<usize>,
     /// How many neighbours of each probe to hand back.
@@ -51,7 +52,7 @@ pub struct RetrievalConfig {
 impl Default for RetrievalConfig {
     fn default() -> Self {
         Self {
-            metric: Distance::default(),
+            metric: Metric::default(),
             ks: vec![1, 5, 10],
             neighbours: 0,
             bootstrap: BootstrapConfig::default(),
@@ -111,7 +112,7 @@ pub fn retrieval(
     let scored = map_nearest(
         probes,
         gallery,
-        config.metric,
+        &config.metric,
         |probe| relevant[probe].max(largest),
         |probe, neighbours| {
             let label = probes.labels()[probe];

@@ -4,10 +4,12 @@ use ndarray::{ArrayViewMut2, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::learned;
 use super::scores::Scores;
 use crate::distance::Distance;
 use crate::embeddings::{EmbeddingView, check_same_dim};
-use crate::error::Result;
+use crate::error::{Result, check_same_length};
+use crate::metric::Metric;
 
 const PROBES_IN_A_BLOCK: usize = 128;
 const SHOWN_IN_A_BLOCK: usize = 1024;
@@ -29,17 +31,17 @@ pub struct Neighbour {
 /// `k` items can be had, all of them come.
 ///
 /// # Errors
-/// Probes and gallery of different dimension.
+/// Probes and gallery of different dimension, or a learned comparison that is of another.
 pub fn nearest(
     probes: &EmbeddingView,
     gallery: Option<&EmbeddingView>,
-    metric: Distance,
+    metric: impl Into<Metric>,
     k: usize,
 ) -> Result<Vec<Vec<Neighbour>>> {
     map_nearest(
         probes,
         gallery,
-        metric,
+        &metric.into(),
         |_| k,
         |_, neighbours| neighbours.to_vec(),
     )
@@ -49,13 +51,23 @@ pub fn nearest(
 pub(crate) fn map_nearest<T: Send>(
     probes: &EmbeddingView,
     gallery: Option<&EmbeddingView>,
-    metric: Distance,
+    metric: &Metric,
     wanted: impl Fn(usize) -> usize + Sync,
     read: impl Fn(usize, &[Neighbour]) -> T + Sync,
 ) -> Result<Vec<T>> {
     if let Some(gallery) = gallery {
         check_same_dim(probes, gallery)?;
     }
+    let metric = match metric {
+        Metric::Distance(distance) => *distance,
+        Metric::Learned(comparison) => {
+            check_same_length(
+                ("an embedding", probes.dim()),
+                ("one that the comparison takes", comparison.dim()),
+            )?;
+            return Ok(learned::map_nearest(probes, gallery, metric, wanted, read));
+        }
+    };
     let scores = Scores::new(probes, gallery, metric);
     let search = Search {
         probes,

@@ -9,10 +9,10 @@ use super::REPORTED_FARS;
 use super::mix::unlike_pairs_for;
 use super::threshold::{FittedThreshold, Target};
 use crate::bootstrap::{BootstrapConfig, intervals};
-use crate::distance::Distance;
 use crate::embeddings::EmbeddingView;
 use crate::error::Result;
 use crate::figure::Figure;
+use crate::metric::Metric;
 use crate::retrieval::{like_distances, nearest_unlike};
 
 /// How many times as many unlike pairs are known as a rate accepts: a resample weighs the nearest ones up or down,
@@ -45,7 +45,8 @@ struct AtRate {
 impl LowRates {
     /// Of all pairs of `set`, those of [`REPORTED_FARS`] that are at most `largest`; `None` where the set has too few
     /// pairs for any of them, no like pair, or has collapsed.
-    pub fn new(set: &EmbeddingView, metric: Distance, largest: f64) -> Option<Self> {
+    pub fn new(set: &EmbeddingView, metric: impl Into<Metric>, largest: f64) -> Option<Self> {
+        let metric = &metric.into();
         let mut rows: BTreeMap<u32, f64> = BTreeMap::new();
         for label in set.labels() {
             *rows.entry(*label).or_default() += 1.0;
@@ -199,6 +200,7 @@ fn couples(sizes: impl Iterator<Item = f64>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distance::Distance;
     use crate::figure::find;
     use crate::verification::RocCurve;
 

@@ -8,7 +8,7 @@ mod propose;
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
-use siamese_core::{Distance, ObjectiveConfig, Precision, TowerConfig};
+use siamese_core::{Distance, HeadConfig, ObjectiveConfig, Precision, TowerConfig};
 use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig};
 
 use crate::schedule::Schedule;
@@ -33,7 +33,7 @@ pub struct TrainConfig {
     pub epochs: usize,
     /// Peak learning rate.
     pub learning_rate: f64,
-    /// The distance between embeddings, in the objective and afterwards.
+    /// The distance between embeddings, in the objective and afterwards; where the head compares them, in the map alone.
     pub distance: Distance,
     /// What the tower's body computes in, in training; bf16 is for CUDA.
     #[serde(default)]
@@ -48,6 +48,9 @@ pub struct TrainConfig {
     pub data: DataConfig,
     /// The network.
     pub tower: TowerConfig,
+    /// What compares two embeddings.
+    #[serde(default, skip_serializing_if = "HeadConfig::is_distance")]
+    pub head: HeadConfig,
     /// What is learned.
     pub objective: ObjectiveConfig,
     /// What a batch is made of.
@@ -158,6 +161,8 @@ impl TrainConfig {
             ensure!(pairs > 1, "{name} must be at least 2, got {pairs}");
         }
         self.objective.validate().context("objective")?;
+        self.head.validate().context("head")?;
+        self.check_head()?;
         self.sampler.validate()?;
         ensure!(
             self.objective.needs() != Arrangement::Pairs
@@ -170,6 +175,23 @@ impl TrainConfig {
             bail!("{problem}");
         }
         Ok(())
+    }
+
+    /// A head that compares pairs is trained by an objective that asks for one.
+    fn check_head(&self) -> Result<()> {
+        match (self.head.is_distance(), self.objective.needs_head()) {
+            (true, true) => bail!(
+                "objective.kind = \"{}\" trains a head that compares pairs, but head.kind is \"distance\": say head.kind = \
+                 \"comparison\" (--head comparison)",
+                self.objective.name()
+            ),
+            (false, false) => bail!(
+                "head.kind = \"comparison\" is learned, but objective.kind = \"{}\" does not train it: say objective.kind = \
+                 \"same_different\" (--loss same_different), or head.kind = \"distance\"",
+                self.objective.name()
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -237,6 +259,28 @@ mod tests {
     }
 
     #[test]
+    fn a_head_and_the_objective_that_trains_it_want_each_other() -> Result<()> {
+        for (settings, advice) in [
+            (("head.kind", "comparison"), "--loss same_different"),
+            (("objective.kind", "same_different"), "--head comparison"),
+        ] {
+            let error = with(&[settings]).unwrap_err().to_string();
+            assert!(error.contains(advice), "{error}");
+        }
+        let both = [
+            ("head.kind", "comparison"),
+            ("head.combine", "product"),
+            ("head.hidden", "[16, 8]"),
+            ("objective.kind", "same_different"),
+        ];
+        let config = with(&both)?;
+        let copy: TrainConfig = toml::from_str(&toml::to_string(&config)?)?;
+        assert_eq!(copy, config);
+        assert!(!toml::to_string(&with(&[])?)?.contains("head"));
+        Ok(())
+    }
+
+    #[test]
     fn impossible_values_are_named() {
         for (key, value) in [
             ("epochs", "0"),
@@ -251,6 +295,7 @@ mod tests {
             ("stopping.min_delta", "nan"),
             ("stopping.min_delta", "-1.0"),
             ("clip_norm", "inf"),
+            ("head", "{ kind = 'comparison', hidden = [0] }"),
         ] {
             let error = format!("{:#}", with(&[(key, value)]).unwrap_err());
             assert!(error.contains(key), "{key}: {error}");

@@ -36,6 +36,8 @@ struct Choice {
     photo: bool,
     /// Whether pairs are what is learned from.
     pairs: bool,
+    /// Whether a head learns to compare them.
+    compares: bool,
     epochs: usize,
 }
 
@@ -80,10 +82,14 @@ impl Traits {
             told.value("tower.input.width")?.unwrap_or(width),
         );
         let photo = size.0.max(size.1) > SMALL;
+        let objective = told.text("objective.kind");
+        let sampled = told.text("objective.pairs") == Some("sampled");
         Ok(Choice {
             size,
             photo,
-            pairs: self.pairs.is_some() || told.text("objective.kind") == Some("contrastive"),
+            pairs: self.pairs.is_some() || objective == Some("contrastive") || sampled,
+            compares: objective == Some("same_different")
+                || told.text("head.kind") == Some("comparison"),
             epochs: self.epochs(size, photo),
         })
     }
@@ -98,7 +104,8 @@ impl Traits {
         set("tower.input.width", width.to_string())?;
         set("tower.input.fit", "crop".into())?;
         set("tower.embedding", "128".into())?;
-        set("tower.normalize", "true".into())?;
+        // a comparison weighs single numbers, which unit length would make small
+        set("tower.normalize", (!choice.compares).to_string())?;
         if choice.photo {
             set("tower.body.kind", "resnet".into())?;
             set("tower.body.depth", "18".into())?;
@@ -112,13 +119,21 @@ impl Traits {
         }
         set("augment.flip", (!self.grey).to_string())?;
         set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
-        if choice.pairs {
+        if choice.compares {
+            set("head.kind", "comparison".into())?;
+            set("objective.kind", "same_different".into())?;
+            let pairs = if choice.pairs { "sampled" } else { "in_batch" };
+            set("objective.pairs", pairs.into())?;
+        } else if choice.pairs {
             set("objective.kind", "contrastive".into())?;
+        } else {
+            set("objective.kind", "normalized_softmax".into())?;
+        }
+        if choice.pairs {
             set("sampler.kind", "pairs".into())?;
             set("sampler.pairs_per_batch", PAIRS.to_string())?;
         } else {
             let (classes, images) = self.batch();
-            set("objective.kind", "normalized_softmax".into())?;
             set("sampler.kind", "per_class".into())?;
             set("sampler.classes", classes.to_string())?;
             set("sampler.images", images.to_string())?;
@@ -137,12 +152,19 @@ impl Traits {
         };
         let colour = if self.grey { "grey" } else { "colour" };
         let (classes, images) = self.batch();
+        let loss = match choice.compares {
+            true => "binary cross-entropy of same and different",
+            false => "contrastive loss",
+        };
         let batches = match (self.pairs, choice.pairs) {
-            (Some(_), _) => format!(
-                "batches of {PAIRS} of the listed pairs, half of them like, contrastive loss"
-            ),
-            (None, true) => format!(
-                "batches of {PAIRS} pairs, half of them like, as the contrastive loss asks for"
+            (Some(_), _) => {
+                format!("batches of {PAIRS} of the listed pairs, half of them like, {loss}")
+            }
+            (None, true) => {
+                format!("batches of {PAIRS} pairs, half of them like, as the {loss} asks for")
+            }
+            (None, false) if choice.compares => format!(
+                "batches of {classes} classes × {images} images, {loss} over all their pairs"
             ),
             (None, false) => format!(
                 "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
@@ -304,6 +326,29 @@ mod tests {
         told.set("objective.kind", "contrastive")?;
         let proposal = traits(300, 20, (128, 128), true, false).propose(&told)?;
         assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_head_that_is_told_brings_the_objective_that_trains_it() -> Result<()> {
+        for (key, value) in [
+            ("head.kind", "comparison"),
+            ("objective.kind", "same_different"),
+        ] {
+            let mut told = Layer::default();
+            told.set(key, value)?;
+            let mut traits = traits(300, 20, (128, 128), true, false);
+            let proposal = traits.propose(&told)?;
+            let layer = &proposal.layer;
+            assert_eq!(layer.text("head.kind"), Some("comparison"));
+            assert_eq!(layer.text("objective.kind"), Some("same_different"));
+            assert_eq!(layer.text("objective.pairs"), Some("in_batch"));
+            assert_eq!(layer.text("sampler.kind"), Some("per_class"));
+            traits.pairs = Some(400);
+            let layer = traits.propose(&told)?.layer;
+            assert_eq!(layer.text("objective.pairs"), Some("sampled"));
+            assert_eq!(layer.text("sampler.kind"), Some("pairs"));
+        }
         Ok(())
     }
 
