@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
-use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, WeightAverage};
+use siamese_core::{Model, Objective, Provenance, Threshold, Tower, WeightAverage};
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 
@@ -300,17 +300,19 @@ pub(crate) fn networks(
 
 /// The trainable parameters; matrices and kernels of the tower decay, biases, norms and proxies do not.
 pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
-    let of = |parameters: &Parameters, prefix: &str, decays: bool| {
-        let trainable = parameters.trainable().into_iter();
-        let param = |(name, var): (String, candle_core::Var)| Param {
-            decay: decays && var.rank() > 1,
-            name: format!("{prefix}.{name}"),
-            var,
-            rate: 1.0,
-        };
-        trainable.map(param).collect::<Vec<_>>()
-    };
-    let mut params = of(tower.parameters(), "tower", true);
-    params.extend(of(objective.parameters(), "objective", false));
-    params
+    let of_tower = tower.parameters().trainable().into_iter();
+    let of_tower = of_tower.map(|(name, var)| Param {
+        decay: var.rank() > 1,
+        name: format!("tower.{name}"),
+        var,
+        rate: 1.0,
+    });
+    let of_objective = objective.parameters().trainable().into_iter();
+    let of_objective = of_objective.map(|(name, var)| Param {
+        decay: false,
+        rate: objective.rate(&name),
+        name: format!("objective.{name}"),
+        var,
+    });
+    of_tower.chain(of_objective).collect()
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use siamese_core::ObjectiveConfig;
 use siamese_train::Layer;
 
 /// What a run is made of; what is not told is chosen from the data.
@@ -37,8 +39,8 @@ pub(crate) struct Settings {
     /// Length of an embedding
     #[arg(long, value_name = "D")]
     embedding: Option<String>,
-    /// What is learned: contrastive, triplet, sup_con, nt_xent or normalized_softmax
-    #[arg(long, value_name = "KIND")]
+    /// What is learned
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(ObjectiveConfig::NAMES))]
     loss: Option<String>,
     /// What a batch is made of: pairs, per_class or episodes
     #[arg(long, value_name = "KIND")]
