@@ -56,11 +56,12 @@ fn every_objective_lowers_its_loss_and_tells_unlike_images_apart() -> Result<()>
 }
 
 #[test]
-fn an_interrupted_run_goes_on_with_the_memory_that_it_had() -> Result<()> {
+fn an_interrupted_run_in_chunks_goes_on_with_the_memory_that_it_had() -> Result<()> {
     let (parent, data) = (tempfile::tempdir()?, data()?);
     let objective = "{ kind = 'sum', terms = [{ kind = 'sup_con', memory = 50 }, { kind = 'margin', weight = 0.5 }] }";
     let config = config(&[
         ("epochs", "2"),
+        ("chunk", "8"),
         ("objective", objective),
         ("sampler", "{ kind = 'per_class', classes = 4, images = 5 }"),
     ])?;

@@ -54,6 +54,12 @@ pub(crate) struct Settings {
     /// Peak learning rate
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     learning_rate: Option<String>,
+    /// Images in a batch, whatever it is made of
+    #[arg(long, value_name = "IMAGES")]
+    batch: Option<String>,
+    /// Images in the network at once, where a batch has more: a large batch in the memory of a small one
+    #[arg(long, value_name = "IMAGES")]
+    chunk: Option<String>,
     /// Pairs in a batch
     #[arg(long, value_name = "N")]
     pairs_per_batch: Option<String>,
@@ -104,6 +110,8 @@ impl Settings {
             ("seed", &self.seed),
             ("epochs", &self.epochs),
             ("learning_rate", &self.learning_rate),
+            ("batch", &self.batch),
+            ("chunk", &self.chunk),
             ("sampler.pairs_per_batch", &self.pairs_per_batch),
             ("sampler.hard_fraction", &self.hard_fraction),
             ("objective.margin", &self.margin),
