@@ -94,7 +94,8 @@ fn squared(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     (a - b)?.sqr()?.sum(D::Minus1)
 }
 
-fn squared_pairwise(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+/// Squared Euclidean distances of all rows `(P, D)`, `(G, D)` → `(P, G)`.
+pub(crate) fn squared_pairwise(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let a_norm = a.sqr()?.sum_keepdim(1)?;
     let b_norm = b.sqr()?.sum_keepdim(1)?.t()?;
     let dot = a.matmul(&b.t()?)?;

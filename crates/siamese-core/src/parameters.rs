@@ -9,6 +9,7 @@ use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
 use crate::error::{Misfit, Result};
 use crate::init::{self, Fnv};
+use crate::objective::is_memory;
 
 /// The parameters of a network, by name.
 ///
@@ -99,10 +100,11 @@ impl Parameters {
         inner.vars.iter().map(pair).collect()
     }
 
-    /// Those that an optimizer changes: all but BatchNorm's running statistics.
+    /// Those that an optimizer changes: all but BatchNorm's running statistics and an objective's memory.
     pub fn trainable(&self) -> Vec<(String, Var)> {
-        let is_buffer =
-            |name: &str| name.ends_with("running_mean") || name.ends_with("running_var");
+        let is_buffer = |name: &str| {
+            name.ends_with("running_mean") || name.ends_with("running_var") || is_memory(name)
+        };
         let mut vars = self.all();
         vars.retain(|(name, _)| !is_buffer(name));
         vars

@@ -5,7 +5,7 @@ use candle_core::Device;
 use siamese_core::ImageInput;
 use siamese_data::{Colour, Fit, Framing, Items, LeftOut, Listing, OpenOptions, Part};
 
-use crate::config::{DataConfig, Layer, Preset, Proposal, TrainConfig, Traits};
+use crate::config::{DataConfig, Layer, Preset, Proposal, TrainConfig, Traits, size};
 use crate::data::{Divided, TrainingData, pairs_of, published};
 use crate::plan::Plan;
 use crate::run::sampler;
@@ -42,12 +42,19 @@ impl Draft {
             named.set("preset", preset.name)?;
             upper = preset.layer.clone();
         }
-        let upper = upper.under(&named).under(told);
+        let mut upper = upper.under(&named).under(told);
         let divided = divide(&listing, &upper)?;
         let Proposal { layer, mut reasons } = traits(&listing, &divided).propose(&upper)?;
         if let Some(preset) = preset {
             reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
         }
+        size(&layer, &mut upper, divided.classes())?;
+        reasons.extend(upper.value::<usize>("chunk")?.map(|images| {
+            format!(
+                "at most {images} images in the network at once: the loss is of the whole batch, BatchNorm's statistics are of \
+                 these"
+            )
+        }));
         Ok(Self {
             listing,
             reasons,

@@ -56,13 +56,14 @@ impl Plan {
         let batch_images = config.sampler.batch_images();
         let batch = made_up(config, divided, batch_images)?;
         let step = measure_step(config, (&tower, &objective), &batch)?;
-        let embed = measure_embed(&tower, &batch, device)?;
+        let embed = measure_embed(config, &tower, &batch, device)?;
         let parts =
             [Part::Train, Part::Validation, Part::Test].map(|part| divided.part(part).len());
         let of_head = objective.head().map_or(0, |head| head.parameters().count());
         let parameters = tower.parameters().count() + of_head + objective.parameters().count();
         // activations and their gradients, f32
-        let held = 8 * tower.cost().activations * batch_images as u64;
+        let at_once = config.chunk.unwrap_or(batch_images).min(batch_images);
+        let held = 8 * tower.cost().activations * at_once as u64;
         Ok(Self {
             parameters,
             multiply_adds: tower.cost().multiply_adds,
@@ -132,7 +133,7 @@ fn measure_step(
 ) -> Result<Duration> {
     let mut optimizer = config.optimizer.build(params(tower, objective))?;
     let mut step = |at| -> Result<()> {
-        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch)?;
+        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch, config.chunk)?;
         optimizer.step(&grads, 1e-6, 1.0)?;
         figures.to_vec1::<f32>()?;
         Ok(())
@@ -146,9 +147,14 @@ fn measure_step(
 }
 
 /// Embedding one image, measured on a batch.
-fn measure_embed(tower: &Tower, batch: &Prepared, device: &Device) -> Result<Duration> {
-    let images = batch.images().to_device(device)?;
-    let count = images.dim(0)?;
+fn measure_embed(
+    config: &TrainConfig,
+    tower: &Tower,
+    batch: &Prepared,
+    device: &Device,
+) -> Result<Duration> {
+    let count = config.chunk.unwrap_or(batch.len()).min(batch.len());
+    let images = batch.images().narrow(0, 0, count)?.to_device(device)?;
     let started = Instant::now();
     tower.embed(&images)?.flatten_all()?.to_vec1::<f32>()?;
     Ok(started.elapsed() / count as u32)

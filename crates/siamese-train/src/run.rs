@@ -350,9 +350,9 @@ pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
         let trainable = parameters.trainable().into_iter();
         let param = |(name, var): (String, candle_core::Var)| Param {
             decay: decays && var.rank() > 1,
+            rate: if decays { 1.0 } else { objective.rate(&name) },
             name: format!("{prefix}.{name}"),
             var,
-            rate: 1.0,
         };
         trainable.map(param).collect::<Vec<_>>()
     };

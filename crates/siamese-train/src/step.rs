@@ -1,11 +1,14 @@
 //! One step of training: a batch through the tower, the objective, and what the batch looked like.
 
+mod cached;
+
 use std::sync::Arc;
 
 use anyhow::Result;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+use siamese_core::objective::Scored;
 use siamese_core::{ImageInput, Objective, Tower};
 use siamese_data::{Batch, stream};
 
@@ -123,27 +126,38 @@ impl Prepared {
 }
 
 /// Forward and backward: the gradients, and `[loss, spread², scale², active share]` on the device.
+///
+/// With `chunk` so many images are in the tower at once, which bounds the memory; the loss is of the whole batch.
 pub(crate) fn gradients(
     tower: &Tower,
     objective: &Objective,
     (seed, step): (u64, usize),
     batch: &Prepared,
+    chunk: Option<usize>,
 ) -> Result<(GradStore, Tensor)> {
     let device = tower.parameters().device();
-    let images = batch.images.to_device(device)?;
     let labels = Tensor::new(batch.labels.as_slice(), device)?;
     let mut dropout = stream(seed, "dropout", &[step as u64]);
+    if let Some(chunk) = chunk.filter(|&chunk| chunk < batch.len()) {
+        return cached::gradients(tower, objective, (&batch.images, &labels), chunk, dropout);
+    }
+    let images = batch.images.to_device(device)?;
     // all images of the batch at once, so that BatchNorm sees one distribution
     let embeddings = tower.embed_training(&images, &mut dropout)?;
     let scored = objective.score(&embeddings, &labels)?;
     let gradients = scored.loss.backward()?;
+    Ok((gradients, figures(&scored, &embeddings)?))
+}
+
+/// `[loss, spread², scale², active share]` on the device.
+fn figures(scored: &Scored, embeddings: &Tensor) -> Result<Tensor> {
     let figures = [
         scored.loss.detach(),
         spread(&embeddings.detach())?,
         embeddings.detach().sqr()?.sum(1)?.mean(0)?,
-        scored.active,
+        scored.active.clone(),
     ];
-    Ok((gradients, Tensor::stack(&figures, 0)?))
+    Ok(Tensor::stack(&figures, 0)?)
 }
 
 /// Mean squared distance of the embeddings from their mean.

@@ -202,7 +202,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
 fn step(run: &mut Run, batch: &Prepared, batches: usize, unread: &mut Unread) -> Result<f64> {
     let at = (run.config.seed, run.position.step);
-    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch)?;
+    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, run.config.chunk)?;
     let scale = match run.config.clip_norm {
         Some(most) => (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0),
         None => 1.0,

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use clap::builder::PossibleValuesParser;
+use siamese_core::ObjectiveConfig;
 use siamese_train::Layer;
 
 /// What a run is made of; what is not told is chosen from the data.
@@ -40,8 +42,8 @@ pub(crate) struct Settings {
     /// What compares two embeddings: distance, or comparison, which is learned with --loss same_different
     #[arg(long, value_name = "KIND")]
     head: Option<String>,
-    /// What is learned: contrastive, same_different, triplet, sup_con, nt_xent or normalized_softmax
-    #[arg(long, value_name = "KIND")]
+    /// What is learned
+    #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(ObjectiveConfig::NAMES))]
     loss: Option<String>,
     /// What a batch is made of: pairs, per_class or episodes
     #[arg(long, value_name = "KIND")]
@@ -55,6 +57,12 @@ pub(crate) struct Settings {
     /// Peak learning rate
     #[arg(long, value_name = "RATE", allow_hyphen_values = true)]
     learning_rate: Option<String>,
+    /// Images in a batch, whatever it is made of
+    #[arg(long, value_name = "IMAGES")]
+    batch: Option<String>,
+    /// Images in the network at once, where a batch has more: a large batch in the memory of a small one
+    #[arg(long, value_name = "IMAGES")]
+    chunk: Option<String>,
     /// Pairs in a batch
     #[arg(long, value_name = "N")]
     pairs_per_batch: Option<String>,
@@ -106,6 +114,8 @@ impl Settings {
             ("seed", &self.seed),
             ("epochs", &self.epochs),
             ("learning_rate", &self.learning_rate),
+            ("batch", &self.batch),
+            ("chunk", &self.chunk),
             ("sampler.pairs_per_batch", &self.pairs_per_batch),
             ("sampler.hard_fraction", &self.hard_fraction),
             ("objective.margin", &self.margin),

@@ -3,11 +3,14 @@
 //! y = 1 marks a *like* pair, as in most code; Hadsell's paper has Y = 0 for like pairs.
 
 use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 use siamese_metrics::Distance;
 
-use super::loss::{Arrangement, Batch, Loss, Scored, above, at_least};
-use super::pairing::{Pairing, weighted_mean};
+use super::loss::{Arrangement, Batch, Loss, Scored, above, at_least, halves};
+use super::memory::{self, Partners, partners};
+use super::pairing::Pairing;
+use super::rows::weighted_mean;
 use crate::distance::TensorDistance;
 use crate::error::{self, Error};
 
@@ -23,6 +26,9 @@ pub struct Contrastive {
     pub positive_margin: f64,
     /// Which unlike pairs the average counts; [`Averaging::Active`] is for [`PairsOf::InBatch`].
     pub averaging: Averaging,
+    /// Embeddings of former batches that are kept as further partners (Wang et al., XBM, 2020); 0 for none. For
+    /// [`PairsOf::InBatch`].
+    pub memory: usize,
 }
 
 impl Default for Contrastive {
@@ -32,6 +38,7 @@ impl Default for Contrastive {
             margin: 1.0,
             positive_margin: 0.0,
             averaging: Averaging::All,
+            memory: 0,
         }
     }
 }
@@ -119,11 +126,15 @@ pub fn contrastive_in_batch(
             labels.dims()
         )
     }
-    let dtype = embeddings.dtype();
-    let pairing = Pairing::new(labels, dtype)?;
-    let distances = distance.pairwise(embeddings, embeddings)?;
-    let slack = hinge(&distances, config.margin)?;
-    let pull = excess(&distances, config.positive_margin)?.sqr()?;
+    let pairing = Pairing::new(labels, embeddings.dtype())?;
+    over_pairs(&distance.pairwise(embeddings, embeddings)?, pairing, config)
+}
+
+/// The loss over weighted pairs, `distances` as the pairing's shape.
+fn over_pairs(distances: &Tensor, pairing: Pairing, config: &Contrastive) -> Result<Tensor> {
+    let dtype = distances.dtype();
+    let slack = hinge(distances, config.margin)?;
+    let pull = excess(distances, config.positive_margin)?.sqr()?;
     let pull = weighted_mean(&pull, &pairing.like)?;
     let counted = match config.averaging {
         Averaging::All => pairing.unlike,
@@ -131,6 +142,16 @@ pub fn contrastive_in_batch(
     };
     let push = weighted_mean(&slack.sqr()?, &counted)?;
     (pull + push)? * 0.25
+}
+
+/// The distances of the sampled pairs, and which are like: `(B / 2)` each.
+fn sampled(batch: &Batch) -> Result<(Tensor, Pairing)> {
+    let (anchors, partners) = halves(batch.embeddings)?;
+    let (first, second) = halves(batch.labels)?;
+    let like = first.eq(&second)?.to_dtype(batch.embeddings.dtype())?;
+    let unlike = like.affine(-1.0, 1.0)?;
+    let distances = batch.distance.between(&anchors, &partners)?;
+    Ok((distances, Pairing { like, unlike }))
 }
 
 /// `max(0, m − D)`
@@ -163,8 +184,12 @@ impl Loss for Contrastive {
                 "all pairs of each batch, unlike ones averaged while inside the margin"
             }
         };
+        let memory = match self.memory {
+            0 => String::new(),
+            size => format!(", and of a memory of {size} embeddings"),
+        };
         format!(
-            "contrastive loss, margin {}{positive}, over {pairs}",
+            "contrastive loss, margin {}{positive}, over {pairs}{memory}",
             self.margin
         )
     }
@@ -185,7 +210,16 @@ impl Loss for Contrastive {
             let field = "averaging";
             return Err(Error::Invalid { field, why });
         }
-        Ok(())
+        if self.pairs == PairsOf::Sampled && self.memory > 0 {
+            let why = "must be 0 where pairs is sampled; a memory is for in_batch".into();
+            let field = "memory";
+            return Err(Error::Invalid { field, why });
+        }
+        memory::validate(self.memory)
+    }
+
+    fn prepare(&self, own: &VarBuilder, embedding: usize, _: usize) -> error::Result<()> {
+        Ok(memory::prepare(own, self.memory, embedding)?)
     }
 
     fn needs(&self) -> Arrangement {
@@ -195,33 +229,25 @@ impl Loss for Contrastive {
         }
     }
 
-    /// `active` is of the unlike pairs that the halves of the batch make, whatever pairs the loss counts.
+    /// `active` is the share of the unlike pairs inside the margin, of those that the loss counts.
     fn score(&self, batch: &Batch) -> Result<Scored> {
-        let half = batch.labels.dim(0)? / 2;
-        let halves = |t: &Tensor| -> Result<(Tensor, Tensor)> {
-            Ok((t.narrow(0, 0, half)?, t.narrow(0, half, half)?))
-        };
-        let (first, second) = halves(batch.labels)?;
-        let like = first.eq(&second)?.to_dtype(batch.embeddings.dtype())?;
-        let between = |embeddings: &Tensor| -> Result<Tensor> {
-            let (anchors, partners) = halves(embeddings)?;
-            batch.distance.between(&anchors, &partners)
-        };
-        let loss = match self.pairs {
-            PairsOf::Sampled if !batch.labels.dim(0)?.is_multiple_of(2) => {
-                bail!(
-                    "sampled pairs need an even number of images, got {:?}",
-                    batch.labels.dims()
-                )
-            }
-            PairsOf::Sampled => contrastive(&between(batch.embeddings)?, &like, self)?,
+        let (distances, pairing) = match self.pairs {
+            PairsOf::Sampled => sampled(batch)?,
             PairsOf::InBatch => {
-                contrastive_in_batch(batch.embeddings, batch.labels, batch.distance, self)?
+                let Partners {
+                    embeddings,
+                    pairing,
+                } = partners(batch, self.memory)?;
+                let distances = batch.distance.pairwise(batch.embeddings, &embeddings)?;
+                (distances, pairing)
             }
         };
-        let distances = between(&batch.embeddings.detach())?;
-        let inside = distances.lt(self.margin)?.to_dtype(like.dtype())?;
-        let active = weighted_mean(&inside, &like.affine(-1.0, 1.0)?)?;
+        let inside = distances.detach().lt(self.margin)?;
+        let active = weighted_mean(&inside.to_dtype(distances.dtype())?, &pairing.unlike)?;
+        let loss = match self.pairs {
+            PairsOf::Sampled => contrastive(&distances, &pairing.like, self)?,
+            PairsOf::InBatch => over_pairs(&distances, pairing, self)?,
+        };
         Ok(Scored { loss, active })
     }
 

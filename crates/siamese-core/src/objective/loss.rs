@@ -1,11 +1,13 @@
 //! What an objective is made of: the one trait that every loss here implements, and what goes in and out.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Shape, Tensor, bail};
+use candle_nn::VarBuilder;
 use siamese_metrics::Distance;
 
+use super::pairing::Pairing;
+use crate::distance::{TensorDistance, normalize};
 use crate::error::{self, Error};
 use crate::head::Head;
-use crate::parameters::Parameters;
 
 /// What a batch must look like for an objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,32 @@ pub(super) struct Batch<'a> {
     /// What compares pairs, where that is learned.
     pub(super) head: Option<&'a Head>,
     pub(super) classes: usize,
-    pub(super) parameters: &'a Parameters,
+    /// What the loss learns itself.
+    pub(super) own: VarBuilder<'static>,
+}
+
+impl Batch<'_> {
+    /// All pairs of the batch.
+    pub(super) fn pairing(&self) -> Result<Pairing> {
+        Pairing::new(self.labels, self.embeddings.dtype())
+    }
+
+    /// Distances between all images `(B, B)`.
+    pub(super) fn distances(&self) -> Result<Tensor> {
+        self.distance.pairwise(self.embeddings, self.embeddings)
+    }
+
+    /// Cosines of the angles between all images `(B, B)`.
+    pub(super) fn cosines(&self) -> Result<Tensor> {
+        let unit = normalize(self.embeddings)?;
+        unit.matmul(&unit.t()?)
+    }
+
+    /// A parameter of the loss's own.
+    pub(super) fn learned(&self, shape: impl Into<Shape>, name: &str) -> Result<Tensor> {
+        let learned = self.own.get(shape, name)?;
+        learned.to_dtype(self.embeddings.dtype())
+    }
 }
 
 /// A loss: its settings are `self`.
@@ -60,8 +87,13 @@ pub(super) trait Loss {
     fn score(&self, batch: &Batch) -> Result<Scored>;
 
     /// Draws the parameters of its own.
-    fn prepare(&self, _: &Parameters, _embedding: usize, _classes: usize) -> error::Result<()> {
+    fn prepare(&self, _: &VarBuilder, _embedding: usize, _classes: usize) -> error::Result<()> {
         Ok(())
+    }
+
+    /// How many times the tower's learning rate the parameter of this name learns by.
+    fn rate(&self, _name: &str) -> f64 {
+        1.0
     }
 
     /// The training loss's average over judged pairs.
@@ -69,8 +101,26 @@ pub(super) trait Loss {
         None
     }
 
-    /// The loss of a batch of so many images, all mapped to one point.
-    fn collapsed(&self, batch: usize, classes: usize) -> Option<f64>;
+    /// The loss of a batch of so many images, all mapped to one point, where that depends on nothing else.
+    fn collapsed(&self, _batch: usize, _classes: usize) -> Option<f64> {
+        None
+    }
+}
+
+/// The anchors and their partners, of embeddings or of labels.
+pub(super) fn halves(of_batch: &Tensor) -> Result<(Tensor, Tensor)> {
+    let images = of_batch.dim(0)?;
+    if !images.is_multiple_of(2) {
+        bail!(
+            "sampled pairs need an even number of images, got {:?}",
+            of_batch.dims()
+        )
+    }
+    let half = images / 2;
+    Ok((
+        of_batch.narrow(0, 0, half)?,
+        of_batch.narrow(0, half, half)?,
+    ))
 }
 
 /// Refuses what is not a number in `low..1e6`, or is `low` itself.

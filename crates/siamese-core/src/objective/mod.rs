@@ -2,22 +2,47 @@
 //!
 //! | [`ObjectiveConfig`] | pulls and pushes |
 //! |---|---|
-//! | [`Contrastive`] | pairs, up to a margin |
+//! | [`Contrastive`], [`CosineEmbedding`] | pairs, up to a margin |
 //! | [`SameDifferent`] | pairs, by a head that learns to compare them |
-//! | [`Triplet`] | anchor, positive and negative, to a gap |
-//! | [`SupCon`], [`NtXent`] | each image's like ones out of the whole batch |
-//! | [`NormalizedSoftmax`] | images to a learned vector of their class |
+//! | [`Margin`] | pairs, to either side of a learned boundary |
+//! | [`Triplet`] | anchor, positive and negative, to a gap, of triplets that a [`Miner`] takes |
+//! | [`Lifted`], [`MultiSimilarity`], [`Circle`] | each anchor's hardest pairs, softly |
+//! | [`SupCon`], [`NtXent`], [`NPairs`] | each image's like ones out of the whole batch |
+//! | [`NormalizedSoftmax`], [`CosFace`], [`ArcFace`], [`ProxyNca`], [`ProxyAnchor`] | images to a learned vector of their class |
+//! | [`SoftTriple`], [`ArcFace`] with several centres | images to the nearest of their class's vectors |
+//! | [`Uniformity`], [`Center`] | all apart, each to its class's centre: beside another loss |
+//! | [`Sum`] | several of these, weighted |
 //!
-//! A loss of a kind of its own is a file here that implements `Loss`, a variant of [`ObjectiveConfig`], and its tests.
+//! A loss of a kind of its own is a file here that implements `Loss`, a variant of [`ObjectiveConfig`] with a line each in
+//! [`ObjectiveConfig::NAMES`] and the match beneath it, and its tests.
 
+mod arc_face;
+mod center;
+mod circle;
 mod contrastive;
+mod cos_face;
+mod cosine_embedding;
+mod lifted;
 mod loss;
+mod margin;
+mod memory;
 mod miner;
+mod missed;
+mod multi_similarity;
+mod n_pairs;
+mod nt_xent;
 mod pairing;
+mod proxies;
+mod proxy_anchor;
+mod proxy_nca;
+mod rows;
 mod same_different;
-mod similarity;
+mod soft_triple;
 mod softmax;
+mod sum;
+mod sup_con;
 mod triplet;
+mod uniformity;
 
 use std::fmt;
 
@@ -25,13 +50,29 @@ use candle_core::{Device, Tensor, bail};
 use serde::{Deserialize, Serialize};
 use siamese_metrics::Distance;
 
+pub use arc_face::ArcFace;
+pub use center::Center;
+pub use circle::Circle;
 pub use contrastive::{Averaging, Contrastive, PairsOf, contrastive, contrastive_in_batch};
+pub use cos_face::CosFace;
+pub use cosine_embedding::CosineEmbedding;
+pub use lifted::Lifted;
 pub use loss::{Arrangement, Scored};
+pub use margin::{Boundary, Margin, Negatives};
+pub(crate) use memory::is_memory;
 pub use miner::Miner;
+pub use multi_similarity::MultiSimilarity;
+pub use n_pairs::NPairs;
+pub use nt_xent::NtXent;
+pub use proxy_anchor::ProxyAnchor;
+pub use proxy_nca::ProxyNca;
 pub use same_different::{SameDifferent, same_different};
-pub use similarity::{NtXent, SupCon};
+pub use soft_triple::SoftTriple;
 pub use softmax::{NormalizedSoftmax, normalized_softmax};
+pub use sum::{Sum, Term};
+pub use sup_con::SupCon;
 pub use triplet::{Triplet, triplet};
+pub use uniformity::Uniformity;
 
 use crate::error::Result;
 use crate::head::Head;
@@ -46,25 +87,67 @@ pub enum ObjectiveConfig {
     Contrastive(Contrastive),
     /// Pairs, by a head that learns to compare them.
     SameDifferent(SameDifferent),
+    /// Pairs, up to a margin, by their cosines.
+    CosineEmbedding(CosineEmbedding),
+    /// Pairs, to either side of a learned boundary.
+    Margin(Margin),
     /// Anchor, positive and negative, to a gap.
     Triplet(Triplet),
+    /// Each anchor's farthest like and nearest unlike images, softly.
+    Lifted(Lifted),
+    /// Each anchor's hardest pairs, the harder the more.
+    MultiSimilarity(MultiSimilarity),
+    /// Each anchor's pairs, the farther from where they should be the more.
+    Circle(Circle),
     /// Each image's like ones among all others of the batch.
     SupCon(SupCon),
     /// Each like pair among the unlike ones of the batch.
     NtXent(NtXent),
+    /// Each like pair among the other classes' positives, by inner product.
+    NPairs(NPairs),
     /// A learned vector for each class.
     NormalizedSoftmax(NormalizedSoftmax),
+    /// The same, with a margin between cosines.
+    CosFace(CosFace),
+    /// The same, with a margin between angles; several vectors where asked for.
+    ArcFace(ArcFace),
+    /// The same, by squared distance.
+    ProxyNca(ProxyNca),
+    /// A learned vector for each class, that is an anchor for all images.
+    ProxyAnchor(ProxyAnchor),
+    /// Several learned vectors for each class.
+    SoftTriple(SoftTriple),
+    /// All images apart, beside another loss.
+    Uniformity(Uniformity),
+    /// Each image to its class's centre, beside another loss.
+    Center(Center),
+    /// Several objectives, weighted.
+    Sum(Sum),
 }
 
 impl ObjectiveConfig {
     /// The kinds there are, by the names that files use.
-    pub const NAMES: [&str; 6] = [
+    pub const NAMES: [&str; 20] = [
         "contrastive",
         "same_different",
+        "cosine_embedding",
+        "margin",
         "triplet",
+        "lifted",
+        "multi_similarity",
+        "circle",
         "sup_con",
         "nt_xent",
+        "n_pairs",
         "normalized_softmax",
+        "cos_face",
+        "arc_face",
+        "proxy_nca",
+        "proxy_anchor",
+        "soft_triple",
+        "uniformity",
+        "center",
+        "sum",
     ];
 
     /// The kind, one of [`Self::NAMES`].
@@ -94,10 +177,24 @@ impl ObjectiveConfig {
         match self {
             Self::Contrastive(loss) => loss,
             Self::SameDifferent(loss) => loss,
+            Self::CosineEmbedding(loss) => loss,
+            Self::Margin(loss) => loss,
             Self::Triplet(loss) => loss,
+            Self::Lifted(loss) => loss,
+            Self::MultiSimilarity(loss) => loss,
+            Self::Circle(loss) => loss,
             Self::SupCon(loss) => loss,
             Self::NtXent(loss) => loss,
+            Self::NPairs(loss) => loss,
             Self::NormalizedSoftmax(loss) => loss,
+            Self::CosFace(loss) => loss,
+            Self::ArcFace(loss) => loss,
+            Self::ProxyNca(loss) => loss,
+            Self::ProxyAnchor(loss) => loss,
+            Self::SoftTriple(loss) => loss,
+            Self::Uniformity(loss) => loss,
+            Self::Center(loss) => loss,
+            Self::Sum(loss) => loss,
         }
     }
 }
@@ -128,7 +225,8 @@ pub struct Objective {
 
 impl Objective {
     /// An objective for embeddings of length `embedding` and labels below `classes`, its own parameters drawn from
-    /// `seed`. Losses of cosines ([`SupCon`], [`NtXent`], [`NormalizedSoftmax`]) do not ask for the distance.
+    /// `seed`. Only losses of distances ([`Contrastive`], [`Margin`],
+    /// [`Triplet`], [`Lifted`]) ask for the distance; the others know cosines.
     ///
     /// ```
     /// use siamese_core::{Distance, candle::{Device, Tensor}};
@@ -158,7 +256,9 @@ impl Objective {
     ) -> Result<Self> {
         config.validate()?;
         let parameters = Parameters::new(seed, device);
-        config.loss().prepare(&parameters, embedding, classes)?;
+        config
+            .loss()
+            .prepare(&parameters.builder(), embedding, classes)?;
         Ok(Self {
             config,
             distance,
@@ -190,6 +290,11 @@ impl Objective {
         &self.parameters
     }
 
+    /// How many times the tower's learning rate one of its own parameters learns by.
+    pub fn rate(&self, parameter: &str) -> f64 {
+        self.config.loss().rate(parameter)
+    }
+
     /// What a batch must look like.
     pub fn needs(&self) -> Arrangement {
         self.config.needs()
@@ -216,7 +321,7 @@ impl Objective {
             distance: self.distance,
             head: self.head.as_ref(),
             classes: self.classes,
-            parameters: &self.parameters,
+            own: self.parameters.builder(),
         })
     }
 

@@ -1,19 +1,15 @@
 //! The normalised softmax: each class has a vector of its own, and an image is to be nearest to that of its class.
 
-use candle_core::{D, Device, Result, Tensor, bail};
-use candle_nn::Init;
+use candle_core::{Result, Tensor, bail};
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::loss::{Arrangement, Batch, Loss, Scored, above, at_least, in_range};
-use crate::distance::normalize;
-use crate::error::{self, Error};
-use crate::parameters::Parameters;
-
-/// The one parameter: a row for each class, `(C, D)`.
-const PROXIES: &str = "proxies";
+use super::proxies::{self, cosines, cross_entropy, truth};
+use crate::error;
 
 /// Settings of the normalised softmax. The defaults are Zhai and Wu's (2019), whose temperature of 0.05 is a scale of
-/// 20; with a margin it is CosFace (Wang et al. 2018, scale 64 and margin 0.35).
+/// 20; with a margin it is [`CosFace`](super::CosFace).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NormalizedSoftmax {
@@ -71,41 +67,12 @@ pub fn normalized_softmax(
             labels.dims()
         )
     }
-    check_labels(labels, classes)?;
-    let cosines = normalize(embeddings)?.matmul(&normalize(proxies)?.t()?)?;
-    let numbers = Tensor::arange(0u32, classes as u32, labels.device())?;
-    let truth = labels
-        .unsqueeze(1)?
-        .broadcast_eq(&numbers.unsqueeze(0)?)?
-        .to_dtype(cosines.dtype())?;
+    let cosines = cosines(embeddings, proxies)?;
+    let truth = truth(labels, classes, &cosines)?;
     let logits = ((&cosines - (&truth * config.margin)?)? * config.scale)?;
     let smoothing = config.label_smoothing;
     let target = truth.affine(1.0 - smoothing, smoothing / classes as f64)?;
-    let likelihood = candle_nn::ops::log_softmax(&logits, D::Minus1)?;
-    let cost = (likelihood * target)?.sum(D::Minus1)?.neg()?;
-
-    let cosines = cosines.detach();
-    let right = (&cosines * &truth)?.sum_keepdim(D::Minus1)?;
-    // −2 is below every cosine
-    let wrong = (&cosines - (truth * 4.0)?)?.max_keepdim(D::Minus1)?;
-    let missed = wrong.ge(&right)?.to_dtype(cosines.dtype())?;
-    Ok(Scored {
-        loss: cost.mean_all()?,
-        active: missed.mean_all()?,
-    })
-}
-
-fn check_labels(labels: &Tensor, classes: usize) -> Result<()> {
-    if !matches!(labels.device(), Device::Cpu) {
-        return Ok(());
-    }
-    let largest = labels.to_vec1::<u32>()?.into_iter().max().unwrap_or(0);
-    if largest as usize >= classes {
-        bail!(
-            "label {largest} is of none of the objective's {classes} classes, which are numbered from 0"
-        )
-    }
-    Ok(())
+    cross_entropy(&logits, &target, (&cosines, &truth))
 }
 
 impl Loss for NormalizedSoftmax {
@@ -141,26 +108,12 @@ impl Loss for NormalizedSoftmax {
         Arrangement::Any
     }
 
-    fn prepare(&self, own: &Parameters, embedding: usize, classes: usize) -> error::Result<()> {
-        if embedding == 0 || classes < 2 {
-            let why = format!(
-                "needs embeddings and at least 2 classes, got a length of {embedding} and {classes}"
-            );
-            let field = "normalized_softmax";
-            return Err(Error::Invalid { field, why });
-        }
-        let init = Init::Randn {
-            mean: 0.0,
-            stdev: 1.0 / (embedding as f64).sqrt(),
-        };
-        own.builder()
-            .get_with_hints((classes, embedding), PROXIES, init)?;
-        Ok(())
+    fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
+        proxies::prepare(own, self.name(), (classes, 1), embedding)
     }
 
     fn score(&self, batch: &Batch) -> Result<Scored> {
-        let shape = (batch.classes, batch.embeddings.dim(1)?);
-        let proxies = batch.parameters.builder().get(shape, PROXIES)?;
+        let proxies = proxies::learned(batch, 1)?;
         normalized_softmax(batch.embeddings, batch.labels, &proxies, self)
     }
 

@@ -1,10 +1,11 @@
 //! The triplet loss: an anchor is to be nearer to its positive than to its negative, by a margin.
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
+use siamese_metrics::Distance;
 
 use super::loss::{Arrangement, Batch, Loss, Scored, above};
-use super::miner::Miner;
+use super::miner::{Miner, Unmined};
 use super::pairing::Pairing;
 use crate::distance::TensorDistance;
 use crate::error;
@@ -33,19 +34,19 @@ impl Default for Triplet {
 ///
 /// `J = mean over mined (a, p, n) of max(0, m + d_ap − d_an)`
 ///
-/// `distances` `(N, N)`, `labels` `(N)` u32 → loss and share of all the batch's triplets that cost something, 0 both
-/// where there is none.
+/// `embeddings` `(N, D)`, `labels` `(N)` u32 → the loss, and the share of the triplets mined from that cost something, 0
+/// both where there is none.
 ///
 /// A triplet's cost is linear in two distances, so the sum over triplets is one over pairs, weighted by how many
 /// costing triplets each is part of: `J = Σ w_ap·(m + d_ap) − Σ w_an·d_an`.
 ///
 /// ```
-/// use siamese_core::{candle::{Device, Tensor}, objective::{Miner, Triplet, triplet}};
+/// use siamese_core::{Distance, candle::{Device, Tensor}, objective::{Miner, Triplet, triplet}};
 /// # fn main() -> siamese_core::candle::Result<()> {
-/// let distances = Tensor::new(&[[0f32, 3., 2.5], [3., 0., 4.], [2.5, 4., 0.]], &Device::Cpu)?;
+/// let embeddings = Tensor::new(&[[0f32], [3.0], [-2.5]], &Device::Cpu)?;
 /// let labels = Tensor::new(&[0u32, 0, 1], &Device::Cpu)?;
 /// let config = Triplet { margin: 0.5, miner: Miner::BatchHard };
-/// let scored = triplet(&distances, &labels, &config)?;
+/// let scored = triplet(&embeddings, &labels, Distance::Euclidean, &config)?;
 /// // from the first: 0.5 + 3 − 2.5; from the second nothing; the third has no like one
 /// assert_eq!(scored.loss.to_scalar::<f32>()?, 0.5);
 /// assert_eq!(scored.active.to_scalar::<f32>()?, 0.5);
@@ -55,27 +56,33 @@ impl Default for Triplet {
 ///
 /// # Errors
 /// When the shapes do not fit.
-pub fn triplet(distances: &Tensor, labels: &Tensor, config: &Triplet) -> Result<Scored> {
-    let n = labels.dims1()?;
-    if distances.dims() != [n, n] {
-        candle_core::bail!(
-            "the triplet loss needs distances (N, N) and N labels, got {:?} and {:?}",
-            distances.dims(),
+pub fn triplet(
+    embeddings: &Tensor,
+    labels: &Tensor,
+    distance: Distance,
+    config: &Triplet,
+) -> Result<Scored> {
+    if embeddings.rank() != 2 || labels.dims() != [embeddings.dim(0)?] {
+        bail!(
+            "the triplet loss needs embeddings (N, D) and N labels, got {:?} and {:?}",
+            embeddings.dims(),
             labels.dims()
         )
     }
-    let (dtype, device) = (distances.dtype(), distances.device());
-    let known = distances.detach().to_device(&candle_core::Device::Cpu)?;
-    let known = known.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-    let mined = config
-        .miner
-        .mine(&known, &labels.to_vec1()?, config.margin, (dtype, device))?;
+    let distances = distance.pairwise(embeddings, embeddings)?;
+    let pairing = Pairing::new(labels, distances.dtype())?;
+    let mined = config.miner.mine(&Unmined {
+        distances: &distances,
+        embeddings,
+        pairing: &pairing,
+        margin: config.margin,
+    })?;
     let Pairing { like, unlike } = mined.weights;
     let pull = (distances.affine(1.0, config.margin)? * like)?.sum_all()?;
     let push = (distances * unlike)?.sum_all()?;
     Ok(Scored {
         loss: (pull - push)?,
-        active: Tensor::new(mined.active as f32, device)?,
+        active: mined.active,
     })
 }
 
@@ -89,6 +96,11 @@ impl Loss for Triplet {
             Miner::All => "all triplets of each batch that cost something",
             Miner::BatchHard => "each anchor's hardest triplet of its batch",
             Miner::SemiHard => "the semi-hard triplets of each batch",
+            Miner::DistanceWeighted => "all triplets of each batch, negatives weighed by distance",
+            Miner::Angular => "the triplets of each batch with a wide angle at the negative",
+            Miner::NearestGap => {
+                "the unlike image of each batch nearest in distance to each like pair"
+            }
         };
         format!("triplet loss, margin {}, over {triplets}", self.margin)
     }
@@ -102,10 +114,7 @@ impl Loss for Triplet {
     }
 
     fn score(&self, batch: &Batch) -> Result<Scored> {
-        let distances = batch
-            .distance
-            .pairwise(batch.embeddings, batch.embeddings)?;
-        triplet(&distances, batch.labels, self)
+        triplet(batch.embeddings, batch.labels, batch.distance, self)
     }
 
     /// Every triplet costs the margin.

@@ -80,6 +80,11 @@ impl Layer {
         Ok(())
     }
 
+    /// Takes a setting of the topmost table out.
+    pub(crate) fn remove(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
     /// Whether the layer says something about a dotted key.
     pub fn has(&self, key: &str) -> bool {
         self.get(key).is_some()

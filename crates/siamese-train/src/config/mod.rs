@@ -1,5 +1,6 @@
 //! All that decides a run: with the data and this, the weights follow.
 
+mod batch;
 mod layers;
 mod optimizer;
 mod preset;
@@ -14,6 +15,7 @@ use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig};
 use crate::schedule::Schedule;
 use crate::stopping::StoppingConfig;
 
+pub(crate) use batch::size;
 pub use layers::Layer;
 pub use optimizer::OptimizerConfig;
 pub use preset::Preset;
@@ -41,6 +43,10 @@ pub struct TrainConfig {
     /// Largest norm of the whole gradient; without it the gradient is left as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip_norm: Option<f64>,
+    /// Images in the network at once, where a batch has more: the loss is that of the whole batch, the memory that of
+    /// so many images, and BatchNorm's statistics are of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<usize>,
     /// Decay of a running average of the weights, such as 0.999: the average is what is validated and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_average: Option<f64>,
@@ -138,6 +144,11 @@ impl TrainConfig {
             self.clip_norm.is_none_or(|norm| norm > 0.0),
             "clip_norm must be positive, got {}",
             self.clip_norm.unwrap_or_default()
+        );
+        ensure!(
+            self.chunk.is_none_or(|images| images > 1),
+            "chunk is how many images are in the network at once, at least 2, got {}",
+            self.chunk.unwrap_or_default()
         );
         ensure!(
             self.weight_average
@@ -287,6 +298,7 @@ mod tests {
             ("learning_rate", "-1.0"),
             ("clip_norm", "0.0"),
             ("weight_average", "1.0"),
+            ("chunk", "1"),
             ("stopping.patience", "0"),
             ("judge.test_pairs", "0"),
             ("sampler.hard_fraction", "1.5"),

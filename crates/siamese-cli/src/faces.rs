@@ -1,0 +1,381 @@
+//! `siamese data faces`: photos in, faces out, each a picture of its own in its class folder.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use image::{DynamicImage, ImageFormat, RgbImage};
+use rayon::prelude::*;
+use siamese_data::{Pictures, Progress};
+use siamese_faces::{Alignment, Detector, DetectorConfig, Face, Rgb};
+
+use crate::pictures::PictureArguments;
+
+/// Pictures between two looks at how far it is.
+const BATCH: usize = 16;
+/// The table of what was found.
+const TABLE: &str = "faces.csv";
+
+/// Arguments of `siamese data faces`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pictures: PictureArguments,
+    /// The folder for the faces, a subfolder per class, and for faces.csv; it must be new or empty
+    #[arg(long, short = 'o', value_name = "FOLDER")]
+    out: PathBuf,
+    /// Side of the crops, in pixels
+    #[arg(long, default_value_t = 112, value_parser = clap::value_parser!(u16).range(8..=4096))]
+    size: u16,
+    /// What is seen around a face, as a part of its side
+    #[arg(long, default_value_t = 0.0)]
+    margin: f64,
+    /// How a face is cut out
+    #[arg(long, value_enum, default_value = "landmarks")]
+    align: Align,
+    /// Write grey crops
+    #[arg(long)]
+    grey: bool,
+    /// Of several faces in a photo
+    #[arg(long, value_enum, default_value = "largest")]
+    several: Several,
+    /// Whether faces that are small, uncertain or seen from the side are written
+    #[arg(long, value_enum, default_value = "keep")]
+    doubtful: Doubtful,
+    /// The smallest face that is looked for, in pixels
+    #[arg(long, default_value_t = 20.0)]
+    min_face: f32,
+    /// Where a photo shows no face, try it turned by quarters
+    #[arg(long)]
+    turn: bool,
+}
+
+/// How a face is cut out.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Align {
+    /// Turned and scaled, so that eyes and mouth lie in the same places
+    Landmarks,
+    /// The square around the face, as it lies
+    Box,
+}
+
+/// What happens to a photo with several faces.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Several {
+    /// The largest is written
+    Largest,
+    /// Each is written
+    All,
+    /// None is written
+    Refuse,
+}
+
+/// What happens to a face that may be of little use.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Doubtful {
+    Keep,
+    Skip,
+}
+
+/// A face's crop of fewer picture pixels than half its side is small.
+const SMALL: f32 = 0.5;
+/// Below this probability a face is uncertain.
+const UNCERTAIN: f32 = 0.9;
+/// Beyond this it is seen from the side ([`Face::aside`]).
+const ASIDE: f32 = 0.4;
+
+/// A line of the table.
+struct Row {
+    picture: String,
+    class: String,
+    /// Of how many faces in the picture this is which, counted from 1; 0 where there is none.
+    face: (usize, usize),
+    result: &'static str,
+    remarks: String,
+    written: String,
+    /// The face, and by how many quarters the picture was turned.
+    found: Option<(Face, u8)>,
+}
+
+/// The columns of the table; coordinates are in pixels of the picture, upright.
+const COLUMNS: [&str; 23] = [
+    "picture",
+    "class",
+    "face",
+    "faces",
+    "result",
+    "remarks",
+    "written",
+    "probability",
+    "left",
+    "top",
+    "right",
+    "bottom",
+    "left_eye_x",
+    "left_eye_y",
+    "right_eye_x",
+    "right_eye_y",
+    "nose_x",
+    "nose_y",
+    "mouth_left_x",
+    "mouth_left_y",
+    "mouth_right_x",
+    "mouth_right_y",
+    "quarters_turned",
+];
+
+/// What one picture gave.
+struct Found {
+    faces: Vec<(Face, Option<Vec<u8>>)>,
+    quarters: u8,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let detector = Detector::with_config(DetectorConfig {
+        min_face: arguments.min_face,
+        turn: arguments.turn,
+        ..Default::default()
+    })?;
+    ensure!(
+        (0.0..=2.0).contains(&arguments.margin),
+        "--margin must lie between 0 and 2, got {}",
+        arguments.margin
+    );
+    let pictures = arguments.pictures.open()?;
+    ensure!(!pictures.is_empty(), "there is no picture to look at");
+    claim(&arguments.out)?;
+    let rows = all(arguments, &detector, &pictures)?;
+    let table = arguments.out.join(TABLE);
+    siamese_files::write_bytes(&table, &csv(&rows)?)
+        .with_context(|| format!("writing {}", table.display()))?;
+    say(&rows, pictures.len(), &arguments.out);
+    let none = rows.iter().all(|row| row.written.is_empty());
+    ensure!(!none, "not one face was written; {} says why", table.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the folder; what lies there already is not mixed with new faces.
+fn claim(out: &Path) -> Result<()> {
+    if out.is_dir() && fs::read_dir(out)?.next().is_some() {
+        bail!("{} is not empty: name a new folder, or remove it", out.display());
+    }
+    fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))
+}
+
+/// Looks at all pictures, in parallel, and writes their faces in order.
+fn all(arguments: &Arguments, detector: &Detector, pictures: &Pictures) -> Result<Vec<Row>> {
+    let mut meter = Progress::Stderr.images("looking for faces", pictures.len() as u64);
+    let (mut rows, mut names) = (Vec::new(), HashSet::new());
+    let items: Vec<usize> = (0..pictures.len()).collect();
+    for batch in items.chunks(BATCH) {
+        let look = |&item: &usize| look(arguments, detector, pictures, item);
+        let found: Vec<Result<Found>> = batch.par_iter().map(look).collect();
+        for (&item, found) in batch.iter().zip(found) {
+            write(arguments, pictures, item, found, &mut names, &mut rows)?;
+        }
+        meter.set(batch.last().map_or(0, |&last| last as u64 + 1));
+    }
+    meter.finish();
+    Ok(rows)
+}
+
+/// The faces of a picture, those that are to be written cut out.
+fn look(arguments: &Arguments, detector: &Detector, pictures: &Pictures, item: usize) -> Result<Found> {
+    let (pixels, (height, width)) = pictures.whole(item).map_err(anyhow::Error::msg)?;
+    let picture = Rgb::new(height, width, &pixels)?;
+    let (faces, quarters) = detector.detect_turned(&picture)?;
+    let several = faces.len() > 1;
+    let alignment = arguments.alignment();
+    let cut = |(i, face): (usize, Face)| {
+        let wanted = match arguments.several {
+            Several::All => true,
+            Several::Largest => i == 0,
+            Several::Refuse => !several,
+        };
+        let doubtful = !remarks(arguments, &face).is_empty();
+        let wanted = wanted && (arguments.doubtful == Doubtful::Keep || !doubtful);
+        let crop = wanted.then(|| alignment.crop(&picture, &face));
+        (face, crop)
+    };
+    Ok(Found {
+        faces: faces.into_iter().enumerate().map(cut).collect(),
+        quarters,
+    })
+}
+
+impl Arguments {
+    fn alignment(&self) -> Alignment {
+        Alignment {
+            side: self.size.into(),
+            margin: self.margin,
+            landmarks: self.align == Align::Landmarks,
+        }
+    }
+}
+
+/// Why a face may be of little use.
+fn remarks(arguments: &Arguments, face: &Face) -> Vec<&'static str> {
+    let side = f32::from(arguments.size);
+    let smaller = face.bounds.width().min(face.bounds.height());
+    let all = [
+        (smaller < side * SMALL, "small"),
+        (face.probability < UNCERTAIN, "uncertain"),
+        (face.aside().abs() > ASIDE, "from the side"),
+    ];
+    all.into_iter().filter(|(so, _)| *so).map(|(_, remark)| remark).collect()
+}
+
+/// Writes the faces of a picture, and its lines of the table.
+fn write(
+    arguments: &Arguments,
+    pictures: &Pictures,
+    item: usize,
+    found: Result<Found>,
+    names: &mut HashSet<PathBuf>,
+    rows: &mut Vec<Row>,
+) -> Result<()> {
+    let picture = &pictures.items[item].name;
+    let class = pictures.class_of(item).unwrap_or_default();
+    let found = match found {
+        Ok(found) => found,
+        Err(why) => {
+            eprintln!("warning: {picture}: {why:#}");
+            rows.push(Row::without_face(picture, class, "unreadable"));
+            return Ok(());
+        }
+    };
+    if found.faces.is_empty() {
+        rows.push(Row::without_face(picture, class, "no face"));
+        return Ok(());
+    }
+    let count = found.faces.len();
+    for (i, (face, crop)) in found.faces.into_iter().enumerate() {
+        let result = match (&crop, arguments.several) {
+            (Some(_), _) => "written",
+            (None, Several::Refuse) if count > 1 => "several faces",
+            (None, Several::Largest) if i > 0 => "not the largest",
+            _ => "doubtful",
+        };
+        let mut row = Row {
+            face: (i + 1, count),
+            remarks: remarks(arguments, &face).join("; "),
+            found: Some((face, found.quarters)),
+            ..Row::without_face(picture, class, result)
+        };
+        if let Some(crop) = crop {
+            let name = name_of(picture, class, (i, arguments.several == Several::All && count > 1), names);
+            save(arguments, &arguments.out.join(&name), crop)?;
+            row.written = name.display().to_string();
+        }
+        rows.push(row);
+    }
+    Ok(())
+}
+
+/// `class/stem.png`; where another picture has that, `class/stem.jpg.png`, and then numbers.
+fn name_of(
+    picture: &str,
+    class: &str,
+    (face, of_several): (usize, bool),
+    names: &mut HashSet<PathBuf>,
+) -> PathBuf {
+    let folder: String = class
+        .chars()
+        .map(|c| if matches!(c, '/' | '\\') || c.is_control() { '_' } else { c })
+        .collect();
+    let folder = match folder.as_str() {
+        "." | ".." => "_".to_string(),
+        _ => folder,
+    };
+    let file = picture.rsplit(['/', '\\']).next().unwrap_or(picture);
+    let stem = Path::new(file).file_stem().map_or(file.into(), |stem| stem.to_string_lossy());
+    let number = if of_several { format!("-{}", face + 1) } else { String::new() };
+    let plain = [format!("{stem}{number}"), format!("{file}{number}")];
+    let numbered = (2..).map(|n| format!("{file}{number} ({n})"));
+    let path = |name: String| Path::new(&folder).join(format!("{name}.png"));
+    let mut paths = plain.into_iter().chain(numbered).map(path);
+    let free = paths.find(|path| names.insert(path.clone()));
+    free.expect("there is always another number")
+}
+
+fn save(arguments: &Arguments, path: &Path, crop: Vec<u8>) -> Result<()> {
+    let side = u32::from(arguments.size);
+    let image = RgbImage::from_raw(side, side, crop).context("a crop has another size than asked for")?;
+    let image = match arguments.grey {
+        true => DynamicImage::ImageRgb8(image).into_luma8().into(),
+        false => DynamicImage::ImageRgb8(image),
+    };
+    let mut bytes = Cursor::new(Vec::new());
+    image.write_to(&mut bytes, ImageFormat::Png)?;
+    let written = || {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        siamese_files::write_bytes(path, bytes.get_ref())
+    };
+    written().with_context(|| format!("writing {}", path.display()))
+}
+
+fn csv(rows: &[Row]) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS)?;
+    for row in rows {
+        writer.write_record(row.fields())?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// Tells how many faces came out, and what became of the others.
+fn say(rows: &[Row], pictures: usize, out: &Path) {
+    let written = rows.iter().filter(|row| row.result == "written").count();
+    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.result != "written") {
+        *others.entry(row.result).or_default() += 1;
+    }
+    println!("{written} faces of {pictures} pictures in {}", out.display());
+    for (result, count) in others {
+        println!("  {count} × {result}");
+    }
+    for remark in ["small", "uncertain", "from the side"] {
+        let count = rows.iter().filter(|row| row.result == "written" && row.remarks.contains(remark)).count();
+        if count > 0 {
+            println!("  {count} of the written: {remark}");
+        }
+    }
+    println!("  all of it: {}", out.join(TABLE).display());
+}
+
+impl Row {
+    fn without_face(picture: &str, class: &str, result: &'static str) -> Self {
+        Self {
+            picture: picture.into(),
+            class: class.into(),
+            face: (0, 0),
+            result,
+            remarks: String::new(),
+            written: String::new(),
+            found: None,
+        }
+    }
+
+    /// As [`COLUMNS`]; what there is not is empty.
+    fn fields(&self) -> Vec<String> {
+        let own = [&self.picture, &self.class].map(String::clone);
+        let numbers = [self.face.0, self.face.1].map(|n| n.to_string());
+        let words = [self.result, &self.remarks, &self.written].map(String::from);
+        let mut fields: Vec<String> = own.into_iter().chain(numbers).chain(words).collect();
+        if let Some((face, quarters)) = &self.found {
+            let bounds = &face.bounds;
+            let edges = [bounds.left, bounds.top, bounds.right, bounds.bottom];
+            let points = face.landmarks.iter().flat_map(|point| [point.x, point.y]);
+            fields.push(face.probability.to_string());
+            fields.extend(edges.into_iter().chain(points).map(|at| format!("{at:.2}")));
+            fields.push(quarters.to_string());
+        }
+        fields.resize(COLUMNS.len(), String::new());
+        fields
+    }
+}
