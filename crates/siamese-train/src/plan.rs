@@ -57,8 +57,7 @@ impl Plan {
         let batch = made_up(config, divided, batch_images)?;
         let step = measure_step(config, (&tower, &objective), &batch)?;
         let embed = measure_embed(&tower, &batch, device)?;
-        let parts =
-            [Part::Train, Part::Validation, Part::Test].map(|part| divided.part(part).len());
+        let judged = |part| divided.part(part).len();
         let parameters = tower.parameters().count() + objective.parameters().count();
         // activations and their gradients, f32
         let held = 8 * tower.cost().activations * batch_images as u64;
@@ -66,9 +65,9 @@ impl Plan {
             parameters,
             multiply_adds: tower.cost().multiply_adds,
             images: [
-                parts[0],
-                parts[1],
-                parts[2] + divided.part(Part::SeenTest).len(),
+                divided.training().len(),
+                judged(Part::Validation),
+                judged(Part::Test) + judged(Part::SeenTest),
             ],
             batches,
             batch_images,
