@@ -13,7 +13,7 @@ use anyhow::Result;
 use crate::style::{self, Style};
 use crate::{Usage, suggest};
 use finding::{Finding, Status};
-pub(crate) use machine::free_gb;
+pub(crate) use machine::{cpu_model, free_gb};
 
 pub(crate) const HELP: &str = "\
 Tells what this machine has for training: cores, memory, SIMD, disk, Rust, CUDA, data; and what
@@ -86,7 +86,7 @@ fn verdict(findings: &[Finding], style: Style) -> String {
 }
 
 /// What a program prints on standard output; none where it is missing or fails.
-fn output_of(program: &str, args: &[&str]) -> Option<String> {
+pub(crate) fn output_of(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program)
         .args(args)
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! `cargo xtask`: train, fetch, doctor, ci and bench, in one place.
+//! `cargo xtask`: train, fetch, doctor, ci, bench and reproduce, in one place.
 //!
 //! An xtask only *spawns*: cargo, the `siamese` binary, a script. It never links Candle, so that it is built in
 //! seconds and its help is on the screen before anything heavy starts.
@@ -9,6 +9,7 @@ mod doctor;
 mod fetch;
 mod help;
 mod paths;
+mod reproduce;
 mod siamese;
 mod style;
 mod suggest;
@@ -68,6 +69,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask bench train",
         help: bench::HELP,
         run: bench::run,
+    },
+    Command {
+        name: "reproduce",
+        group: "Work on it",
+        summary: "train and measure a published system over several seeds",
+        example: "cargo xtask reproduce att-faces",
+        help: reproduce::HELP,
+        run: reproduce::run,
     },
 ];
 

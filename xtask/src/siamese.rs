@@ -82,7 +82,7 @@ fn asks_for_cuda(args: &[String]) -> bool {
 }
 
 /// The command line as a shell would take it.
-fn shell(words: &[&str]) -> String {
+pub(crate) fn shell(words: &[&str]) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
     let quoted = words.iter().map(|word| {
         if !word.is_empty() && word.chars().all(plain) {

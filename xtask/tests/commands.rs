@@ -22,7 +22,14 @@ fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
     for args in [&[][..], &["--help"], &["help"]] {
         let (output, stdout, _) = output(xtask(args));
         assert!(output.status.success());
-        for command in ["train-cifar100", "fetch", "doctor", "ci", "bench"] {
+        for command in [
+            "train-cifar100",
+            "fetch",
+            "doctor",
+            "ci",
+            "bench",
+            "reproduce",
+        ] {
             assert!(
                 stdout.contains(&format!("$ cargo xtask {command}")),
                 "{command} in {stdout}"
@@ -34,7 +41,14 @@ fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
 
 #[test]
 fn each_command_explains_itself_and_runs_nothing() {
-    for command in ["train-cifar100", "fetch", "doctor", "ci", "bench"] {
+    for command in [
+        "train-cifar100",
+        "fetch",
+        "doctor",
+        "ci",
+        "bench",
+        "reproduce",
+    ] {
         let (help, stdout, _) = output(xtask(&[command, "--help"]));
         assert!(help.status.success(), "{command}");
         assert!(
@@ -197,4 +211,75 @@ fn a_gate_in_which_no_test_ran_is_shut() {
     let (output, stdout, _) = output(command);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout.contains("not one test ran"), "{stdout}");
+}
+
+/// Stands in for `siamese`: training leaves what a run does, and fails the first time; judging prints figures.
+#[cfg(unix)]
+const FAKE_SIAMESE: &str = r#"
+    case "$1" in
+        train) echo "trained by: $*" >&2
+               test "$2" = --resume && { echo '{"seconds": 90}' > "$3/result.json"; exit 0; }
+               mkdir -p runs/att-faces-seed-3
+               echo '{"device": "CPU, 2 threads"}' > runs/att-faces-seed-3/config.json
+               touch runs/att-faces-seed-3/last.safetensors
+               exit 130 ;;
+        evaluate) echo "judged by: $*" >&2
+                  echo '{"eer": {"value": 0.03, "interval": {"low": 0.01, "high": 0.05}}, "pairs": {"like": 450}}' ;;
+    esac"#;
+
+#[test]
+#[cfg(unix)]
+fn a_system_is_reproduced_seed_by_seed_and_goes_on_where_it_was_interrupted() {
+    let fake = FakeCargo::new("reproduce", FAKE_SIAMESE);
+    let reproduce = |more: &[&str]| {
+        let path = fake.path().display().to_string();
+        let words = ["reproduce", "att-faces", "--seeds", "3", "--binary", &path];
+        let mut command = xtask(&[&words, more].concat());
+        command.current_dir(&fake.0);
+        output(command)
+    };
+    let (first, stdout, stderr) = reproduce(&["--time", "5m"]);
+    assert_eq!((first.status.code(), &*stdout), (Some(1), ""));
+    let trained = "trained by: train --preset att-faces --seed 3 --name att-faces-seed-3 --runs runs --time 5m";
+    assert!(
+        stderr.contains(trained) && stderr.contains("goes on"),
+        "{stderr}"
+    );
+
+    let (_, stdout, stderr) = reproduce(&["--time", "5m"]);
+    assert!(
+        stderr.contains("trained by: train --resume runs/att-faces-seed-3\n"),
+        "{stderr}"
+    );
+    let judged = "judged by: evaluate runs/att-faces-seed-3 --pairs all --json";
+    assert!(stderr.contains(judged), "{stderr}");
+    assert!(
+        stdout.contains("| seed 3 | 0.0300 (0.0100 – 0.0500) |"),
+        "{stdout}"
+    );
+    assert!(stdout.contains("CPU, 2 threads"), "{stdout}");
+
+    let (again, stdout, stderr) = reproduce(&["--time", "5m", "--json"]);
+    assert!(
+        again.status.success() && !stderr.contains("trained by"),
+        "{stderr}"
+    );
+    assert!(stdout.contains("\"reached\": true"), "{stdout}");
+
+    let (other, _, stderr) = reproduce(&["--time", "9m"]);
+    assert_eq!(other.status.code(), Some(1));
+    assert!(
+        stderr.contains("other arguments") && stderr.contains("--runs"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_systems_are_listed_with_what_there_is_to_beat() {
+    let (listed, stdout, _) = output(xtask(&["reproduce", "--list"]));
+    assert!(listed.status.success());
+    assert!(stdout.contains("one-shot accuracy ≥ 0.92"), "{stdout}");
+    let (nothing, _, stderr) = output(xtask(&["reproduce"]));
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(stderr.contains("--list"), "{stderr}");
 }

@@ -8,6 +8,7 @@ use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
 use crate::source::originals::Originals;
 use crate::superclass::superclass_of_class;
+use crate::turned::Turned;
 
 /// Decoded labelled images of one size, pixels `u8` in the order (N, H, W, C).
 ///
@@ -47,6 +48,8 @@ pub struct ImageSet {
     originals: Option<Arc<Originals>>,
     /// Where in `pixels` each image lies, in images; `None` is the identity.
     positions: Option<Vec<u32>>,
+    /// How each image is turned when it is asked for; `None` is not at all.
+    turns: Option<(Turned, Vec<u8>)>,
 }
 
 impl ImageSet {
@@ -98,6 +101,7 @@ impl ImageSet {
             pixels,
             originals: None,
             positions: None,
+            turns: None,
         })
     }
 
@@ -105,6 +109,14 @@ impl ImageSet {
     pub(crate) fn made_of(self, originals: Originals) -> Self {
         Self {
             originals: Some(Arc::new(originals)),
+            ..self
+        }
+    }
+
+    /// Says how each image is turned.
+    pub(crate) fn with_turns(self, turned: Turned, turns: Vec<u8>) -> Self {
+        Self {
+            turns: Some((turned, turns)),
             ..self
         }
     }
@@ -157,7 +169,13 @@ impl ImageSet {
     ///
     /// If there is no image `i`, as indexing a slice does.
     pub fn image(&self, i: usize) -> Result<Cow<'_, [u8]>, DataError> {
-        self.pixels.image(self.position(i), self.image_len())
+        let image = self.pixels.image(self.position(i), self.image_len())?;
+        let Some((turned, turn)) = self.turn(i) else {
+            return Ok(image);
+        };
+        let mut out = vec![0; image.len()];
+        turned.apply(turn, &image, self.shape(), &mut out);
+        Ok(Cow::Owned(out))
     }
 
     /// Copies the pixels of image `i` to `out`, which is [`image_len`](Self::image_len) long.
@@ -171,7 +189,11 @@ impl ImageSet {
     /// If there is no image `i`, or `out` has another length.
     pub fn copy_image(&self, i: usize, out: &mut [u8]) -> Result<(), DataError> {
         assert_eq!(out.len(), self.image_len(), "an image is copied whole");
-        self.pixels.copy_image(self.position(i), out)
+        match self.turn(i) {
+            None => self.pixels.copy_image(self.position(i), out)?,
+            Some(_) => out.copy_from_slice(&self.image(i)?),
+        }
+        Ok(())
     }
 
     /// The name of the picture that image `i` was made from: its path within the set, or `file#row`. `None` where the
@@ -192,6 +214,20 @@ impl ImageSet {
     /// Whether images are read from a file when they are asked for.
     pub fn is_on_disk(&self) -> bool {
         self.pixels.is_on_disk()
+    }
+
+    /// How image `i` is turned, if it is.
+    fn turn(&self, i: usize) -> Option<(Turned, u8)> {
+        let (turned, turns) = self.turns.as_ref()?;
+        Some((*turned, turns[i])).filter(|(_, turn)| *turn > 0)
+    }
+
+    pub(crate) fn is_turned(&self) -> bool {
+        self.turns.is_some()
+    }
+
+    fn shape(&self) -> (usize, usize, usize) {
+        (self.height, self.width, self.channels)
     }
 
     /// Where in `pixels` image `i` lies.
@@ -232,6 +268,10 @@ impl ImageSet {
             superclasses: self.superclasses.clone(),
             pixels: self.pixels.clone(),
             originals: self.originals.clone(),
+            turns: self.turns.as_ref().map(|(turned, turns)| {
+                let turns = indices.iter().map(|&i| turns[i as usize]).collect();
+                (*turned, turns)
+            }),
             ..*self
         }
     }

@@ -22,6 +22,7 @@ mod sampler;
 mod source;
 mod split;
 mod superclass;
+mod turned;
 mod variables;
 
 pub use batch::augment::{AugmentConfig, AugmentError, ImageShape, RandomCrop};
@@ -64,3 +65,4 @@ pub use split::{
     ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split,
     pairs_of_part, split, stratified_split, write_split,
 };
+pub use turned::Turned;

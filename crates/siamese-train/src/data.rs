@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::Model;
 use siamese_data::{
     Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions, Origin, Pair,
-    Part, check_split, pairs_of_part, split, write_split,
+    Part, Turned, check_split, pairs_of_part, split, write_split,
 };
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 
@@ -232,6 +232,7 @@ pub struct Divided {
     dense: Arc<[u32]>,
     classes: usize,
     pairs: Option<Vec<Pair>>,
+    turned: Option<Turned>,
 }
 
 impl Divided {
@@ -249,11 +250,18 @@ impl Divided {
             }
             division.explained += "; of these the test images train too";
         }
-        let pairs = items.pairs.map(<[Pair]>::to_vec);
-        Ok(Self::new(division, items, pairs))
+        ensure!(
+            config.turned.is_none() || items.pairs.is_none(),
+            "data.turned makes classes of turned images, but the data is a list of pairs: leave it out"
+        );
+        if let Some(turned) = config.turned {
+            division.explained +=
+                &format!("; to train, {}, as classes of their own", turned.in_words());
+        }
+        Ok(Self::new(division, items, config.turned))
     }
 
-    fn new(division: Division, items: &Items, pairs: Option<Vec<Pair>>) -> Self {
+    fn new(division: Division, items: &Items, turned: Option<Turned>) -> Self {
         let mut trained = vec![false; items.classes.len()];
         let parts = items.labels.iter().zip(&division.parts);
         for (&label, _) in parts.filter(|(_, part)| **part == Part::Train) {
@@ -264,13 +272,49 @@ impl Divided {
             count += u32::from(*trained);
             count.saturating_sub(1) * u32::from(*trained)
         };
-        let dense = trained.iter().map(number).collect();
+        let dense: Vec<u32> = trained.iter().map(number).collect();
+        let dense = match turned {
+            Some(turned) => turned.labels(&dense, count as usize),
+            None => dense,
+        };
         Self {
             division,
-            dense,
-            classes: count as usize,
-            pairs,
+            dense: dense.into(),
+            classes: count as usize * copies(turned),
+            pairs: items.pairs.map(<[Pair]>::to_vec),
+            turned,
         }
+    }
+
+    /// The images that the training draws from, turned copies among them: those at [`Self::training`].
+    ///
+    /// # Errors
+    /// When the images cannot be turned as asked.
+    pub(crate) fn training_images(&self, data: &TrainingData) -> Result<Arc<ImageSet>> {
+        Ok(match self.turned {
+            Some(turned) => Arc::new(data.images.turned(turned)?),
+            None => Arc::clone(&data.images),
+        })
+    }
+
+    /// The class of each image that the training could draw from, given those of the images as they are.
+    pub(crate) fn training_labels(&self, labels: &[u32]) -> Vec<u32> {
+        match self.turned {
+            Some(turned) => turned.labels(labels, self.dense.len() / turned.count()),
+            None => labels.to_vec(),
+        }
+    }
+
+    /// The superclass of each class, a turned copy's being that of the class as it is.
+    pub(crate) fn training_superclasses(&self, superclasses: &[u32]) -> Vec<u32> {
+        superclasses.repeat(copies(self.turned))
+    }
+
+    /// The images to train on, turned copies among them.
+    pub(crate) fn training(&self) -> Vec<u32> {
+        let (all, training) = (self.division.parts.len(), self.part(Part::Train));
+        let turn = |k: usize| training.iter().map(move |i| i + (k * all) as u32);
+        (0..copies(self.turned)).flat_map(turn).collect()
     }
 
     /// The images of a part, in their order.
@@ -285,12 +329,12 @@ impl Divided {
         Some(pairs_of_part(pairs, &self.division.parts, part))
     }
 
-    /// Classes that are trained on.
+    /// Classes that are trained on, those of turned copies among them.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// The number of each training class among the training classes, by label.
+    /// The number of each training class among the training classes, by label; then those of the turned copies.
     pub(crate) fn dense_labels(&self) -> Arc<[u32]> {
         Arc::clone(&self.dense)
     }
@@ -316,10 +360,15 @@ impl Divided {
         } else {
             ""
         };
-        let images = self.part(Part::Train).len();
+        let images = self.training().len();
         format!(
             "{}{part}, {images} training images of {} classes",
             data.about.name, self.classes
         )
     }
+}
+
+/// Images that become of each that is trained on.
+fn copies(turned: Option<Turned>) -> usize {
+    turned.map_or(1, Turned::count)
 }

@@ -42,7 +42,8 @@ impl Diverged {
         names: &[String],
     ) -> Result<String> {
         let [epoch, batch, step] = self.place;
-        let name = |&i: &u32| names[i as usize].as_str();
+        // a turned copy is numbered on from the images as they are
+        let name = |&i: &u32| names[i as usize % names.len()].as_str();
         let names: Vec<&str> = self.images.iter().map(name).collect();
         let numbered = self.images.iter().zip(&names);
         let some: Vec<String> = numbered

@@ -185,6 +185,7 @@ fn division_of(layer: &Layer) -> Result<(DataConfig, u64)> {
     let refit = layer.value("data.refit")?.unwrap_or_default();
     let data = DataConfig {
         split,
+        turned: layer.value("data.turned")?,
         refit,
         ..Default::default()
     };
@@ -210,7 +211,7 @@ fn divide(listing: &Listing, layer: &Layer) -> Result<Divided> {
 
 fn traits(listing: &Listing, divided: &Divided) -> Traits {
     Traits {
-        images: divided.part(Part::Train).len(),
+        images: divided.training().len(),
         classes: divided.classes(),
         size: match listing.sizes.alike {
             true => listing.sizes.most_common,

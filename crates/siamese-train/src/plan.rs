@@ -57,8 +57,7 @@ impl Plan {
         let batch = made_up(config, divided, batch_images)?;
         let step = measure_step(config, (&tower, &objective), &batch)?;
         let embed = measure_embed(config, &tower, &batch, device)?;
-        let parts =
-            [Part::Train, Part::Validation, Part::Test].map(|part| divided.part(part).len());
+        let judged = |part| divided.part(part).len();
         let of_head = objective.head().map_or(0, |head| head.parameters().count());
         let parameters = tower.parameters().count() + of_head + objective.parameters().count();
         // activations and their gradients, f32
@@ -68,9 +67,9 @@ impl Plan {
             parameters,
             multiply_adds: tower.cost().multiply_adds,
             images: [
-                parts[0],
-                parts[1],
-                parts[2] + divided.part(Part::SeenTest).len(),
+                divided.training().len(),
+                judged(Part::Validation),
+                judged(Part::Test) + judged(Part::SeenTest),
             ],
             batches,
             batch_images,

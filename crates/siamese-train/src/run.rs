@@ -28,6 +28,8 @@ pub(crate) struct Run {
     pub(crate) config: TrainConfig,
     pub(crate) folder: RunFolder,
     pub(crate) images: Arc<ImageSet>,
+    /// What the batches are drawn from: the images, and turned copies where these are trained on.
+    pub(crate) training: Arc<ImageSet>,
     pub(crate) divided: Divided,
     pub(crate) sampler: Sampler,
     pub(crate) validation_pairs: Vec<Pair>,
@@ -85,6 +87,7 @@ impl Run {
             data: data.about.title.clone(),
             trained_on: divided.trained_on(data),
             images: Arc::clone(&data.images),
+            training: divided.training_images(data)?,
             config: config.clone(),
             folder: folder.clone(),
             divided,
@@ -294,9 +297,11 @@ pub(crate) fn sampler(
         None => Sampler::new(
             sampler,
             seed,
-            labels,
-            &divided.part(Part::Train),
-            superclasses,
+            &divided.training_labels(labels),
+            &divided.training(),
+            superclasses
+                .map(|of| divided.training_superclasses(of))
+                .as_deref(),
         ),
     };
     sampler.context("making batches of the training images")

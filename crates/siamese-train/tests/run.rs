@@ -259,3 +259,35 @@ fn a_monitor_that_the_objective_has_not_is_an_error_that_names_both() -> Result<
     );
     Ok(())
 }
+
+#[test]
+fn turned_images_are_classes_of_their_own_and_a_run_of_them_resumes_to_the_same_bits() -> Result<()>
+{
+    let parent = tempfile::tempdir()?;
+    let softmax = ("objective.kind", "normalized_softmax");
+    let config = config(&[softmax, ("data.turned", "mirrored")])?;
+    let whole = run(parent.path(), "whole", &config, &data()?, 0)?;
+    let pieces = run(parent.path(), "pieces", &config, &data()?, 5)?;
+    let weights = tensors(&whole.folder.last())?;
+    assert_same_bits(&weights, &tensors(&pieces.folder.last())?)?;
+    let proxies = weights.get("objective.proxies").context("no proxies")?;
+    assert_eq!(proxies.dims(), [8, 8]);
+    // 120 images of 4 classes as they are
+    assert!(
+        whole
+            .summary
+            .trained_on
+            .contains("240 training images of 8 classes")
+    );
+    Ok(())
+}
+
+#[test]
+fn turns_that_the_images_cannot_make_are_refused_by_name() -> Result<()> {
+    let config = config(&[("data.turned", "rotations")])?;
+    let error = siamese_train::check(&config, &data()?, &Device::Cpu)
+        .err()
+        .context("no error")?;
+    assert!(format!("{error:#}").contains("data.turned"), "{error:#}");
+    Ok(())
+}

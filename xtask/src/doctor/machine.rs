@@ -33,7 +33,7 @@ fn cpu() -> Finding {
     )
 }
 
-fn cpu_model() -> Option<String> {
+pub(crate) fn cpu_model() -> Option<String> {
     if cfg!(target_os = "macos") {
         return Some(
             output_of("sysctl", &["-n", "machdep.cpu.brand_string"])?

@@ -9,7 +9,7 @@ use siamese_kernels::{Activation, MaxPool2d};
 
 use super::layers::Layers;
 
-/// Four 3×3 convolutions, each with BatchNorm, LeakyReLU and a 2×2 max-pool.
+/// Four 3×3 convolutions, each with BatchNorm and LeakyReLU, the first `pools` of them with a 2×2 max-pool.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Conv4 {
@@ -17,14 +17,18 @@ pub struct Conv4 {
     pub channels: [usize; 4],
     /// Slope of the LeakyReLU for negative values; 0 is ReLU.
     pub leaky_slope: f32,
+    /// How many of the four are followed by a max-pool, the first ones: 4, as in the papers, or fewer to keep more of
+    /// where things are.
+    pub pools: usize,
 }
 
 impl Default for Conv4 {
-    /// 64 channels, slope 0.1.
+    /// 64 channels, slope 0.1, four pools.
     fn default() -> Self {
         Self {
             channels: [64; 4],
             leaky_slope: 0.1,
+            pools: 4,
         }
     }
 }
@@ -37,11 +41,16 @@ impl Conv4 {
                 self.channels
             )
         }
+        if self.pools > 4 {
+            bail!("Conv-4 has at most 4 pools, got {}", self.pools)
+        }
         for (i, channels) in self.channels.into_iter().enumerate() {
             layers.conv(channels, (3, 1), false, vb.pp(format!("{i}.conv")))?;
             layers.norm(vb.pp(format!("{i}.bn")))?;
             layers.activation(Activation::LeakyRelu(self.leaky_slope));
-            layers.max_pool(MaxPool2d::new(2))?;
+            if i < self.pools {
+                layers.max_pool(MaxPool2d::new(2))?;
+            }
         }
         Ok(())
     }
@@ -50,6 +59,40 @@ impl Conv4 {
 impl fmt::Display for Conv4 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [a, b, c, d] = self.channels;
-        write!(f, "Conv-4 {a}-{b}-{c}-{d}")
+        write!(f, "Conv-4 {a}-{b}-{c}-{d}")?;
+        match self.pools {
+            4 => Ok(()),
+            pools => write!(f, " with {pools} pools"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Parameters;
+    use crate::tower::layers::Shape;
+    use candle_core::Device;
+
+    #[test]
+    fn fewer_pools_leave_more_places_and_five_are_refused() -> Result<()> {
+        let shape_after = |pools| -> Result<Shape> {
+            let conv4 = Conv4 {
+                pools,
+                ..Conv4::default()
+            };
+            let mut layers = Layers::new(Shape {
+                channels: 1,
+                height: 28,
+                width: 20,
+            });
+            conv4.build(&mut layers, Parameters::new(0, &Device::Cpu).builder())?;
+            Ok(layers.shape)
+        };
+        let (four, three) = (shape_after(4)?, shape_after(3)?);
+        assert_eq!((four.height, four.width), (1, 1));
+        assert_eq!((three.height, three.width, three.channels), (3, 2, 64));
+        assert!(shape_after(5).is_err());
+        Ok(())
     }
 }

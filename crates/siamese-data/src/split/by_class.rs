@@ -39,6 +39,7 @@ pub(super) fn by_classes(
         _ if items.pairs.is_some() => {}
         // a group that is held out of a class would have to leave training whole
         _ if items.groups.is_some() => {}
+        _ if config.seen_test == 0.0 => {}
         _ => cut(items, &mut parts, Part::SeenTest, config.seen_test, seed)?,
     }
     Ok(parts)

@@ -31,7 +31,8 @@ pub struct SplitConfig {
     pub validation: f64,
     /// Share of the images, classes or groups that test.
     pub test: f64,
-    /// By classes: share of the images of the training classes that are held out, to lay seen classes beside unseen ones.
+    /// By classes: share of the images of the training classes that are held out, to lay seen classes beside unseen ones;
+    /// 0 for none.
     pub seen_test: f64,
     /// By classes: which classes; without it they are drawn.
     #[serde(skip_serializing_if = "Option::is_none")]

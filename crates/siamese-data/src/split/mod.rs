@@ -59,7 +59,8 @@ pub fn split(items: &Items, config: &SplitConfig, seed: u64) -> Result<Division,
         ("test", config.test),
         ("seen_test", config.seen_test),
     ] {
-        if !(value > 0.0 && value < 1.0) {
+        let none = name == "seen_test" && value == 0.0;
+        if !none && !(value > 0.0 && value < 1.0) {
             return Err(SplitError::Share { name, value });
         }
     }

@@ -154,6 +154,19 @@ fn lists_of_classes_are_kept_to_and_the_rest_left_out() {
 }
 
 #[test]
+fn a_seen_test_of_nothing_leaves_every_image_of_the_training_classes_to_train_on() {
+    let (labels, names) = (labels(&[10; 40]), names(40));
+    let config = SplitConfig {
+        test: 0.25,
+        seen_test: 0.0,
+        ..Default::default()
+    };
+    let division = split(&items(&labels, &names), &config, 3).unwrap();
+    assert_eq!(count(&division.parts, Part::Train), 250);
+    assert_eq!(count(&division.parts, Part::SeenTest), 0);
+}
+
+#[test]
 fn what_cannot_be_judged_is_an_error_that_names_the_part() {
     let (lone, classes) = (labels(&[1; 6]), names(6));
     let error = split(&items(&lone, &classes), &SplitConfig::default(), 0).unwrap_err();
@@ -164,7 +177,7 @@ fn what_cannot_be_judged_is_an_error_that_names_the_part() {
     };
     assert!(split(&items(&lone, &classes), &config, 0).is_err());
     let config = SplitConfig {
-        test: 1.5,
+        test: 0.0,
         ..Default::default()
     };
     let error = split(&items(&lone, &classes), &config, 0)

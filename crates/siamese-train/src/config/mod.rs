@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, HeadConfig, ObjectiveConfig, Precision, TowerConfig};
-use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig};
+use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig, Turned};
 
 use crate::schedule::Schedule;
 use crate::stopping::StoppingConfig;
@@ -87,6 +87,9 @@ pub struct DataConfig {
     pub columns: Columns,
     /// Which images train, validate and test.
     pub split: SplitConfig,
+    /// Turned copies of the training images, as classes of their own; the images that validate and test stay as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turned: Option<Turned>,
     /// Train on the test images too, once another run of the same settings was judged on them. The validation images
     /// stay apart: they choose epoch and threshold.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -10,11 +10,15 @@ use super::layers::Layer;
 const BASE: &str = include_str!("../../presets/base.toml");
 
 /// A new preset is a file in `presets/` and a line here.
-const FILES: [(&str, &str); 4] = [
+const FILES: [(&str, &str); 8] = [
     ("default", include_str!("../../presets/default.toml")),
     ("quick", include_str!("../../presets/quick.toml")),
     ("system-c", include_str!("../../presets/system-c.toml")),
     ("cifar-fs", include_str!("../../presets/cifar-fs.toml")),
+    ("fc100", include_str!("../../presets/fc100.toml")),
+    ("omniglot", include_str!("../../presets/omniglot.toml")),
+    ("fashion", include_str!("../../presets/fashion.toml")),
+    ("att-faces", include_str!("../../presets/att-faces.toml")),
 ];
 
 /// A named partial configuration.
@@ -100,4 +104,44 @@ impl Preset {
 /// What every run starts from.
 pub(crate) fn base() -> Result<Layer> {
     Layer::parse(BASE, "presets/base.toml")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use siamese_core::metrics::fewshot::{ClassSplit, cifar_fs, fc100};
+
+    use super::*;
+    use crate::TrainConfig;
+
+    #[test]
+    fn the_few_shot_presets_train_on_the_classes_of_their_benchmarks() -> Result<()> {
+        fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
+            names.map(String::from).collect()
+        }
+        let benchmarks: [(&str, &ClassSplit); 2] = [("cifar-fs", cifar_fs()), ("fc100", fc100())];
+        for (name, split) in benchmarks {
+            let lists = TrainConfig::preset(name)?.data.split.classes;
+            let lists = lists.context("no lists")?;
+            let own = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+            assert_eq!(own(&lists.train), sorted(split.train()), "{name}");
+            assert_eq!(own(&lists.validation), sorted(split.validation()), "{name}");
+            assert_eq!(own(&lists.test), sorted(split.test()), "{name}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_preset_for_a_set_is_the_one_it_is_trained_by() -> Result<()> {
+        for (set, preset) in [
+            ("cifar100", "default"),
+            ("omniglot", "omniglot"),
+            ("att-faces", "att-faces"),
+        ] {
+            assert_eq!(Preset::for_set(set)?.map(|p| p.name), Some(preset));
+        }
+        assert!(Preset::for_set("birds")?.is_none());
+        Ok(())
+    }
 }

@@ -1,0 +1,164 @@
+//! The systems that are reproduced: each a preset of `siamese train`, how it is judged, and what there is to beat.
+
+/// A published system, or the best known recipe for its data.
+pub(super) struct System {
+    /// Its name, and that of the preset.
+    pub(super) name: &'static str,
+    /// Whose it is, and what of it.
+    pub(super) about: &'static str,
+    /// The data, for a person; the preset names it for the program.
+    pub(super) data: &'static str,
+    /// The seeds that are run where none are told; a seed decides the split too.
+    pub(super) seeds: &'static [u64],
+    /// The further arguments of each `siamese evaluate`.
+    pub(super) judged: &'static [&'static [&'static str]],
+    /// The figures, the system's own metric first.
+    pub(super) figures: &'static [Figure],
+}
+
+/// A figure of a system.
+pub(super) struct Figure {
+    /// Which of the evaluations it comes from.
+    pub(super) judged: usize,
+    /// Its standard name.
+    pub(super) key: &'static str,
+    /// What a table calls it.
+    pub(super) label: &'static str,
+    /// What there is to beat.
+    pub(super) beat: Option<Beat>,
+}
+
+/// A published figure.
+#[derive(Clone, Copy)]
+pub(super) struct Beat {
+    pub(super) value: f64,
+    /// Whether a smaller figure is a better one.
+    pub(super) below: bool,
+    pub(super) whose: &'static str,
+}
+
+const fn figure(judged: usize, key: &'static str, label: &'static str) -> Figure {
+    Figure {
+        judged,
+        key,
+        label,
+        beat: None,
+    }
+}
+
+const fn above(of: Figure, value: f64, whose: &'static str) -> Figure {
+    let below = false;
+    let beat = Some(Beat {
+        value,
+        below,
+        whose,
+    });
+    Figure { beat, ..of }
+}
+
+const fn below(of: Figure, value: f64, whose: &'static str) -> Figure {
+    let below = true;
+    let beat = Some(Beat {
+        value,
+        below,
+        whose,
+    });
+    Figure { beat, ..of }
+}
+
+const ROC_AUC: Figure = figure(0, "roc_auc", "ROC AUC");
+const EER: Figure = figure(0, "eer", "EER");
+const ACCURACY: Figure = figure(0, "accuracy", "pair accuracy");
+const PRECISION: Figure = figure(0, "precision_called_same", "precision_called_same");
+const ONE_SHOT: Figure = figure(0, "few_shot_5way_1shot", "5-way 1-shot");
+const FIVE_SHOT: Figure = figure(0, "few_shot_5way_5shot", "5-way 5-shot");
+
+/// All of them; a new one is a preset in `siamese-train/presets` and an entry here.
+pub(super) const SYSTEMS: &[System] = &[
+    System {
+        name: "att-faces",
+        about: "faces of people never seen, the data of system D's ancestor; ten splits of 30 and 10 people",
+        data: "AT&T faces (att-faces)",
+        seeds: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        judged: &[&["--pairs", "all"]],
+        figures: &[
+            below(EER, 0.0333, "published"),
+            PRECISION,
+            ACCURACY,
+            ROC_AUC,
+        ],
+    },
+    System {
+        name: "fashion",
+        about: "clothes, the data of system E, by a convolutional tower",
+        data: "Fashion-MNIST (fashion-mnist)",
+        seeds: &[0, 1, 2],
+        judged: &[&[]],
+        figures: &[
+            above(PRECISION, 0.9048, "system E"),
+            above(
+                figure(0, "knn_accuracy", "kNN accuracy"),
+                0.899,
+                "AlexNet, triplets",
+            ),
+            ACCURACY,
+            EER,
+            ROC_AUC,
+        ],
+    },
+    System {
+        name: "omniglot",
+        about: "Lake's 400 one-shot trials of 20 characters within an alphabet, each answered alone",
+        data: "Omniglot (omniglot)",
+        seeds: &[0, 1, 2],
+        judged: &[&["--omniglot-trials"], &[]],
+        figures: &[
+            above(
+                figure(0, "lake_one_shot_accuracy", "one-shot accuracy"),
+                0.92,
+                "Koch; people 95.5 %",
+            ),
+            figure(1, "eer", "EER"),
+            figure(1, "roc_auc", "ROC AUC"),
+        ],
+    },
+    System {
+        name: "cifar-fs",
+        about: "few-shot CIFAR-FS by Conv-4: 1,000 episodes of 15 queries a class",
+        data: "CIFAR-100 (cifar100)",
+        seeds: &[0, 1, 2],
+        judged: &[&["--few-shot", "cifar-fs"]],
+        figures: &[
+            above(ONE_SHOT, 0.555, "ProtoNet; RFS-distill 63.8 %"),
+            above(FIVE_SHOT, 0.72, "ProtoNet; RFS-distill 79.5 %"),
+            EER,
+            ROC_AUC,
+        ],
+    },
+    System {
+        name: "fc100",
+        about: "few-shot FC100 by Conv-4: 1,000 episodes of 15 queries a class",
+        data: "CIFAR-100 (cifar100)",
+        seeds: &[0, 1, 2],
+        judged: &[&["--few-shot", "fc100"]],
+        figures: &[
+            above(ONE_SHOT, 0.403, "RFS-distill"),
+            above(FIVE_SHOT, 0.541, "RFS-distill"),
+            EER,
+            ROC_AUC,
+        ],
+    },
+    System {
+        name: "system-c",
+        about: "system C to the letter, its loss as it was meant; its published run is at chance",
+        data: "CIFAR-100 (cifar100)",
+        seeds: &[0],
+        judged: &[&[]],
+        figures: &[
+            above(ACCURACY, 0.51, "published"),
+            PRECISION,
+            EER,
+            above(ROC_AUC, 0.5, "chance"),
+        ],
+    },
+];
