@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contrastive::PairsOf;
 use super::loss::{Arrangement, Batch, Loss, Scored, in_range};
-use super::pairing::weighted_mean;
+use super::rows::{softplus, weighted_mean};
 use crate::error;
 
 /// A pair costs something until it is answered rightly with this probability, as far as figures tell.
@@ -68,11 +68,6 @@ pub fn same_different(logits: &Tensor, like: &Tensor, config: &SameDifferent) ->
         active: unsure.to_dtype(DType::F32)?.mean_all()?,
         loss: mean(&cost)?,
     })
-}
-
-/// `ln(1 + eˣ)`, which neither overflows nor loses its gradient: `max(0, x) + ln(1 + e^−|x|)`.
-fn softplus(x: &Tensor) -> Result<Tensor> {
-    x.relu()? + (x.abs()?.neg()?.exp()? + 1.0)?.log()?
 }
 
 impl SameDifferent {
