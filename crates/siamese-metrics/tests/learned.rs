@@ -1,4 +1,6 @@
 //! A learned comparison against naive loops: alone, and in every figure that it takes the place of a distance in.
+// Helpers of tests may panic as tests do.
+#![allow(clippy::unwrap_used)]
 
 use siamese_metrics::classify::{centroid_classify, knn_classify, vote};
 use siamese_metrics::fewshot::{Classifier, FewShotConfig, few_shot};
