@@ -72,7 +72,7 @@ impl Detector {
             );
             return Err(Error::Config(why));
         }
-        if !(factor >= 0.1 && factor <= 0.99) {
+        if !(0.1..=0.99).contains(&factor) {
             let why =
                 format!("the factor between two sizes must lie between 0.1 and 0.99, got {factor}");
             return Err(Error::Config(why));

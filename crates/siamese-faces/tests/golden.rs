@@ -15,7 +15,9 @@ fn data(name: &str) -> std::path::PathBuf {
 }
 
 fn astronaut() -> Pixels {
-    let image = image::open(data("astronaut.png")).unwrap().into_rgb8();
+    let image = image::open(data("astronaut.png"))
+        .expect("the fixture")
+        .into_rgb8();
     (
         (image.height() as usize, image.width() as usize),
         image.into_raw(),
@@ -48,11 +50,9 @@ fn several() -> Pixels {
 }
 
 fn detect((size, pixels): &Pixels, config: DetectorConfig) -> (Vec<Face>, u8) {
-    let picture = Rgb::new(size.0, size.1, pixels).unwrap();
-    Detector::with_config(config)
-        .unwrap()
-        .detect_turned(&picture)
-        .unwrap()
+    let picture = Rgb::new(size.0, size.1, pixels).expect("as many bytes as its size says");
+    let detector = Detector::with_config(config).expect("a configuration in range");
+    detector.detect_turned(&picture).expect("nets that run")
 }
 
 #[test]
