@@ -69,6 +69,11 @@ pub(crate) fn picture(path: &Path, colour: [u8; 3]) -> Result<()> {
 
 /// A tower that nobody trained, with a threshold: enough to tell colours apart.
 pub(crate) fn untrained_model(path: &Path) -> Result<()> {
+    untrained_model_of(path, 7)
+}
+
+/// As [`untrained_model`], of this seed.
+pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
     let stage = Stage {
         channels: 8,
         convolutions: 1,
@@ -81,7 +86,7 @@ pub(crate) fn untrained_model(path: &Path) -> Result<()> {
         embedding: 16,
         ..TowerConfig::cifar100()
     };
-    let tower = Tower::new(config, 7, &Device::Cpu)?;
+    let tower = Tower::new(config, seed, &Device::Cpu)?;
     let threshold = Threshold {
         value: 0.2,
         target: "best accuracy".into(),

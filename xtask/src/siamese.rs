@@ -7,7 +7,10 @@ use anyhow::{Context, Result};
 use crate::{Usage, paths, style};
 
 /// The program's commands that are commands here as well.
-pub(crate) const COMMANDS: [&str; 6] = ["train", "new", "evaluate", "verify", "compare", "data"];
+pub(crate) const COMMANDS: [&str; 10] = [
+    "train", "new", "evaluate", "verify", "embed", "gallery", "identify", "search", "compare",
+    "data",
+];
 
 /// Builds `siamese` and runs `siamese SUBCOMMAND… ARGS…`: its exit code is ours.
 ///

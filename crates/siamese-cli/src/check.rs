@@ -32,6 +32,8 @@ const EMPTY: &str = "Classes without a picture";
 pub(crate) enum DataCommand {
     /// Look for what makes figures wrong: leaks, twins, damaged files, classes too small
     Check(Arguments),
+    /// Find the faces in photos, and write each as a picture of its own, aligned
+    Faces(crate::faces::Arguments),
 }
 
 /// Arguments of `siamese data check`.
@@ -55,7 +57,14 @@ pub(crate) struct Arguments {
 }
 
 /// Runs the command.
-pub(crate) fn run(DataCommand::Check(arguments): &DataCommand) -> Result<ExitCode> {
+pub(crate) fn run(command: &DataCommand) -> Result<ExitCode> {
+    match command {
+        DataCommand::Check(arguments) => look_through(arguments),
+        DataCommand::Faces(arguments) => crate::faces::run(arguments),
+    }
+}
+
+fn look_through(arguments: &Arguments) -> Result<ExitCode> {
     let options = arguments.data.options(Columns::default());
     let place = arguments.place().context(
         "name what to look through: a folder with a subfolder per class, a table, an archive, a set by name such as \

@@ -8,7 +8,15 @@ mod check;
 mod compare;
 mod data;
 mod device;
+mod embed;
 mod evaluate;
+mod faces;
+mod gallery;
+mod identify;
+mod pictures;
+mod probes;
+mod search;
+mod sheet;
 mod train;
 mod verify;
 
@@ -38,8 +46,17 @@ enum Command {
     New(Box<train::NewArguments>),
     /// Say how good a model is, or an embedding from anywhere
     Evaluate(Box<evaluate::Arguments>),
-    /// Say whether two pictures show the same thing
+    /// Write the embeddings of pictures to a file: .npz, .parquet or .jsonl
+    Embed(embed::Arguments),
+    /// Say whether two pictures show the same thing, or which of many do
     Verify(verify::Arguments),
+    /// Enrol pictures, to identify others and to search among them
+    #[command(subcommand)]
+    Gallery(gallery::GalleryCommand),
+    /// Say of whom or what a gallery holds are pictures, or that they are unknown
+    Identify(identify::Arguments),
+    /// Find what is nearest to pictures in a gallery
+    Search(search::Arguments),
     /// Lay runs side by side
     Compare(compare::Arguments),
     /// Download a data set
@@ -59,7 +76,11 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::New(arguments) => train::new(&arguments),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Embed(arguments) => embed::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Gallery(command) => gallery::run(&command),
+        Command::Identify(arguments) => identify::run(&arguments),
+        Command::Search(arguments) => search::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Fetch(arguments) => data::fetch(&arguments),
         Command::Data(command) => check::run(&command),

@@ -40,7 +40,7 @@ pub use picture::{
     is_picture_name, looks_of_file, probe, probe_file, read_image, read_picture, read_thumbnail,
 };
 pub use pixel_store::PixelStore;
-pub use progress::Progress;
+pub use progress::{Meter, Progress};
 pub use rng::stream;
 pub use sampler::Sampler;
 pub use sampler::chances::ClassSampling;
@@ -60,6 +60,7 @@ pub use source::open::open;
 pub use source::options::{Columns, OpenOptions};
 pub use source::origin::{Origin, SourceChoice};
 pub use source::pairs_file::{PathPair, read_pairs, read_text};
+pub use source::pictures::{PictureItem, Pictures, ReadPicture};
 pub use source::sizes::Sizes;
 pub use split::{
     ClassLists, Division, Items, Part, SplitBy, SplitConfig, SplitError, check_split,

@@ -32,7 +32,7 @@ impl Progress {
     }
 
     /// Starts to report the work on `count` images.
-    pub(crate) fn images(self, name: &str, count: u64) -> Meter {
+    pub fn images(self, name: &str, count: u64) -> Meter {
         let mut meter = self.start(name, count, Unit::Images);
         meter.set(0);
         meter
@@ -71,7 +71,7 @@ enum Unit {
 }
 
 /// Reports how far one download, or one pass over images, is.
-pub(crate) struct Meter {
+pub struct Meter {
     name: String,
     size: u64,
     unit: Unit,
@@ -90,7 +90,7 @@ enum View {
 
 impl Meter {
     /// Says that `at` of them are there.
-    pub(crate) fn set(&mut self, at: u64) {
+    pub fn set(&mut self, at: u64) {
         if self.start.is_none() {
             self.start = Some(at);
             if let View::Bar(bar) = &self.view {
@@ -107,7 +107,7 @@ impl Meter {
     }
 
     /// Says that it is whole.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         match &self.view {
             View::Silent => {}
             View::Bar(bar) => bar.finish(),

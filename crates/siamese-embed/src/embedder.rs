@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use siamese_core::{Model, Strange};
-use siamese_data::{ImageSet, Pair};
+use siamese_data::ImageSet;
 
 use crate::embeddings::{Embeddings, batch, embed};
 use crate::error::Error;
@@ -16,6 +16,7 @@ use crate::place::load_model;
 /// A model, and pictures in.
 pub struct Embedder {
     model: Model,
+    place: Option<String>,
 }
 
 /// Whether two pictures show the same thing.
@@ -39,12 +40,21 @@ impl Embedder {
     /// # Errors
     /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
     pub fn load(place: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
-        Ok(Self::new(load_model(place.as_ref(), device)?))
+        let place = place.as_ref();
+        Ok(Self {
+            place: Some(place.to_string_lossy().into_owned()),
+            ..Self::new(load_model(place, device)?)
+        })
     }
 
     /// A model that is at hand.
     pub fn new(model: Model) -> Self {
-        Self { model }
+        Self { model, place: None }
+    }
+
+    /// Where the model was loaded from, as it was told.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
     }
 
     /// The model.
@@ -112,31 +122,15 @@ impl Embedder {
     /// # Errors
     /// When one cannot be read, or the model has no threshold.
     pub fn verify(&self, a: impl AsRef<Path>, b: impl AsRef<Path>) -> Result<Verdict, Error> {
-        let fitted = self.model.threshold.as_ref().ok_or(Error::NoThreshold)?;
-        let files = [a.as_ref().to_path_buf(), b.as_ref().to_path_buf()];
-        let pair = Pair {
-            a: 0,
-            b: 1,
-            like: false,
-        };
-        let input = &self.model.tower.config().input;
-        let shape = (input.height, input.width, input.channels());
-        let pictures = files.map(|file| picture::of_file(&file, input));
-        let [a, b] = pictures;
-        let pictures = [a?, b?];
-        let embeddings = Embeddings::of_all(&[self.tensor(&pictures.concat())?])?;
-        let distance = embeddings.distances(&[pair], &self.model.metric()?)?[0];
-        let domain = self.model.domain.as_ref();
-        Ok(Verdict {
-            same: fitted.is_same(distance),
-            distance,
-            threshold: fitted.value,
-            probability: fitted.calibration.as_ref().map(|c| c.probability(distance)),
-            strange: pictures.map(|pixels| domain.and_then(|d| d.judge(&pixels, shape))),
-        })
+        self.judge(&self.look(a)?, &self.look(b)?)
     }
 
-    fn one(&self, pixels: Vec<u8>) -> Result<Vec<f32>, Error> {
+    /// The embeddings of images that are framed already, (N, H, W, C).
+    pub(crate) fn rows(&self, pixels: &[u8]) -> Result<Vec<Vec<f32>>, Error> {
+        Ok(self.tensor(pixels)?.to_vec2()?)
+    }
+
+    pub(crate) fn one(&self, pixels: Vec<u8>) -> Result<Vec<f32>, Error> {
         Ok(self.tensor(&pixels)?.flatten_all()?.to_vec1()?)
     }
 

@@ -1,5 +1,6 @@
 //! Why there is no embedding.
 
+use std::io;
 use std::path::PathBuf;
 
 use siamese_data::{DataError, PictureError};
@@ -46,4 +47,12 @@ pub enum Error {
     /// Something that was asked for was not embedded, or there are not as many labels as embeddings.
     #[error("{0}")]
     Rows(String),
+    /// A file cannot be written.
+    #[error("writing {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }

@@ -15,11 +15,17 @@
 mod embedder;
 mod embeddings;
 mod error;
+mod look;
 mod picture;
 mod place;
+mod stream;
+mod table;
 
 pub use embedder::{Embedder, Verdict, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;
+pub use look::Look;
 pub use picture::framing;
 pub use place::{load_model, model_path};
+pub use stream::Embedded;
+pub use table::{TableFormat, TableRow, TableWriter, write_table};

@@ -10,6 +10,7 @@
 //! | [`verification`] | are two images of one class, and at which threshold? |
 //! | [`calibration`] | how likely is it? |
 //! | [`retrieval`] | are a probe's nearest neighbours of its class? |
+//! | [`open_set`] | … with strangers among the probes? |
 //! | [`classify`] | which class do its neighbours or the class centres say? |
 //! | [`fewshot`] | … of N classes never seen, by K examples each? |
 //! | [`bootstrap`] | how sure is any of that? |
@@ -43,6 +44,7 @@ pub mod fewshot;
 mod figure;
 mod metric;
 pub mod npz;
+pub mod open_set;
 pub mod projection;
 pub mod protocols;
 pub mod retrieval;

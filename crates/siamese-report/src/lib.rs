@@ -1,5 +1,5 @@
 //! Reports of a training run: one self-contained HTML page ([`RunReport`]), several runs side by
-//! side ([`CompareReport`]), the flaws of a data set ([`DataReport`]), a model card ([`ModelCard`]),
+//! side ([`CompareReport`]), probes beside what is near ([`ContactSheet`]), the flaws of a data set ([`DataReport`]), a model card ([`ModelCard`]),
 //! TensorBoard files ([`EventWriter`], [`Projector`]), and the SVG [`chart`]s they are drawn with.
 //!
 //! Plain data goes in (figures are those of `siamese-metrics`) and files come out: nothing here knows of models or
@@ -28,6 +28,7 @@
 mod card;
 pub mod chart;
 mod compare;
+mod contact_sheet;
 mod data;
 mod data_report;
 mod error;
@@ -39,6 +40,7 @@ mod text;
 
 pub use card::ModelCard;
 pub use compare::{CompareReport, ComparedRun};
+pub use contact_sheet::{ContactSheet, SheetMatch, SheetProbe};
 pub use data::{
     Banner, CalibrationBin, CalledAs, ConfusionMap, EmbeddingMap, EpochRow, ExamplePair, Level,
     Neighbour, Neighbours, PairDistances, RunReport, SetFigures, Thumbnail,

@@ -15,6 +15,7 @@
 
 mod labels;
 mod npy;
+mod spool;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use labels::{Labels, number};
 use npy::Array;
+pub use spool::NpzSpool;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
@@ -241,9 +243,7 @@ fn write_to(
         .into_iter()
         .filter_map(|(prefix, set)| Some((prefix, set?)))
     {
-        let options = SimpleFileOptions::default()
-            .compression_method(zip::CompressionMethod::Stored)
-            .large_file(set.len() * set.dim() >= 1 << 29);
+        let options = stored(set.len() * set.dim());
         archive.start_file(format!("{prefix}embeddings.npy"), options)?;
         archive.write_all(&npy::header(
             "<f4",
@@ -261,6 +261,22 @@ fn write_to(
             .flat_map(|l| i64::from(*l).to_le_bytes());
         archive.write_all(&labels.collect::<Vec<u8>>())?;
     }
+    write_names(&mut archive, names)?;
+    archive.finish()?.flush()?;
+    Ok(())
+}
+
+/// How an array of so many `f4` is kept.
+fn stored(numbers: usize) -> SimpleFileOptions {
+    SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .large_file(numbers >= 1 << 29)
+}
+
+fn write_names(
+    archive: &mut zip::ZipWriter<impl Write + Seek>,
+    names: &Names,
+) -> Result<(), ZipError> {
     let named = [("class_names", &names.classes), ("files", &names.files)];
     for (name, texts) in named.into_iter().filter(|(_, texts)| !texts.is_empty()) {
         let options =
@@ -270,6 +286,5 @@ fn write_to(
         archive.write_all(&npy::header(&descr, &format!("({},)", texts.len())))?;
         archive.write_all(&bytes)?;
     }
-    archive.finish()?.flush()?;
     Ok(())
 }

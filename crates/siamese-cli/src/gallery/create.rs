@@ -1,0 +1,39 @@
+//! `siamese gallery create`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use siamese_embed::Embedder;
+use siamese_gallery::Gallery;
+
+use crate::called::command;
+use crate::device::DeviceChoice;
+
+/// Arguments of `siamese gallery create`.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A folder, which is made
+    #[arg(value_name = "GALLERY")]
+    place: String,
+    /// A run's folder or a model file
+    #[arg(long)]
+    model: PathBuf,
+    /// auto, cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let place = &arguments.place;
+    let embedder = Embedder::load(&arguments.model, &arguments.device.open()?)?;
+    let gallery = Gallery::create(place, &embedder)?;
+    let model = &gallery.about().model;
+    eprintln!(
+        "{place}: a gallery of {} numbers each, compared by {} distance",
+        model.dim, model.distance
+    );
+    eprintln!("now  {}", command(["gallery", "add", place, "photos/"]));
+    Ok(ExitCode::SUCCESS)
+}

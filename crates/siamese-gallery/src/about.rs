@@ -1,0 +1,114 @@
+//! What a gallery says of itself: above all, whose embeddings it holds.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use siamese_core::metrics::Distance;
+use siamese_core::metrics::calibration::Calibration;
+use siamese_embed::Embedder;
+
+use crate::error::{Error, Result};
+
+/// The newest layout of the rows.
+pub(crate) const FORMAT: u32 = 1;
+
+/// What a gallery says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// The layout of the rows.
+    pub format: u32,
+    /// The model whose embeddings are in it.
+    pub model: ModelAbout,
+    /// The version of this crate that made it.
+    pub version: String,
+}
+
+/// The model of a gallery.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelAbout {
+    /// Where it was loaded from: a run's folder, a file, a name.
+    pub place: String,
+    /// What tells its weights from others'.
+    pub fingerprint: String,
+    /// Numbers in an embedding, D.
+    pub dim: usize,
+    /// How its embeddings are compared.
+    pub distance: Distance,
+    /// Its threshold for pairs.
+    pub threshold: Option<f64>,
+    /// From a distance to the probability of "same", fitted on pairs.
+    pub calibration: Option<Calibration>,
+}
+
+impl About {
+    /// A new gallery of this model's embeddings.
+    ///
+    /// # Errors
+    /// When the weights cannot be read from their device.
+    pub fn of(embedder: &Embedder) -> Result<Self> {
+        Ok(Self {
+            format: FORMAT,
+            model: ModelAbout::of(embedder)?,
+            version: env!("CARGO_PKG_VERSION").into(),
+        })
+    }
+}
+
+/// A path that holds from any folder; a name stays.
+fn whole(place: &str) -> String {
+    let path = Path::new(place);
+    match std::path::absolute(path) {
+        Ok(whole) if path.exists() => whole.to_string_lossy().into_owned(),
+        _ => place.to_string(),
+    }
+}
+
+impl ModelAbout {
+    /// What tells this model from others.
+    ///
+    /// # Errors
+    /// When the weights cannot be read from their device.
+    pub fn of(embedder: &Embedder) -> Result<Self> {
+        let model = embedder.model();
+        let weights = model.tower.parameters().fingerprint();
+        let threshold = model.threshold.as_ref();
+        Ok(Self {
+            place: embedder.place().map_or("a model in memory".into(), whole),
+            fingerprint: weights.map_err(siamese_embed::Error::from)?,
+            dim: model.tower.config().embedding,
+            distance: model.distance,
+            threshold: threshold.map(|threshold| threshold.value),
+            calibration: threshold.and_then(|threshold| threshold.calibration.clone()),
+        })
+    }
+
+    /// Refuses another model.
+    pub(crate) fn check(&self, other: &Self) -> Result<()> {
+        let alike = |a: &Self, b: &Self| {
+            (&a.fingerprint, a.dim, a.distance) == (&b.fingerprint, b.dim, b.distance)
+        };
+        match alike(self, other) {
+            true => Ok(()),
+            false => Err(Error::OtherModel {
+                ours: self.place.clone(),
+                fingerprint: self.fingerprint.clone(),
+                theirs: other.place.clone(),
+                other: other.fingerprint.clone(),
+            }),
+        }
+    }
+
+    /// Refuses an embedding that cannot be one of the model's.
+    pub(crate) fn check_embedding(&self, name: &str, embedding: &[f32]) -> Result<()> {
+        let why = if embedding.len() != self.dim {
+            let (found, dim) = (embedding.len(), self.dim);
+            format!("{found} numbers, the gallery's embeddings have {dim}")
+        } else if let Some(value) = embedding.iter().find(|x| !x.is_finite()) {
+            format!("{value} is in its embedding: every number must be finite")
+        } else {
+            return Ok(());
+        };
+        let name = name.to_string();
+        Err(Error::Embedding { name, why })
+    }
+}

@@ -1,0 +1,286 @@
+//! A gallery: a store, and the copy in memory that is searched.
+
+use std::collections::BTreeMap;
+
+use siamese_core::metrics::retrieval::Neighbour;
+use siamese_embed::Embedder;
+
+use crate::about::{About, ModelAbout};
+use crate::entry::{Added, Entry, Filter, Row};
+use crate::error::{Error, Result};
+use crate::packed::Packed;
+use crate::place;
+use crate::store::Store;
+use crate::unknown::Limit;
+
+/// Rows that are read from the store at once.
+const PAGE: usize = 1024;
+
+/// Stored embeddings of one model's, to search and to identify by.
+pub struct Gallery {
+    place: String,
+    about: About,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) packed: Packed,
+    /// Fitted for the packed copy as it is.
+    pub(crate) limit: Option<Limit>,
+}
+
+/// An entry that is near.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Match {
+    /// Its number in the gallery.
+    pub id: i64,
+    /// Its class.
+    pub class: String,
+    /// Its name.
+    pub name: String,
+    /// How far from the probe.
+    pub distance: f32,
+}
+
+impl Gallery {
+    /// Makes a gallery of this model's embeddings at `place`: a folder, which is made where it is not there.
+    ///
+    /// # Errors
+    /// Where there is one already, or nothing can be written.
+    pub fn create(place: &str, embedder: &Embedder) -> Result<Self> {
+        Self::create_as(place, About::of(embedder)?)
+    }
+
+    /// As [`Self::create`], without the model at hand.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_as(place: &str, about: About) -> Result<Self> {
+        let store = place::create(place, &about)?;
+        Ok(Self::new(place, about, store))
+    }
+
+    /// The gallery at `place`.
+    ///
+    /// # Errors
+    /// Where there is none, or it is of a newer format.
+    pub fn open(place: &str) -> Result<Self> {
+        let mut store = place::open(place)?;
+        let about = store.about()?;
+        Ok(Self::new(place, about, store))
+    }
+
+    fn new(place: &str, about: About, store: Box<dyn Store>) -> Self {
+        let packed = Packed::new(about.model.dim, about.model.distance);
+        Self {
+            place: place.to_string(),
+            about,
+            store,
+            packed,
+            limit: None,
+        }
+    }
+
+    /// Where it lies.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What it says of itself.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// Refuses another model than the gallery's.
+    ///
+    /// # Errors
+    /// [`Error::OtherModel`] names both.
+    pub fn check_model(&self, embedder: &Embedder) -> Result<()> {
+        self.about.model.check(&ModelAbout::of(embedder)?)
+    }
+
+    /// Adds entries that were embedded by the gallery's model; all of them are on the disk when this returns, or none.
+    ///
+    /// # Errors
+    /// An embedding of another length or with a number that is not finite; what the store says.
+    pub fn add_entries(&mut self, entries: &[Entry]) -> Result<Vec<Added>> {
+        for entry in entries {
+            let model = &self.about.model;
+            model.check_embedding(&entry.name, &entry.embedding)?;
+        }
+        self.store.add(entries)
+    }
+
+    /// Removes what the filter takes; how many entries there were.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn remove(&mut self, filter: &Filter) -> Result<usize> {
+        let mut ids = Vec::new();
+        self.entries(filter, |row| {
+            ids.push(row.id);
+            Ok(())
+        })?;
+        self.store.remove(&ids)
+    }
+
+    /// Gives all entries of a class another, which may be there already; how many there were.
+    ///
+    /// # Errors
+    /// No entry of that class; what the store says.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<usize> {
+        match self.store.rename(from, to)? {
+            0 => Err(Error::Invalid(format!(
+                "{} has no entry of the class {from:?}; `siamese gallery list` shows those it has",
+                self.place
+            ))),
+            renamed => Ok(renamed),
+        }
+    }
+
+    /// Shows `see` every entry that the filter takes, by ascending number.
+    ///
+    /// # Errors
+    /// What the store says, or `see`.
+    pub fn entries(
+        &mut self,
+        filter: &Filter,
+        mut see: impl FnMut(Row) -> Result<()>,
+    ) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let page = self.store.rows(filter, after, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            let whole = page.len() == PAGE;
+            page.into_iter().try_for_each(&mut see)?;
+            if !whole {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How many entries each class has.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn classes(&mut self) -> Result<BTreeMap<String, usize>> {
+        self.store.classes()
+    }
+
+    /// Bytes on the disk.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn size(&mut self) -> Result<u64> {
+        self.store.size()
+    }
+
+    /// What is wrong with it, in words; source files are not looked for.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn check(&mut self) -> Result<Vec<String>> {
+        let mut wrong = self.store.check()?;
+        if !wrong.is_empty() {
+            return Ok(wrong);
+        }
+        let model = self.about.model.clone();
+        self.entries(&Filter::default(), |row| {
+            let name = format!("{} (id {})", row.entry.name, row.id);
+            if let Err(error) = model.check_embedding(&name, &row.entry.embedding) {
+                wrong.push(error.to_string());
+            }
+            Ok(())
+        })?;
+        Ok(wrong)
+    }
+
+    /// Gives room that is not needed back to the disk.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn compact(&mut self) -> Result<()> {
+        self.store.compact()
+    }
+
+    /// The `k` nearest entries that the filter takes, nearest first; ties by number. Changes of other processes are
+    /// seen.
+    ///
+    /// # Errors
+    /// An embedding that cannot be the model's; what the store says.
+    pub fn search(&mut self, probe: &[f32], k: usize, filter: &Filter) -> Result<Vec<Match>> {
+        Ok(self.search_all(probe, k, filter)?.pop().unwrap_or_default())
+    }
+
+    /// As [`Self::search`], of many probes `(P, D)` at once.
+    ///
+    /// # Errors
+    /// As [`Self::search`].
+    pub fn search_all(
+        &mut self,
+        probes: &[f32],
+        k: usize,
+        filter: &Filter,
+    ) -> Result<Vec<Vec<Match>>> {
+        let dim = self.about.model.dim;
+        for probe in probes.chunks(dim) {
+            self.about.model.check_embedding("the probe", probe)?;
+        }
+        self.refresh()?;
+        let found = match filter.is_all() {
+            true => self.packed.nearest(probes, k)?,
+            false => {
+                let rows = self.rows_of(filter)?;
+                let search = |probe| self.packed.nearest_among(&rows, probe, k);
+                probes.chunks(dim).map(search).collect()
+            }
+        };
+        let matched = |found: Vec<Neighbour>| found.iter().map(|n| self.matched(n)).collect();
+        Ok(found.into_iter().map(matched).collect())
+    }
+
+    /// The packed rows that the filter takes.
+    fn rows_of(&mut self, filter: &Filter) -> Result<Vec<usize>> {
+        let mut ids = Vec::new();
+        self.entries(filter, |row| {
+            ids.push(row.id);
+            Ok(())
+        })?;
+        // one that came between the two looks is not packed yet
+        Ok(ids
+            .iter()
+            .filter_map(|id| self.packed.row_of(*id))
+            .collect())
+    }
+
+    pub(crate) fn matched(&self, neighbour: &Neighbour) -> Match {
+        let row = neighbour.index as usize;
+        Match {
+            id: self.packed.id(row),
+            class: self.packed.class(self.packed.label_of(row)).to_string(),
+            name: self.packed.name(row).to_string(),
+            distance: neighbour.distance,
+        }
+    }
+
+    /// Brings the copy in memory up to date.
+    pub(crate) fn refresh(&mut self) -> Result<()> {
+        let changes = self.store.changes(self.packed.revision)?;
+        if Some(changes.revision) == self.packed.revision {
+            return Ok(());
+        }
+        if changes.anew && self.packed.revision.is_some() {
+            // it may have been embedded anew by another model
+            let about = self.store.about()?;
+            self.adopt(about);
+        }
+        self.packed.apply(changes);
+        self.limit = None;
+        Ok(())
+    }
+
+    pub(crate) fn adopt(&mut self, about: About) {
+        self.packed = Packed::new(about.model.dim, about.model.distance);
+        self.about = about;
+    }
+}

@@ -1,0 +1,54 @@
+//! Stored embeddings: enrol pictures, then identify others and search among them.
+//!
+//! ```
+//! # use siamese_core::{candle::Device, Model, Tower, TowerConfig, Provenance, Distance};
+//! # let folder = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&folder)?;
+//! # let tower = Tower::new(TowerConfig::cifar100(), 7, &Device::Cpu)?;
+//! # let model = Model { tower, distance: Distance::Euclidean, threshold: None, domain: None, provenance: Provenance::default() };
+//! # model.save("model.safetensors")?;
+//! # for (class, grey) in [("anna", 30u8), ("bert", 220)] {
+//! #     std::fs::create_dir_all(format!("photos/{class}"))?;
+//! #     image::GrayImage::from_pixel(40, 30, image::Luma([grey])).save(format!("photos/{class}/1.png"))?;
+//! # }
+//! # image::GrayImage::from_pixel(40, 30, image::Luma([40])).save("probe.png")?;
+//! use siamese_data::Pictures;
+//! use siamese_embed::Embedder;
+//! use siamese_gallery::{Gallery, Identify};
+//!
+//! let embedder = Embedder::load("model.safetensors", &Device::Cpu)?;
+//! let mut people = Gallery::create("people", &embedder)?;
+//! people.add(&embedder, &Pictures::open(&["photos"], &Default::default())?, &Default::default(), |_| {})?;
+//! let answer = people.identify(&embedder.file("probe.png")?, &Identify::default())?;
+//! assert_eq!(answer.matches[0].class, "anna");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A gallery is a folder with an SQLite database. What [`Gallery::add`] has acknowledged is on the disk; other processes
+//! that have it open see it with their next question. It knows its model, and refuses embeddings of another.
+//!
+//! Search is exact: distances are those of [`siamese_core::metrics::Distance::of`], ties go to the older entry, and
+//! the answer is the same for any number of threads.
+
+mod about;
+mod add;
+mod entry;
+mod error;
+mod exchange;
+mod gallery;
+mod identify;
+mod packed;
+mod place;
+mod rebuild;
+mod store;
+mod unknown;
+
+pub use about::{About, ModelAbout};
+pub use add::{AddOptions, AddReport, Adding};
+pub use entry::{Added, Entry, Filter, Row};
+pub use error::{Error, Result};
+pub use exchange::Exchanged;
+pub use gallery::{Gallery, Match};
+pub use identify::{Identified, Identify, Together};
+pub use rebuild::{RebuildOptions, Rebuilt};
+pub use unknown::Limit;

@@ -1,0 +1,217 @@
+//! The embeddings of a gallery side by side in memory, as search wants them.
+
+use std::collections::HashMap;
+
+use siamese_core::metrics::retrieval::{Neighbour, nearest};
+use siamese_core::metrics::{Distance, EmbeddingView};
+
+use crate::error::Result;
+use crate::store::{Changes, Revision};
+
+/// A copy of what is searched, as far as `revision` goes.
+#[derive(Default)]
+pub(crate) struct Packed {
+    pub(crate) revision: Option<Revision>,
+    pub(crate) dim: usize,
+    pub(crate) distance: Distance,
+    /// Row after row, by ascending number.
+    values: Vec<f32>,
+    ids: Vec<i64>,
+    names: Vec<String>,
+    labels: Vec<u32>,
+    classes: Vec<String>,
+    class_numbers: HashMap<String, u32>,
+}
+
+impl Packed {
+    /// Nothing yet, of embeddings of `dim` numbers.
+    pub(crate) fn new(dim: usize, distance: Distance) -> Self {
+        Self {
+            dim,
+            distance,
+            ..Self::default()
+        }
+    }
+
+    /// Brings it up to date. Rows stay in the order of their numbers, whatever the order in which changes were seen.
+    pub(crate) fn apply(&mut self, changes: Changes) {
+        let Changes {
+            revision,
+            anew,
+            came,
+            went,
+        } = changes;
+        if anew {
+            *self = Self::new(self.dim, self.distance);
+        }
+        self.revision = Some(revision);
+        if !went.is_empty() {
+            self.forget(&went);
+        }
+        for (id, class, name, embedding) in came {
+            let label = self.label(class);
+            match self.ids.binary_search(&id) {
+                Ok(row) => {
+                    self.values[row * self.dim..][..self.dim].copy_from_slice(&embedding);
+                    (self.labels[row], self.names[row]) = (label, name);
+                }
+                // numbers rise, so that this is the end but for a writer that was overtaken
+                Err(row) => {
+                    let at = row * self.dim;
+                    self.values.splice(at..at, embedding);
+                    self.ids.insert(row, id);
+                    self.names.insert(row, name);
+                    self.labels.insert(row, label);
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, went: &[i64]) {
+        let mut kept = 0;
+        for row in 0..self.ids.len() {
+            if went.contains(&self.ids[row]) {
+                continue;
+            }
+            self.values
+                .copy_within(row * self.dim..(row + 1) * self.dim, kept * self.dim);
+            self.ids.swap(kept, row);
+            self.names.swap(kept, row);
+            self.labels.swap(kept, row);
+            kept += 1;
+        }
+        self.values.truncate(kept * self.dim);
+        self.ids.truncate(kept);
+        self.names.truncate(kept);
+        self.labels.truncate(kept);
+    }
+
+    fn label(&mut self, class: String) -> u32 {
+        if let Some(&label) = self.class_numbers.get(&class) {
+            return label;
+        }
+        let label = self.classes.len() as u32;
+        self.classes.push(class.clone());
+        self.class_numbers.insert(class, label);
+        label
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn id(&self, row: usize) -> i64 {
+        self.ids[row]
+    }
+
+    pub(crate) fn name(&self, row: usize) -> &str {
+        &self.names[row]
+    }
+
+    pub(crate) fn label_of(&self, row: usize) -> u32 {
+        self.labels[row]
+    }
+
+    pub(crate) fn class(&self, label: u32) -> &str {
+        &self.classes[label as usize]
+    }
+
+    /// How many classes have an entry.
+    pub(crate) fn class_count(&self) -> usize {
+        let mut seen = vec![false; self.classes.len()];
+        self.labels
+            .iter()
+            .for_each(|label| seen[*label as usize] = true);
+        seen.iter().filter(|seen| **seen).count()
+    }
+
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.dim..][..self.dim]
+    }
+
+    /// The rows of the `k` nearest of each probe `(P, D)`, nearest first; ties by number.
+    pub(crate) fn nearest(&self, probes: &[f32], k: usize) -> Result<Vec<Vec<Neighbour>>> {
+        let none = vec![0; probes.len() / self.dim.max(1)];
+        if self.len() == 0 || none.is_empty() || k == 0 {
+            return Ok(none.iter().map(|_| Vec::new()).collect());
+        }
+        let probes = EmbeddingView::new(probes, self.dim, &none)?;
+        let gallery = EmbeddingView::new(&self.values, self.dim, &self.labels)?;
+        Ok(nearest(&probes, Some(&gallery), self.distance, k)?)
+    }
+
+    /// As [`Self::nearest`] among `rows` alone, looked at one by one.
+    pub(crate) fn nearest_among(&self, rows: &[usize], probe: &[f32], k: usize) -> Vec<Neighbour> {
+        let mut all: Vec<Neighbour> = rows
+            .iter()
+            .map(|&row| Neighbour {
+                index: row as u32,
+                distance: self.distance.of(probe, self.row(row)),
+            })
+            .collect();
+        all.sort_by(|a, b| {
+            a.distance
+                .total_cmp(&b.distance)
+                .then(a.index.cmp(&b.index))
+        });
+        all.truncate(k);
+        all
+    }
+
+    /// The row of the entry `id`.
+    pub(crate) fn row_of(&self, id: i64) -> Option<usize> {
+        self.ids.binary_search(&id).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn came(id: i64, class: &str, x: f32) -> (i64, String, String, Vec<f32>) {
+        (id, class.into(), format!("n{id}"), vec![x, -x])
+    }
+
+    fn shown(packed: &Packed) -> Vec<(i64, &str, f32)> {
+        let one = |row| {
+            let class = packed.class(packed.label_of(row));
+            (packed.id(row), class, packed.row(row)[0])
+        };
+        (0..packed.len()).map(one).collect()
+    }
+
+    #[test]
+    fn rows_come_change_and_go_and_stay_in_the_order_of_their_numbers() {
+        let mut packed = Packed::new(2, Distance::Euclidean);
+        let changes = |came, went: &[i64]| Changes {
+            came,
+            went: went.into(),
+            ..Changes::default()
+        };
+        packed.apply(changes(
+            vec![came(1, "a", 1.0), came(4, "b", 4.0), came(5, "a", 5.0)],
+            &[],
+        ));
+        packed.apply(changes(
+            vec![came(3, "c", 3.0), came(4, "a", 4.5)],
+            &[1, 99],
+        ));
+        assert_eq!(
+            shown(&packed),
+            [(3, "c", 3.0), (4, "a", 4.5), (5, "a", 5.0)]
+        );
+        assert_eq!(packed.class_count(), 2);
+        let found = packed.nearest(&[4.4, -4.4], 2).unwrap();
+        let rows: Vec<u32> = found[0].iter().map(|n| n.index).collect();
+        assert_eq!(rows, [1, 2]);
+        let same = packed.nearest_among(&[0, 1, 2], &[4.4, -4.4], 2);
+        assert_eq!(same, found[0]);
+        packed.apply(Changes {
+            anew: true,
+            came: vec![came(9, "z", 0.0)],
+            ..Changes::default()
+        });
+        assert_eq!(shown(&packed), [(9, "z", 0.0)]);
+    }
+}
