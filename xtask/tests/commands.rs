@@ -283,3 +283,44 @@ fn the_systems_are_listed_with_what_there_is_to_beat() {
     assert_eq!(nothing.status.code(), Some(2));
     assert!(stderr.contains("--list"), "{stderr}");
 }
+
+/// Where no `siamese` was built there is nothing to run; `cargo test --workspace` builds it.
+#[test]
+fn a_system_is_trained_and_measured_on_the_sample() {
+    let siamese = std::path::Path::new(env!("CARGO_BIN_EXE_xtask")).with_file_name("siamese");
+    if !siamese.is_file() {
+        eprintln!("skipped: {} is not built", siamese.display());
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("xtask-sample-{}", std::process::id()));
+    let (siamese, runs) = (siamese.display().to_string(), folder.display().to_string());
+    let words = [
+        "reproduce",
+        "system-c",
+        "--binary",
+        &siamese,
+        "--runs",
+        &runs,
+        "--seeds",
+        "0,5",
+        "--",
+        "--source",
+        "sample",
+    ];
+    let small = [
+        "--epochs=1",
+        "--set=judge.test_pairs=400",
+        "--set=judge.validation_pairs=400",
+        "--set=tower.body.stages=[{ channels = 4, convolutions = 1 }]",
+    ];
+    let (whole, stdout, stderr) = output(xtask(&[&words[..], &small].concat()));
+    let _ = std::fs::remove_dir_all(&folder);
+    assert!(whole.status.success(), "{stderr}");
+    for row in ["| seed 0 | 0.", "| seed 5 | 0.", "| **mean ± 95 %** | **0."] {
+        assert!(stdout.contains(row), "{row} in {stdout}");
+    }
+    assert!(
+        stdout.contains("commit ") && stdout.contains("sample only"),
+        "{stdout}"
+    );
+}

@@ -121,6 +121,6 @@ fn some_rows(table: &EmbeddingTable, most: usize, seed: u64) -> EmbeddingTable {
 pub fn fitting_pairs(count: usize, target: Target) -> usize {
     match target {
         Target::Far(far) => count.max(unlike_pairs_for(far).saturating_mul(2).min(FITTED)),
-        Target::BestAccuracy | Target::Eer => count,
+        Target::BestAccuracy | Target::Eer | Target::Distance(_) => count,
     }
 }

@@ -54,6 +54,7 @@ pub fn target_in_words(target: Target) -> String {
         Target::BestAccuracy => "best accuracy".into(),
         Target::Eer => "equal error rate".into(),
         Target::Far(far) => format!("FAR of at most {far}"),
+        Target::Distance(at) => format!("told to be {at}"),
     }
 }
 

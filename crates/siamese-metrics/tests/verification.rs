@@ -510,3 +510,15 @@ fn a_million_pairs_have_the_intervals_of_their_resampled_part() {
         );
     }
 }
+
+#[test]
+fn a_distance_that_is_told_is_the_threshold_whatever_the_pairs_say() {
+    let (distances, like) = ([0.2, 0.4, 0.5, 0.8], [true, false, true, false]);
+    let fitted = fit_threshold(&distances, &like, Target::Distance(0.5)).unwrap();
+    assert_eq!((fitted.value, fitted.pairs), (0.5, 4));
+    // a pair at the threshold is different: one of two like and one of two unlike pairs are called the same
+    assert_eq!((fitted.far, fitted.frr, fitted.accuracy), (0.5, 0.5, 0.5));
+    let none = fit_threshold(&distances, &like, Target::Distance(0.1)).unwrap();
+    assert_eq!((none.value, none.far, none.frr), (0.1, 0.0, 1.0));
+    assert!(fit_threshold(&distances, &like, Target::Distance(f32::NAN)).is_err());
+}

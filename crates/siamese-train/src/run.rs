@@ -29,7 +29,7 @@ pub(crate) struct Run {
     pub(crate) folder: RunFolder,
     pub(crate) images: Arc<ImageSet>,
     /// What the batches are drawn from: the images, and turned copies where these are trained on.
-    pub(crate) training: Arc<ImageSet>,
+    pub(crate) training_images: Arc<ImageSet>,
     pub(crate) divided: Divided,
     pub(crate) sampler: Sampler,
     pub(crate) validation_pairs: Vec<Pair>,
@@ -87,7 +87,7 @@ impl Run {
             data: data.about.title.clone(),
             trained_on: divided.trained_on(data),
             images: Arc::clone(&data.images),
-            training: divided.training_images(data)?,
+            training_images: divided.training_images(data)?,
             config: config.clone(),
             folder: folder.clone(),
             divided,

@@ -192,7 +192,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
     let dense = run.divided.dense_labels();
     let prepare = move |batch: &_| Prepared::new(batch, &input, &dense);
     Ok(Loader::new(
-        Arc::clone(&run.training),
+        Arc::clone(&run.training_images),
         run.sampler.epoch(epoch),
         config,
         prepare,

@@ -17,6 +17,8 @@ pub(super) struct Measured {
     pub(super) seconds: f64,
     pub(super) hardware: String,
     pub(super) commit: String,
+    /// Whether that was the bundled sample only.
+    pub(super) sample: bool,
 }
 
 /// How the seeds of a system are run.
@@ -60,6 +62,7 @@ impl Runner<'_> {
                 text(&record, "processor")
             ),
             commit: text(&record, "commit"),
+            sample: summary["sample"] == true,
         })
     }
 

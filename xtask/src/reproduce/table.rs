@@ -119,8 +119,12 @@ impl Table<'_> {
                 places.push(place);
             }
         }
+        let sample = match self.seeds.iter().any(|(_, measured)| measured.sample) {
+            true => "**Trained on the bundled sample only: these figures say little.** ",
+            false => "",
+        };
         format!(
-            "\nBrackets: the 95 % interval of one evaluation; ±: a t interval over the seeds; time: training and \
+            "\n{sample}Brackets: the 95 % interval of one evaluation; ±: a t interval over the seeds; time: training and \
              validation. {}; {}.\n\n```sh\n{}\n```\n",
             self.system.data,
             places.join("; "),
@@ -133,7 +137,7 @@ impl Table<'_> {
         let seed = |(seed, measured): &(u64, Measured)| {
             json!({
                 "seed": seed, "seconds": measured.seconds, "hardware": measured.hardware, "commit": measured.commit,
-                "judged": measured.judged,
+                "sample": measured.sample, "judged": measured.judged,
             })
         };
         let summary = |figure: &Figure| {
@@ -205,6 +209,7 @@ mod tests {
             seconds,
             hardware: "2 cores".into(),
             commit: "abc1234".into(),
+            sample: seconds > 1000.0,
         }
     }
 
@@ -284,5 +289,19 @@ mod tests {
         .markdown();
         assert!(text.contains("≤ 0.0333 (published): missed"), "{text}");
         assert!(text.contains("**0.2000**"), "{text}");
+        assert!(!text.contains("sample"), "{text}");
+    }
+
+    #[test]
+    fn figures_of_the_sample_are_told_from_those_of_the_whole_set() {
+        let seeds = [(0, measured(json!({ "value": 0.01 }), 2000.0))];
+        let (system, command) = (faces(), "");
+        let table = Table {
+            system,
+            seeds: &seeds,
+            command,
+        };
+        assert!(table.markdown().contains("bundled sample only"));
+        assert_eq!(table.json()["seeds"][0]["sample"], true);
     }
 }

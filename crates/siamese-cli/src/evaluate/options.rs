@@ -79,7 +79,8 @@ impl FewShotArguments {
 #[derive(Args)]
 #[command(next_help_heading = "Threshold (default: the model's own)")]
 pub(super) struct ThresholdArguments {
-    /// Fit a new one, never on the images reported: to "accuracy", "eer" or "far=0.001". It is fitted on the run's
+    /// Fit a new one, never on the images reported: to "accuracy", "eer" or "far=0.001"; "distance=0.5" is one of your
+    /// own, of which only the probability is fitted. It is fitted on the run's
     /// validation images, of a folder or a bare model on every second class, of an .npz on half of each label
     #[arg(long, value_name = "TARGET")]
     pub(super) threshold_at: Option<ThresholdTarget>,
@@ -107,13 +108,23 @@ impl FromStr for ThresholdTarget {
         let target = match text {
             "accuracy" => Some(Target::BestAccuracy),
             "eer" => Some(Target::Eer),
-            _ => {
-                let far = text.strip_prefix("far=").and_then(|far| far.parse().ok());
-                far.filter(|far| *far > 0.0 && *far <= 1.0).map(Target::Far)
-            }
+            _ => match text.split_once('=') {
+                Some(("far", rate)) => {
+                    let rate = rate.parse().ok();
+                    rate.filter(|far| *far > 0.0 && *far <= 1.0)
+                        .map(Target::Far)
+                }
+                Some(("distance", at)) => {
+                    let at = at.parse().ok();
+                    at.filter(|at: &f32| at.is_finite()).map(Target::Distance)
+                }
+                _ => None,
+            },
         };
         target.map(Self).ok_or_else(|| {
-            format!("{text:?} is no target; use accuracy, eer or far=RATE, such as far=0.001")
+            format!(
+                "{text:?} is no target; use accuracy, eer, far=RATE such as far=0.001, or distance=D for a threshold of your own"
+            )
         })
     }
 }
@@ -128,7 +139,18 @@ mod tests {
         assert_eq!(parse("accuracy"), Ok(Target::BestAccuracy));
         assert_eq!(parse("eer"), Ok(Target::Eer));
         assert_eq!(parse("far=1e-3"), Ok(Target::Far(0.001)));
-        for wrong in ["far", "far=", "far=0", "far=2", "far=NaN", "0.5", ""] {
+        assert_eq!(parse("distance=0.5"), Ok(Target::Distance(0.5)));
+        for wrong in [
+            "distance=",
+            "distance=inf",
+            "far",
+            "far=",
+            "far=0",
+            "far=2",
+            "far=NaN",
+            "0.5",
+            "",
+        ] {
             assert!(parse(wrong).unwrap_err().contains("far=0.001"), "{wrong}");
         }
     }

@@ -208,7 +208,7 @@ fn figures(
     Ok(defined.filter_map(figure).collect())
 }
 
-fn check_threshold(threshold: f32) -> Result<()> {
+pub(super) fn check_threshold(threshold: f32) -> Result<()> {
     if threshold.is_nan() {
         return Err(Error::Invalid {
             what: "threshold",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::REPORTED_FARS;
+use super::figures::check_threshold;
 use super::mix::unlike_pairs_for;
 use super::roc::{RocCurve, RocPoint};
 use crate::error::{Error, Result};
@@ -17,6 +18,8 @@ pub enum Target {
     Eer,
     /// The most true accepts with a false accept rate of at most this.
     Far(f64),
+    /// This distance, whatever the pairs say: some earlier systems called pairs the same below 0.5.
+    Distance(f32),
 }
 
 /// A threshold as it was fitted, and how the pairs that it was fitted on came out.
@@ -71,12 +74,18 @@ impl RocCurve {
     /// [`fit_threshold`] on a curve already at hand.
     ///
     /// # Errors
-    /// A FAR outside 0 to 1, or one with fewer than [`unlike_pairs_for`] it.
+    /// A FAR outside 0 to 1, or one with fewer than [`unlike_pairs_for`] it; a distance that is NaN.
     pub fn fit(&self, target: Target) -> Result<FittedThreshold> {
         let index = match target {
             Target::BestAccuracy => self.least(|i| -self.accuracy_at(i)),
             Target::Eer => self.equal_errors(),
             Target::Far(far) => self.last_within(far)?,
+            Target::Distance(at) => {
+                check_threshold(at)?;
+                let value = at;
+                let fitted = self.fitted(target, self.accepting(at));
+                return Ok(FittedThreshold { value, ..fitted });
+            }
         };
         Ok(self.fitted(target, index))
     }
@@ -127,12 +136,16 @@ impl RocCurve {
     /// # Ok::<(), siamese_metrics::Error>(())
     /// ```
     pub fn at(&self, threshold: f32) -> RocPoint {
-        let closer = |&distance: &f32| is_same(distance, threshold);
-        let accepting = self.distances().partition_point(closer);
         RocPoint {
             threshold,
-            ..self.point(accepting)
+            ..self.point(self.accepting(threshold))
         }
+    }
+
+    /// The operating point at which just the distances below `threshold` are called the same.
+    fn accepting(&self, threshold: f32) -> usize {
+        let closer = |&distance: &f32| is_same(distance, threshold);
+        self.distances().partition_point(closer)
     }
 
     fn accuracy_at(&self, i: usize) -> f64 {

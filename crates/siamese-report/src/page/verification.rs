@@ -240,6 +240,7 @@ fn aim(target: Target, report: &RunReport) -> String {
             None => "equal errors".into(),
         },
         Target::Far(far) => format!("FAR ≤ {}%", far * 100.0),
+        Target::Distance(at) => format!("a distance of {at}"),
     }
 }
 
