@@ -182,6 +182,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
     let epoch = run.position.epoch;
     let config = LoaderConfig {
         augment: run.config.augment,
+        size: Some((run.config.tower.input.height, run.config.tower.input.width)),
         seed: run.config.seed,
         epoch,
         skip_batches: run.position.batch,
@@ -192,7 +193,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
     let dense = run.divided.dense_labels();
     let prepare = move |batch: &_| Prepared::new(batch, &input, &dense);
     Ok(Loader::new(
-        Arc::clone(&run.images),
+        Arc::clone(&run.training_images),
         run.sampler.epoch(epoch),
         config,
         prepare,
