@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use siamese_core::Model;
 use siamese_data::{
-    Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions, Origin, Pair,
-    Part, check_split, pairs_of_part, split, write_split,
+    AugmentConfig, Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions,
+    Origin, Pair, Part, check_split, pairs_of_part, split, stream, write_split,
 };
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 
-use crate::config::DataConfig;
+use crate::config::{DataConfig, TrainConfig};
 
 /// What a data set is, for the records of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,6 +90,22 @@ impl TestSet {
         Self::of(data, "", &indices)
     }
 
+    /// Two views of some of the pictures, as training sees them: whether a picture is known again by its other view.
+    ///
+    /// # Errors
+    /// When a picture cannot be read.
+    pub(crate) fn of_views(self, augment: &AugmentConfig, seed: u64) -> Result<Self> {
+        let mut set = self;
+        let mut pictures: Vec<u32> = (0..set.images.len() as u32 / 2).collect();
+        pictures.shuffle(&mut stream(seed, "judged views", &[]));
+        pictures.truncate(JUDGED_PICTURES);
+        pictures.sort_unstable();
+        let both: Vec<u32> = pictures.iter().flat_map(|&i| [2 * i, 2 * i + 1]).collect();
+        set.keep(&both);
+        set.images = set.images.augmented(augment, seed)?;
+        Ok(set)
+    }
+
     /// Keeps the images at `indices` only; listed pairs are not kept.
     pub fn keep(&mut self, indices: &[u32]) {
         self.images = self.images.subset(indices);
@@ -118,6 +135,9 @@ impl TestSet {
         }
     }
 }
+
+/// Pictures of a part that are judged by their views, which are in memory.
+const JUDGED_PICTURES: usize = 2000;
 
 /// Images whose pixels tell one data set from another: all of a small set, some of a large one.
 const FINGERPRINTED: usize = 4096;
@@ -160,6 +180,21 @@ impl TrainingData {
         Ok((data, loaded.problems))
     }
 
+    /// The same pictures without what is known of them: each is a class of its own, of two images that augmentation will
+    /// make different.
+    #[must_use]
+    pub fn in_two_views(self) -> Self {
+        let images = self.images.in_two_views();
+        Self {
+            names: twice(&self.names),
+            groups: Some(images.labels.clone()),
+            published: None,
+            pairs: None,
+            images: Arc::new(images),
+            ..self
+        }
+    }
+
     /// Divides the images: the same parts every time.
     ///
     /// # Errors
@@ -187,6 +222,14 @@ impl TrainingData {
             pairs: self.pairs.as_deref(),
         }
     }
+}
+
+/// Each of these twice, one after the other.
+fn twice(names: &[String]) -> Vec<String> {
+    names
+        .iter()
+        .flat_map(|name| [name.clone(), name.clone()])
+        .collect()
 }
 
 /// The pairs of a listing, by its items.
@@ -232,6 +275,19 @@ pub struct Divided {
     dense: Arc<[u32]>,
     classes: usize,
     pairs: Option<Vec<Pair>>,
+    /// Whether the classes are pictures.
+    unlabelled: bool,
+}
+
+/// What went where, where every picture counts as two images.
+fn explained_as_pictures(parts: &[Part]) -> String {
+    let pictures = |of: Part| parts.iter().filter(|&&part| part == of).count() / 2;
+    format!(
+        "{} pictures train, {} validate, {} test, by whether the two views of a picture are known to be of one",
+        pictures(Part::Train),
+        pictures(Part::Validation),
+        pictures(Part::Test)
+    )
 }
 
 impl Divided {
@@ -241,6 +297,9 @@ impl Divided {
     /// As [`TrainingData::divide`].
     pub(crate) fn of(items: &Items, config: &DataConfig, seed: u64) -> Result<Self> {
         let mut division = split(items, &config.split, seed).context("dividing the images")?;
+        if config.unlabelled {
+            division.explained = explained_as_pictures(&division.parts);
+        }
         if config.refit {
             for part in &mut division.parts {
                 if matches!(part, Part::Test | Part::SeenTest) {
@@ -250,7 +309,11 @@ impl Divided {
             division.explained += "; of these the test images train too";
         }
         let pairs = items.pairs.map(<[Pair]>::to_vec);
-        Ok(Self::new(division, items, pairs))
+        let unlabelled = config.unlabelled;
+        Ok(Self {
+            unlabelled,
+            ..Self::new(division, items, pairs)
+        })
     }
 
     fn new(division: Division, items: &Items, pairs: Option<Vec<Pair>>) -> Self {
@@ -270,6 +333,7 @@ impl Divided {
             dense,
             classes: count as usize,
             pairs,
+            unlabelled: false,
         }
     }
 
@@ -285,6 +349,11 @@ impl Divided {
         Some(pairs_of_part(pairs, &self.division.parts, part))
     }
 
+    /// Whether the classes are pictures, of which nothing else is known.
+    pub fn unlabelled(&self) -> bool {
+        self.unlabelled
+    }
+
     /// Classes that are trained on.
     pub fn classes(&self) -> usize {
         self.classes
@@ -296,16 +365,26 @@ impl Divided {
     }
 
     /// The sets that are judged once, at the end, the first being the one that the run is about; none after a refit.
-    pub fn tests(&self, data: &TrainingData) -> Vec<TestSet> {
-        let set = |name, part| TestSet::of(data, name, &self.part(part));
+    /// Without labels two views of the pictures.
+    ///
+    /// # Errors
+    /// When a picture that is to be changed cannot be read.
+    pub fn tests(&self, data: &TrainingData, config: &TrainConfig) -> Result<Vec<TestSet>> {
+        let set = |name, part| {
+            let set = TestSet::of(data, name, &self.part(part));
+            match self.unlabelled {
+                true => set.of_views(&config.augment, config.seed),
+                false => Ok(set),
+            }
+        };
         let is_there = |part| self.division.parts.contains(&part);
         match (is_there(Part::Test), is_there(Part::SeenTest)) {
-            (false, _) => Vec::new(),
-            (true, false) => vec![set("", Part::Test)],
-            (true, true) => vec![
-                set("unseen classes", Part::Test),
-                set("seen classes", Part::SeenTest),
-            ],
+            (false, _) => Ok(Vec::new()),
+            (true, false) => Ok(vec![set("", Part::Test)?]),
+            (true, true) => Ok(vec![
+                set("unseen classes", Part::Test)?,
+                set("seen classes", Part::SeenTest)?,
+            ]),
         }
     }
 
@@ -317,6 +396,12 @@ impl Divided {
             ""
         };
         let images = self.part(Part::Train).len();
+        if self.unlabelled {
+            return format!(
+                "{}{part}, two views of {} training pictures, without labels",
+                data.about.name, self.classes
+            );
+        }
         format!(
             "{}{part}, {images} training images of {} classes",
             data.about.name, self.classes

@@ -157,7 +157,7 @@ fn figures_note(run: &Run, summary: &Summary, (_, tested): Judged) -> String {
         return format!(
             "the figures are of {name}, a model of the same settings that held these images out: this one was trained on \
              them too, and should be no worse; its threshold is fitted on {} validation pairs, which train neither",
-            run.validation_pairs.len()
+            run.validation.pairs.len()
         );
     }
     let mut notes = vec![
@@ -168,7 +168,7 @@ fn figures_note(run: &Run, summary: &Summary, (_, tested): Judged) -> String {
         ),
         format!(
             "threshold fitted on {} validation pairs",
-            run.validation_pairs.len()
+            run.validation.pairs.len()
         ),
         "95 % intervals by bootstrap over classes".into(),
     ];

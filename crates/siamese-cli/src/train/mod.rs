@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
-use siamese_data::{LeftOut, open};
+use siamese_data::{LeftOut, Loose, OpenOptions, open};
 use siamese_embed::framing;
 use siamese_train::{
     Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig, TrainingData,
@@ -32,8 +32,8 @@ static INTERRUPT: AtomicBool = AtomicBool::new(false);
 /// Arguments of `siamese train`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A folder with a subfolder per class, a table, an archive, a set by name (cifar100, fashion-mnist, …),
-    /// hf:user/name; or a configuration that names one
+    /// A folder with a subfolder per class, or of loose pictures (learned from without labels), a table, an archive, a set
+    /// by name (cifar100, fashion-mnist, …), hf:user/name; or a configuration that names one
     data: Option<String>,
     #[command(flatten)]
     place: DataArguments,
@@ -222,14 +222,21 @@ pub(crate) fn of_run(
 ) -> Result<(TrainingData, Vec<LeftOut>)> {
     let config = &record.config;
     let sample = record.data.sample;
-    let options = place.options_as(config.data.columns.clone(), sample);
+    let options = OpenOptions {
+        loose: Loose::Unlabelled,
+        ..place.options_as(config.data.columns.clone(), sample)
+    };
     let listing = match place.path() {
         Some(told) => open(told, &options)?,
         None => open(&config.data.source, &options)
             .context("the run's data set; where it lies by now is told by --data PATH")?,
     };
     warn_unless_as_published(&listing);
-    TrainingData::load(&listing, &framing(&config.tower.input), &options)
+    let (data, problems) = TrainingData::load(&listing, &framing(&config.tower.input), &options)?;
+    match config.data.unlabelled {
+        true => Ok((data.in_two_views(), problems)),
+        false => Ok((data, problems)),
+    }
 }
 
 /// Trains in a folder, and says how it ended.
@@ -273,10 +280,11 @@ fn go(
 
 /// What was recognised, and what was chosen, said on standard error.
 fn draft(source: &str, place: &DataArguments, told: &Layer) -> Result<Draft> {
-    let listing = open(
-        place.path().unwrap_or(source),
-        &place.options(draft_columns(told)?),
-    )?;
+    let options = OpenOptions {
+        loose: Loose::Unlabelled,
+        ..place.options(draft_columns(told)?)
+    };
+    let listing = open(place.path().unwrap_or(source), &options)?;
     place.say(&listing);
     let source = place.path().unwrap_or(source);
     let draft = Draft::new(listing, source, told)?;

@@ -7,6 +7,7 @@
 //! | [`Triplet`] | anchor, positive and negative, to a gap, of triplets that a [`Miner`] takes |
 //! | [`Lifted`], [`MultiSimilarity`], [`Circle`] | each anchor's hardest pairs, softly |
 //! | [`SupCon`], [`NtXent`], [`NPairs`] | each image's like ones out of the whole batch |
+//! | [`SimSiam`] | each image's prediction to its like ones, and nothing apart |
 //! | [`NormalizedSoftmax`], [`CosFace`], [`ArcFace`], [`ProxyNca`], [`ProxyAnchor`] | images to a learned vector of their class |
 //! | [`SoftTriple`], [`ArcFace`] with several centres | images to the nearest of their class's vectors |
 //! | [`Uniformity`], [`Center`] | all apart, each to its class's centre: beside another loss |
@@ -35,6 +36,7 @@ mod proxies;
 mod proxy_anchor;
 mod proxy_nca;
 mod rows;
+mod sim_siam;
 mod soft_triple;
 mod softmax;
 mod sum;
@@ -64,6 +66,7 @@ pub use n_pairs::NPairs;
 pub use nt_xent::NtXent;
 pub use proxy_anchor::ProxyAnchor;
 pub use proxy_nca::ProxyNca;
+pub use sim_siam::SimSiam;
 pub use soft_triple::SoftTriple;
 pub use softmax::{NormalizedSoftmax, normalized_softmax};
 pub use sum::{Sum, Term};
@@ -99,6 +102,8 @@ pub enum ObjectiveConfig {
     NtXent(NtXent),
     /// Each like pair among the other classes' positives, by inner product.
     NPairs(NPairs),
+    /// A like image's embedding from each one's, predicted.
+    SimSiam(SimSiam),
     /// A learned vector for each class.
     NormalizedSoftmax(NormalizedSoftmax),
     /// The same, with a margin between cosines.
@@ -121,7 +126,7 @@ pub enum ObjectiveConfig {
 
 impl ObjectiveConfig {
     /// The kinds there are, by the names that files use.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 20] = [
         "contrastive",
         "cosine_embedding",
         "margin",
@@ -132,6 +137,7 @@ impl ObjectiveConfig {
         "sup_con",
         "nt_xent",
         "n_pairs",
+        "sim_siam",
         "normalized_softmax",
         "cos_face",
         "arc_face",
@@ -161,6 +167,11 @@ impl ObjectiveConfig {
         self.loss().needs()
     }
 
+    /// Whether it learns something of each class, and so has to know the classes.
+    pub fn of_classes(&self) -> bool {
+        self.loss().of_classes()
+    }
+
     fn loss(&self) -> &dyn Loss {
         match self {
             Self::Contrastive(loss) => loss,
@@ -173,6 +184,7 @@ impl ObjectiveConfig {
             Self::SupCon(loss) => loss,
             Self::NtXent(loss) => loss,
             Self::NPairs(loss) => loss,
+            Self::SimSiam(loss) => loss,
             Self::NormalizedSoftmax(loss) => loss,
             Self::CosFace(loss) => loss,
             Self::ArcFace(loss) => loss,

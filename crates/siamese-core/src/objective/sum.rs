@@ -78,6 +78,10 @@ impl Loss for Sum {
             .unwrap_or(Arrangement::Any)
     }
 
+    fn of_classes(&self) -> bool {
+        self.terms.iter().any(|term| term.objective.of_classes())
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         let mut terms = self.terms.iter().enumerate();
         terms.try_for_each(|(i, term)| {

@@ -64,6 +64,9 @@ fn counts(listing: &Listing) -> String {
             "{pairs} pairs of {images} pictures, {same} of the same thing and {unlike} not"
         );
     }
+    if listing.unlabelled {
+        return format!("{images} pictures, of whose classes nothing is known");
+    }
     let mut per_class = vec![0usize; listing.classes.len()];
     listing
         .items

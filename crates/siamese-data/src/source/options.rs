@@ -30,8 +30,20 @@ pub struct OpenOptions {
     pub mirror: Option<String>,
     /// What the columns of a table or of parquet files are called, where looking does not tell.
     pub columns: Columns,
+    /// What becomes of a folder of pictures without classes.
+    pub loose: Loose,
     /// Whether to report progress.
     pub progress: Progress,
+}
+
+/// What becomes of a folder of pictures without classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loose {
+    /// It is no data set, and an error says what to do.
+    #[default]
+    Refused,
+    /// Each picture is a class of its own: something can be learned without classes.
+    Unlabelled,
 }
 
 impl OpenOptions {

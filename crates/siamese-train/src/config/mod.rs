@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, ObjectiveConfig, Precision, TowerConfig};
-use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig};
+use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitBy, SplitConfig};
 
 use crate::schedule::Schedule;
 use crate::stopping::StoppingConfig;
@@ -84,6 +84,10 @@ pub struct DataConfig {
     pub columns: Columns,
     /// Which images train, validate and test.
     pub split: SplitConfig,
+    /// Learn without labels: two changed views of a picture are alike, and no two pictures are. Where the pictures have
+    /// classes these are not looked at. It is divided by classes, each picture being one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unlabelled: bool,
     /// Train on the test images too, once another run of the same settings was judged on them. The validation images
     /// stay apart: they choose epoch and threshold.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -170,6 +174,7 @@ impl TrainConfig {
         }
         self.objective.validate().context("objective")?;
         self.sampler.validate()?;
+        self.validate_unlabelled()?;
         ensure!(
             self.objective.needs() != Arrangement::Pairs
                 || matches!(self.sampler, SamplerConfig::Pairs(_)),
@@ -180,6 +185,27 @@ impl TrainConfig {
         if let Some(problem) = self.schedule.problem() {
             bail!("{problem}");
         }
+        Ok(())
+    }
+    /// What cannot be without labels.
+    fn validate_unlabelled(&self) -> Result<()> {
+        if !self.data.unlabelled {
+            return Ok(());
+        }
+        ensure!(
+            !self.objective.of_classes(),
+            "without labels there are no classes to learn something of, as {} does: choose an objective of pairs of images, \
+             such as nt_xent, sup_con or sim_siam",
+            self.objective
+        );
+        ensure!(
+            self.data.split.by == Some(SplitBy::Classes),
+            "without labels each picture is a class of its own: data.split.by must be \"classes\""
+        );
+        ensure!(
+            !self.augment.is_identity(),
+            "without labels two views of a picture are learned from, and they differ by nothing: say something of augment"
+        );
         Ok(())
     }
 }

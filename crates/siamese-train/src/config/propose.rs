@@ -19,6 +19,8 @@ pub struct Traits {
     pub grey: bool,
     /// Pairs to train on, where pairs are listed.
     pub pairs: Option<usize>,
+    /// Whether nothing is known of classes: each picture is then one of two images.
+    pub unlabelled: bool,
 }
 
 /// Settings chosen from the data, with the reasons in words.
@@ -110,6 +112,12 @@ impl Traits {
             set("tower.body.kind", "stages".into())?;
             set("augment.crop_padding", (height.min(width) / 8).to_string())?;
         }
+        if self.unlabelled {
+            // what SimCLR found to matter: parts of a picture, in other colours
+            let crop = "{ scale = [0.2, 1.0], ratio = [0.75, 1.3333] }";
+            set("augment.random_crop", crop.into())?;
+            set("augment.jitter", "0.4".into())?;
+        }
         set("augment.flip", (!self.grey).to_string())?;
         set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
         if choice.pairs {
@@ -118,7 +126,11 @@ impl Traits {
             set("sampler.pairs_per_batch", PAIRS.to_string())?;
         } else {
             let (classes, images) = self.batch();
-            set("objective.kind", "normalized_softmax".into())?;
+            let objective = match self.unlabelled {
+                true => "nt_xent",
+                false => "normalized_softmax",
+            };
+            set("objective.kind", objective.into())?;
             set("sampler.kind", "per_class".into())?;
             set("sampler.classes", classes.to_string())?;
             set("sampler.images", images.to_string())?;
@@ -143,6 +155,10 @@ impl Traits {
             ),
             (None, true) => format!(
                 "batches of {PAIRS} pairs, half of them like, as the contrastive loss asks for"
+            ),
+            (None, false) if self.unlabelled => format!(
+                "nothing is known of classes: two changed views of a picture are alike, of {classes} pictures in a batch \
+                 (NT-Xent, as SimCLR; or --loss sim_siam)"
             ),
             (None, false) => format!(
                 "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
@@ -193,6 +209,10 @@ impl Traits {
 
     /// Classes and images of each in a batch.
     fn batch(&self) -> (usize, usize) {
+        if self.unlabelled {
+            // the other pictures of a batch are all that an image is told apart from
+            return (self.classes.clamp(2, BATCH), 2);
+        }
         let per_class = (self.images / self.classes.max(1)).max(2);
         let images = (BATCH / self.classes.max(1)).clamp(4, 64).min(per_class);
         (self.classes.min(BATCH / images).max(2), images)
@@ -230,6 +250,7 @@ mod tests {
             alike,
             grey,
             pairs: None,
+            unlabelled: false,
         }
     }
 
@@ -277,6 +298,23 @@ mod tests {
         assert_eq!(proposal.layer.text("objective.kind"), Some("contrastive"));
         assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
         assert!(proposal.reasons.concat().contains("listed pairs"));
+        Ok(())
+    }
+
+    #[test]
+    fn without_labels_two_views_of_each_picture_are_learned_from() -> Result<()> {
+        let mut traits = traits(600, 300, (128, 128), true, false);
+        traits.unlabelled = true;
+        let proposal = traits.propose(&Layer::default())?;
+        let Proposal { layer, reasons } = proposal;
+        assert_eq!(layer.text("objective.kind"), Some("nt_xent"));
+        assert_eq!(layer.value::<usize>("sampler.images")?, Some(2));
+        assert_eq!(layer.value::<usize>("sampler.classes")?, Some(128));
+        assert!(layer.has("augment.random_crop") && layer.has("augment.jitter"));
+        assert!(
+            reasons.concat().contains("two changed views"),
+            "{reasons:?}"
+        );
         Ok(())
     }
 
