@@ -8,6 +8,7 @@ mod ci;
 mod doctor;
 mod fetch;
 mod help;
+mod objectives;
 mod paths;
 mod siamese;
 mod style;
@@ -68,6 +69,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask bench train",
         help: bench::HELP,
         run: bench::run,
+    },
+    Command {
+        name: "objectives",
+        group: "Work on it",
+        summary: "every objective for the same time on the same data, in a table",
+        example: "cargo xtask objectives --set cifar100 --time 10m",
+        help: objectives::HELP,
+        run: objectives::run,
     },
 ];
 
