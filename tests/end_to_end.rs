@@ -343,5 +343,24 @@ fn a_folder_of_loose_pictures_is_trained_on_without_labels() -> Result<()> {
         "{}",
         text(&refused)
     );
+    // labels that are there are passed over, and so is the preset that knows them
+    let passed_over = siamese(folder.path())
+        .args([
+            "train",
+            "cifar100",
+            "--source",
+            "sample",
+            "--no-labels",
+            "--batch",
+            "64",
+            "--dry-run",
+        ])
+        .output()?;
+    let said = text(&passed_over);
+    assert!(passed_over.status.success(), "{said}");
+    assert!(
+        said.contains("NT-Xent") && said.contains("of 64 images"),
+        "{said}"
+    );
     Ok(())
 }

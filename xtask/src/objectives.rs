@@ -138,7 +138,7 @@ fn parse(args: &[String]) -> Result<Options> {
             break;
         }
         if !OPTIONS.contains(&arg.as_str()) {
-            let near = suggest::nearest(arg, OPTIONS.into_iter());
+            let near = suggest::nearest(arg, OPTIONS);
             let hint = near.map_or(String::new(), |near| format!(": did you mean {near}?"));
             return Err(Usage(format!("no option {arg:?}{hint}")).into());
         }

@@ -5,16 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use siamese_core::Model;
 use siamese_data::{
-    AugmentConfig, Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions,
-    Origin, Pair, Part, check_split, pairs_of_part, split, stream, write_split,
+    Division, Framing, ImageSet, Items, LeftOut, ListedPair, Listing, OpenOptions, Origin, Pair,
+    Part, check_split, pairs_of_part, split, write_split,
 };
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 
 use crate::config::{DataConfig, TrainConfig};
+use crate::views;
 
 /// What a data set is, for the records of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,22 +90,6 @@ impl TestSet {
         Self::of(data, "", &indices)
     }
 
-    /// Two views of some of the pictures, as training sees them: whether a picture is known again by its other view.
-    ///
-    /// # Errors
-    /// When a picture cannot be read.
-    pub(crate) fn of_views(self, augment: &AugmentConfig, seed: u64) -> Result<Self> {
-        let mut set = self;
-        let mut pictures: Vec<u32> = (0..set.images.len() as u32 / 2).collect();
-        pictures.shuffle(&mut stream(seed, "judged views", &[]));
-        pictures.truncate(JUDGED_PICTURES);
-        pictures.sort_unstable();
-        let both: Vec<u32> = pictures.iter().flat_map(|&i| [2 * i, 2 * i + 1]).collect();
-        set.keep(&both);
-        set.images = set.images.augmented(augment, seed)?;
-        Ok(set)
-    }
-
     /// Keeps the images at `indices` only; listed pairs are not kept.
     pub fn keep(&mut self, indices: &[u32]) {
         self.images = self.images.subset(indices);
@@ -135,9 +119,6 @@ impl TestSet {
         }
     }
 }
-
-/// Pictures of a part that are judged by their views, which are in memory.
-const JUDGED_PICTURES: usize = 2000;
 
 /// Images whose pixels tell one data set from another: all of a small set, some of a large one.
 const FINGERPRINTED: usize = 4096;
@@ -180,21 +161,6 @@ impl TrainingData {
         Ok((data, loaded.problems))
     }
 
-    /// The same pictures without what is known of them: each is a class of its own, of two images that augmentation will
-    /// make different.
-    #[must_use]
-    pub fn in_two_views(self) -> Self {
-        let images = self.images.in_two_views();
-        Self {
-            names: twice(&self.names),
-            groups: Some(images.labels.clone()),
-            published: None,
-            pairs: None,
-            images: Arc::new(images),
-            ..self
-        }
-    }
-
     /// Divides the images: the same parts every time.
     ///
     /// # Errors
@@ -222,14 +188,6 @@ impl TrainingData {
             pairs: self.pairs.as_deref(),
         }
     }
-}
-
-/// Each of these twice, one after the other.
-fn twice(names: &[String]) -> Vec<String> {
-    names
-        .iter()
-        .flat_map(|name| [name.clone(), name.clone()])
-        .collect()
 }
 
 /// The pairs of a listing, by its items.
@@ -279,17 +237,6 @@ pub struct Divided {
     unlabelled: bool,
 }
 
-/// What went where, where every picture counts as two images.
-fn explained_as_pictures(parts: &[Part]) -> String {
-    let pictures = |of: Part| parts.iter().filter(|&&part| part == of).count() / 2;
-    format!(
-        "{} pictures train, {} validate, {} test, by whether the two views of a picture are known to be of one",
-        pictures(Part::Train),
-        pictures(Part::Validation),
-        pictures(Part::Test)
-    )
-}
-
 impl Divided {
     /// Divides items of which no picture needs to be read.
     ///
@@ -298,7 +245,7 @@ impl Divided {
     pub(crate) fn of(items: &Items, config: &DataConfig, seed: u64) -> Result<Self> {
         let mut division = split(items, &config.split, seed).context("dividing the images")?;
         if config.unlabelled {
-            division.explained = explained_as_pictures(&division.parts);
+            division.explained = views::explained(&division.parts);
         }
         if config.refit {
             for part in &mut division.parts {

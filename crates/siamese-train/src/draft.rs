@@ -27,7 +27,7 @@ pub struct Draft {
 
 impl Draft {
     /// Puts together what is told (a file's layer and single settings) with a preset and what is chosen from the data.
-    /// The preset is the one that is told, else the one made for the set, else there is none.
+    /// The preset is the one that is told, else the one made for the set, else there is none; without labels none is.
     ///
     /// # Errors
     /// When there is no such preset.
@@ -35,6 +35,8 @@ impl Draft {
         let preset = match told.text("preset") {
             Some("auto") => None,
             Some(name) => Some(Preset::named(name)?),
+            // the presets for sets know their labels
+            None if listing.unlabelled || is_unlabelled(told)? => None,
             None => Preset::for_set(&listing.name)?,
         };
         let mut named = Layer::default();
@@ -48,7 +50,7 @@ impl Draft {
             upper = preset.layer.clone();
         }
         let mut upper = upper.under(&named).under(told);
-        if is_unlabelled(&upper)? && !upper.has("data.split.by") {
+        if is_unlabelled(&upper)? && !told.has("data.split.by") {
             upper.set("data.split.by", "classes")?;
         }
         let (divided, labels) = divide(&listing, &upper)?;
