@@ -306,3 +306,61 @@ fn leaky_set(folder: &std::path::Path) -> Result<()> {
     std::fs::write(folder.join("coarse_label_names.txt"), "things\n")?;
     Ok(())
 }
+
+#[test]
+fn a_folder_of_loose_pictures_is_trained_on_without_labels() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let photos = folder.path().join("photos");
+    std::fs::create_dir(&photos)?;
+    for i in 0..60u8 {
+        let colour = [i.wrapping_mul(37), i.wrapping_mul(91), i.wrapping_mul(151)];
+        picture(&photos.join(format!("{i}.png")), colour)?;
+    }
+    let train = |arguments: &[&str]| {
+        let mut command = siamese(folder.path());
+        command.args(["train", "photos", "--epochs", "2", "--size", "16"]);
+        command.args(arguments).output()
+    };
+    let output = train(&["--name", "flat"])?;
+    let said = text(&output);
+    assert!(output.status.success(), "{said}");
+    for words in [
+        "60 pictures, of whose classes nothing is known",
+        "two changed views",
+        "SimCLR",
+        "by whether the two views",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let judged = siamese(folder.path())
+        .args(["evaluate", "runs/flat"])
+        .output()?;
+    assert!(judged.status.success(), "{}", text(&judged));
+    let refused = train(&["--loss", "proxy_anchor"])?;
+    assert!(!refused.status.success());
+    assert!(
+        text(&refused).contains("without labels"),
+        "{}",
+        text(&refused)
+    );
+    // labels that are there are passed over, and so is the preset that knows them
+    let passed_over = siamese(folder.path())
+        .args([
+            "train",
+            "cifar100",
+            "--source",
+            "sample",
+            "--no-labels",
+            "--batch",
+            "64",
+            "--dry-run",
+        ])
+        .output()?;
+    let said = text(&passed_over);
+    assert!(passed_over.status.success(), "{said}");
+    assert!(
+        said.contains("NT-Xent") && said.contains("of 64 images"),
+        "{said}"
+    );
+    Ok(())
+}

@@ -13,6 +13,7 @@ mod ci;
 mod doctor;
 mod fetch;
 mod help;
+mod objectives;
 mod paths;
 mod reproduce;
 mod siamese;
@@ -82,6 +83,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask reproduce att-faces",
         help: reproduce::HELP,
         run: reproduce::run,
+    },
+    Command {
+        name: "objectives",
+        group: "Work on it",
+        summary: "every objective for the same time on the same data, in a table",
+        example: "cargo xtask objectives --set cifar100 --time 10m",
+        help: objectives::HELP,
+        run: objectives::run,
     },
 ];
 

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::batch::augment::AugmentConfig;
 use crate::error::DataError;
 use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
+use crate::rng::stream;
 use crate::source::originals::Originals;
 use crate::superclass::superclass_of_class;
 use crate::turned::Turned;
@@ -228,6 +230,42 @@ impl ImageSet {
 
     fn shape(&self) -> (usize, usize, usize) {
         (self.height, self.width, self.channels)
+    }
+
+    /// Every image twice, one after the other, and each picture a class of its own: what there is to learn from where
+    /// nothing is known of classes. The pixels are shared.
+    #[must_use]
+    pub fn in_two_views(&self) -> Self {
+        let twice: Vec<u32> = (0..self.len() as u32).flat_map(|i| [i, i]).collect();
+        let name = |i: usize| match self.name(i) {
+            Some(name) => name.to_string(),
+            None => format!("picture {i}"),
+        };
+        Self {
+            labels: twice.clone(),
+            classes: (0..self.len()).map(name).collect(),
+            coarse_labels: None,
+            superclasses: Vec::new(),
+            ..self.subset(&twice)
+        }
+    }
+
+    /// These images as `augment` changes them, by random numbers of `seed`: what is judged where there are two views of
+    /// each picture. They are in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`ImageSet::image`].
+    pub fn augmented(&self, augment: &AugmentConfig, seed: u64) -> Result<Self, DataError> {
+        let shape = (self.height, self.width, self.channels);
+        let mut pixels = vec![0; self.len() * self.image_len()];
+        let outs = pixels.chunks_exact_mut(self.image_len());
+        for (i, out) in outs.enumerate() {
+            let mut changes = stream(seed, "views", &[i as u64]);
+            augment.apply(&self.image(i)?, shape, out, &mut changes);
+        }
+        let (labels, classes) = (self.labels.clone(), self.classes.clone());
+        Self::from_store(shape, pixels.into(), labels, classes)
     }
 
     /// Where in `pixels` image `i` lies.

@@ -59,7 +59,7 @@ pub use source::files::file_at;
 pub use source::listing::{Item, LeftOut, ListedPair, Listing};
 pub use source::load::Loaded;
 pub use source::open::open;
-pub use source::options::{Columns, OpenOptions};
+pub use source::options::{Columns, Loose, OpenOptions};
 pub use source::origin::{Origin, SourceChoice};
 pub use source::pairs_file::{PathPair, read_pairs, read_text};
 pub use source::pictures::{PictureItem, Pictures, ReadPicture};

@@ -14,7 +14,8 @@ use siamese_data::{
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 use siamese_words::counted;
 
-use crate::config::DataConfig;
+use crate::config::{DataConfig, TrainConfig};
+use crate::views;
 
 /// What a data set is, for the records of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -285,6 +286,8 @@ pub struct Divided {
     classes: usize,
     pairs: Option<Vec<Pair>>,
     turned: Option<Turned>,
+    /// Whether the classes are pictures.
+    unlabelled: bool,
 }
 
 impl Divided {
@@ -294,6 +297,9 @@ impl Divided {
     /// As [`TrainingData::divide`].
     pub(crate) fn of(items: &Items, config: &DataConfig, seed: u64) -> Result<Self> {
         let mut division = split(items, &config.split, seed).context("dividing the images")?;
+        if config.unlabelled {
+            division.explained = views::explained(&division.parts);
+        }
         if config.refit {
             for part in &mut division.parts {
                 if matches!(part, Part::Test | Part::SeenTest) {
@@ -310,7 +316,10 @@ impl Divided {
             division.explained +=
                 &format!("; to train, {}, as classes of their own", turned.in_words());
         }
-        Ok(Self::new(division, items, config.turned))
+        Ok(Self {
+            unlabelled: config.unlabelled,
+            ..Self::new(division, items, config.turned)
+        })
     }
 
     fn new(division: Division, items: &Items, turned: Option<Turned>) -> Self {
@@ -335,6 +344,7 @@ impl Divided {
             classes: count as usize * copies(turned),
             pairs: items.pairs.map(<[Pair]>::to_vec),
             turned,
+            unlabelled: false,
         }
     }
 
@@ -381,6 +391,11 @@ impl Divided {
         Some(pairs_of_part(pairs, &self.division.parts, part))
     }
 
+    /// Whether the classes are pictures, of which nothing else is known.
+    pub fn unlabelled(&self) -> bool {
+        self.unlabelled
+    }
+
     /// Classes that are trained on, those of turned copies among them.
     pub fn classes(&self) -> usize {
         self.classes
@@ -392,16 +407,26 @@ impl Divided {
     }
 
     /// The sets that are judged once, at the end, the first being the one that the run is about; none after a refit.
-    pub fn tests(&self, data: &TrainingData) -> Vec<TestSet> {
-        let set = |name, part| TestSet::of(data, name, &self.part(part));
+    /// Without labels two views of the pictures.
+    ///
+    /// # Errors
+    /// When a picture that is to be changed cannot be read.
+    pub fn tests(&self, data: &TrainingData, config: &TrainConfig) -> Result<Vec<TestSet>> {
+        let set = |name, part| {
+            let set = TestSet::of(data, name, &self.part(part));
+            match self.unlabelled {
+                true => set.of_views(&config.augment, config.seed),
+                false => Ok(set),
+            }
+        };
         let is_there = |part| self.division.parts.contains(&part);
         match (is_there(Part::Test), is_there(Part::SeenTest)) {
-            (false, _) => Vec::new(),
-            (true, false) => vec![set("", Part::Test)],
-            (true, true) => vec![
-                set("unseen classes", Part::Test),
-                set("seen classes", Part::SeenTest),
-            ],
+            (false, _) => Ok(Vec::new()),
+            (true, false) => Ok(vec![set("", Part::Test)?]),
+            (true, true) => Ok(vec![
+                set("unseen classes", Part::Test)?,
+                set("seen classes", Part::SeenTest)?,
+            ]),
         }
     }
 
@@ -412,6 +437,13 @@ impl Divided {
         } else {
             ""
         };
+        if self.unlabelled {
+            return format!(
+                "{}{part}, two views of {}, without labels",
+                data.about.name,
+                counted(self.classes, "training picture")
+            );
+        }
         let images = self.training().len();
         format!(
             "{}{part}, {} of {}",

@@ -21,11 +21,13 @@ pub struct Draft {
     pub reasons: Vec<String>,
     layer: Layer,
     divided: Divided,
+    /// The class of each image.
+    labels: Vec<u32>,
 }
 
 impl Draft {
     /// Puts together what is told (a file's layer and single settings) with a preset and what is chosen from the data.
-    /// The preset is the one that is told, else the one made for the set, else there is none.
+    /// The preset is the one that is told, else the one made for the set, else there is none; without labels none is.
     ///
     /// # Errors
     /// When there is no such preset.
@@ -33,17 +35,25 @@ impl Draft {
         let preset = match told.text("preset") {
             Some("auto") => None,
             Some(name) => Some(Preset::named(name)?),
+            // the presets for sets know their labels
+            None if listing.unlabelled || is_unlabelled(told)? => None,
             None => Preset::for_set(&listing.name)?,
         };
         let mut named = Layer::default();
         named.set("data.source", &toml::Value::from(source).to_string())?;
+        if listing.unlabelled {
+            named.set("data.unlabelled", "true")?;
+        }
         let mut upper = Layer::default();
         if let Some(preset) = &preset {
             named.set("preset", preset.name)?;
             upper = preset.layer.clone();
         }
         let mut upper = upper.under(&named).under(told);
-        let divided = divide(&listing, &upper)?;
+        if is_unlabelled(&upper)? && !told.has("data.split.by") {
+            upper.set("data.split.by", "classes")?;
+        }
+        let (divided, labels) = divide(&listing, &upper)?;
         let Proposal { layer, mut reasons } = traits(&listing, &divided).propose(&upper)?;
         if let Some(preset) = preset {
             reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
@@ -60,6 +70,7 @@ impl Draft {
             reasons,
             layer: layer.under(&upper),
             divided,
+            labels,
         })
     }
 
@@ -119,9 +130,12 @@ impl Draft {
     /// When the settings make no run.
     pub fn plan(&self, device: &Device) -> Result<(TrainConfig, Plan)> {
         let config = self.rough_config()?;
-        let labels: Vec<u32> = self.listing.items.iter().map(|item| item.label).collect();
-        let superclasses = self.listing.superclass_of_class();
-        let sampler = sampler(&config, &labels, &self.divided, superclasses.as_deref())?;
+        let superclasses = match config.data.unlabelled {
+            true => None,
+            false => self.listing.superclass_of_class(),
+        };
+        let superclasses = superclasses.as_deref();
+        let sampler = sampler(&config, &self.labels, &self.divided, superclasses)?;
         let batches = sampler.batches_per_epoch();
         let plan = Plan::measure(&config, &self.divided, batches, device)?;
         Ok((config, plan))
@@ -141,7 +155,10 @@ impl Draft {
         options: &OpenOptions,
     ) -> Result<(TrainConfig, TrainingData, Vec<LeftOut>)> {
         self.rough_config()?;
-        let (data, problems) = TrainingData::load(&self.listing, &self.framing()?, options)?;
+        let (mut data, problems) = TrainingData::load(&self.listing, &self.framing()?, options)?;
+        if is_unlabelled(&self.layer)? {
+            data = data.in_two_views();
+        }
         let (division, seed) = division_of(&self.layer)?;
         let measured = self.measured(&data, &data.divide(&division, seed)?)?;
         let config = TrainConfig::from_layers([&measured, &self.layer])?;
@@ -189,13 +206,40 @@ fn division_of(layer: &Layer) -> Result<(DataConfig, u64)> {
         split,
         turned: layer.value("data.turned")?,
         refit,
+        unlabelled: is_unlabelled(layer)?,
         ..Default::default()
     };
     Ok((data, layer.value::<u64>("seed")?.unwrap_or_default()))
 }
 
-/// Divides the items of a listing, as if every picture could be read.
-fn divide(listing: &Listing, layer: &Layer) -> Result<Divided> {
+/// Whether a layer says that nothing is to be known of classes.
+fn is_unlabelled(layer: &Layer) -> Result<bool> {
+    Ok(layer.value("data.unlabelled")?.unwrap_or_default())
+}
+
+/// Divides two views of each picture, as if every picture could be read.
+fn divide_views(listing: &Listing, layer: &Layer) -> Result<(Divided, Vec<u32>)> {
+    let pictures = listing.items.len() as u32;
+    let labels: Vec<u32> = (0..pictures).flat_map(|i| [i, i]).collect();
+    let classes: Vec<String> = (0..pictures)
+        .map(|i| listing.name_of(i as usize).into())
+        .collect();
+    let items = Items {
+        labels: &labels,
+        classes: &classes,
+        groups: Some(&labels),
+        published: None,
+        pairs: None,
+    };
+    let (data, seed) = division_of(layer)?;
+    Ok((Divided::of(&items, &data, seed)?, labels))
+}
+
+/// Divides the items of a listing, as if every picture could be read; with the class of each.
+fn divide(listing: &Listing, layer: &Layer) -> Result<(Divided, Vec<u32>)> {
+    if is_unlabelled(layer)? {
+        return divide_views(listing, layer);
+    }
     let labels: Vec<u32> = listing.items.iter().map(|item| item.label).collect();
     let groups: Option<Vec<u32>> = listing.items.iter().map(|item| item.group).collect();
     let parts = published(listing.items.iter().map(|item| item.part).collect());
@@ -208,7 +252,7 @@ fn divide(listing: &Listing, layer: &Layer) -> Result<Divided> {
         pairs: pairs.as_deref(),
     };
     let (data, seed) = division_of(layer)?;
-    Divided::of(&items, &data, seed)
+    Ok((Divided::of(&items, &data, seed)?, labels))
 }
 
 fn traits(listing: &Listing, divided: &Divided) -> Traits {
@@ -222,5 +266,6 @@ fn traits(listing: &Listing, divided: &Divided) -> Traits {
         alike: listing.sizes.alike,
         grey: listing.sizes.grey,
         pairs: divided.pairs(Part::Train).map(|pairs| pairs.len()),
+        unlabelled: divided.unlabelled(),
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
         pairs: run.config.judge.test_pairs,
         seed: run.config.seed,
     };
-    let tests = run.divided.tests(request.data);
+    let tests = run.divided.tests(request.data, &run.config)?;
     let judge = |set: &TestSet| {
         set.judge(&model, &config)
             .with_context(|| format!("judging the model on {}", set.in_words()))

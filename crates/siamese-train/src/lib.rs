@@ -26,6 +26,7 @@ mod step;
 mod stopping;
 mod summary;
 mod train;
+mod views;
 mod write_up;
 
 pub use claim::Claim;

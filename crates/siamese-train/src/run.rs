@@ -18,7 +18,7 @@ use siamese_words::counted;
 
 use crate::checkpoint::{Checkpoint, Position, State};
 use crate::config::TrainConfig;
-use crate::data::{Divided, TrainingData};
+use crate::data::{Divided, TestSet, TrainingData};
 use crate::diverged::Diverged;
 use crate::folder::RunFolder;
 use crate::settings::Settings;
@@ -33,7 +33,8 @@ pub(crate) struct Run {
     pub(crate) training_images: Arc<ImageSet>,
     pub(crate) divided: Divided,
     pub(crate) sampler: Sampler,
-    pub(crate) validation_pairs: Vec<Pair>,
+    /// What every epoch is judged by.
+    pub(crate) validation: Validation,
     pub(crate) tower: Tower,
     pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
@@ -48,6 +49,15 @@ pub(crate) struct Run {
     pub(crate) diverged: Option<String>,
     pub(crate) data: String,
     pub(crate) trained_on: String,
+}
+
+/// What every epoch is judged by.
+pub(crate) struct Validation {
+    pub(crate) images: Arc<ImageSet>,
+    /// Those of them that are embedded.
+    pub(crate) indices: Vec<u32>,
+    /// Pairs of these.
+    pub(crate) pairs: Vec<Pair>,
 }
 
 /// Whether these settings make a run on this data: all of it is put together but the folder, and nothing is written.
@@ -72,7 +82,7 @@ impl Run {
         config.validate()?;
         check_images(config, data)?;
         let divided = data.divide(&config.data, config.seed)?;
-        let validation_pairs = validation_pairs(config, data, &divided)?;
+        let validation = validation(config, data, &divided)?;
         let superclasses = data.images.superclass_of_class();
         let sampler = sampler(
             config,
@@ -93,7 +103,7 @@ impl Run {
             folder: folder.clone(),
             divided,
             sampler,
-            validation_pairs,
+            validation,
             optimizer: config.optimizer.build(params)?,
             tower,
             objective,
@@ -271,19 +281,26 @@ fn check_monitor(config: &TrainConfig, objective: &Objective) -> Result<()> {
     Ok(())
 }
 
-/// The pairs that every epoch is judged by.
-fn validation_pairs(
-    config: &TrainConfig,
-    data: &TrainingData,
-    divided: &Divided,
-) -> Result<Vec<Pair>> {
+/// The images and pairs that every epoch is judged by.
+fn validation(config: &TrainConfig, data: &TrainingData, divided: &Divided) -> Result<Validation> {
     let (count, seed) = (config.judge.validation_pairs, config.seed);
-    if let Some(listed) = divided.pairs(Part::Validation) {
-        return Ok(chosen_pairs(&listed, count, seed));
+    let mut images = Arc::clone(&data.images);
+    let mut indices = divided.part(Part::Validation);
+    if config.data.unlabelled {
+        let views = TestSet::of(data, "", &indices).of_views(&config.augment, seed)?;
+        images = Arc::new(views.images);
+        indices = (0..images.len() as u32).collect();
     }
-    let validation = divided.part(Part::Validation);
-    evaluation_pairs(&data.images.labels, &validation, count, seed)
-        .context("drawing the validation pairs")
+    let pairs = match divided.pairs(Part::Validation) {
+        Some(listed) => chosen_pairs(&listed, count, seed),
+        None => evaluation_pairs(&images.labels, &indices, count, seed)
+            .context("drawing the validation pairs")?,
+    };
+    Ok(Validation {
+        images,
+        indices,
+        pairs,
+    })
 }
 
 /// What makes the batches of the training images.

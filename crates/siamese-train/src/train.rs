@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
-use siamese_data::{Loader, LoaderConfig, Part};
+use siamese_data::{Loader, LoaderConfig};
 use siamese_embed::embed;
 use siamese_evaluate::JudgedPairs;
 use siamese_kernels::optim::global_grad_norm;
@@ -263,14 +263,15 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
 }
 
 fn validate(run: &Run) -> Result<Validation> {
-    let embeddings = embed(&run.tower, &run.images, &run.divided.part(Part::Validation))?;
+    let of = &run.validation;
+    let embeddings = embed(&run.tower, &of.images, &of.indices)?;
     let diverged =
         |what: String| Diverged::new(what, &run.position, 0, Arc::clone(&run.last_images));
     let sum = embeddings.values.sqr()?.sum_all()?.to_scalar::<f32>()?;
     if !sum.is_finite() {
         return Err(diverged("an embedding of a validation image is not finite".into()).into());
     }
-    let judged = JudgedPairs::new(&embeddings, run.validation_pairs.clone(), &run.metric()?)?;
+    let judged = JudgedPairs::new(&embeddings, of.pairs.clone(), &run.metric()?)?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     let loss = run
         .objective

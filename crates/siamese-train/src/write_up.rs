@@ -173,7 +173,7 @@ fn figures_note(run: &Run, summary: &Summary, (_, tested): Judged) -> String {
         return format!(
             "the figures are of {name}, a model of the same settings that held these images out: this one was trained on \
              them too, and should be no worse; its threshold is fitted on {}, which train neither",
-            counted(run.validation_pairs.len(), "validation pair")
+            counted(run.validation.pairs.len(), "validation pair")
         );
     }
     let mut notes = vec![
@@ -184,7 +184,7 @@ fn figures_note(run: &Run, summary: &Summary, (_, tested): Judged) -> String {
         ),
         format!(
             "threshold fitted on {}",
-            counted(run.validation_pairs.len(), "validation pair")
+            counted(run.validation.pairs.len(), "validation pair")
         ),
         "95 % intervals by bootstrap over classes".into(),
     ];

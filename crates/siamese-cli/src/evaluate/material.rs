@@ -81,15 +81,15 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
     let divided = data.divide(&config.data, config.seed)?;
     let list = arguments.few_shot.classes();
     let (mut sets, mut notes) = (Vec::new(), Vec::new());
-    let mut apart = true;
+    // views of validation pictures would have to be made as the run made them
+    let mut apart = !config.data.unlabelled;
     match list.and_then(ClassList::benchmark) {
         // the benchmark's own split: its test classes are the unseen ones
         Some((name, benchmark))
             if benchmark.test().collect::<HashSet<_>>()
                 == classes_in(&data, &divided, &[Part::Test]) =>
         {
-            let tests = divided.tests(&data).into_iter();
-            sets.extend(tests);
+            sets.extend(divided.tests(&data, &config)?);
             notes.push(format!("the unseen classes are the test classes of {name}"));
         }
         Some((name, benchmark)) => {
@@ -106,8 +106,7 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
             sets.push(whole(images));
         }
         None => {
-            let tests = divided.tests(&data).into_iter();
-            sets.extend(tests);
+            sets.extend(divided.tests(&data, &config)?);
             notes.push(divided.division.explained.clone());
         }
     }

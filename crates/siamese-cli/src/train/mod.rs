@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
-use siamese_data::{LeftOut, OpenOptions, open};
+use siamese_data::{LeftOut, Loose, OpenOptions, open};
 use siamese_embed::framing;
 use siamese_train::{
     Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig, TrainingData,
@@ -34,8 +34,8 @@ static INTERRUPT: AtomicBool = AtomicBool::new(false);
 /// Arguments of `siamese train`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A folder with a subfolder per class, a table, an archive, a set by name (cifar100, fashion-mnist, …),
-    /// hf:user/name; or a configuration that names one
+    /// A folder with a subfolder per class, or of loose pictures (learned from without labels), a table, an archive, a set
+    /// by name (cifar100, fashion-mnist, …), hf:user/name; or a configuration that names one
     data: Option<OsString>,
     #[command(flatten)]
     place: DataArguments,
@@ -232,7 +232,10 @@ pub(crate) fn of_run(
 ) -> Result<(TrainingData, Vec<LeftOut>)> {
     let config = &record.config;
     let sample = record.data.sample;
-    let mut options = place.options_as(config.data.columns.clone(), sample);
+    let mut options = OpenOptions {
+        loose: Loose::Unlabelled,
+        ..place.options_as(config.data.columns.clone(), sample)
+    };
     options.missing_shards |= config.data.missing_shards;
     let listing = match place.path() {
         Some(told) => open(told, &options)?,
@@ -244,10 +247,11 @@ pub(crate) fn of_run(
     let (data, problems) = TrainingData::load(&listing, &framing, &options)?;
     say_as_published(&data.about.title, data.as_published);
     let size = config.augment.cached_size;
-    Ok((
-        data.with_cached(&listing, &framing, size, &options)?,
-        problems,
-    ))
+    let data = data.with_cached(&listing, &framing, size, &options)?;
+    match config.data.unlabelled {
+        true => Ok((data.in_two_views(), problems)),
+        false => Ok((data, problems)),
+    }
 }
 
 /// Trains in a folder, and says how it ended.
@@ -315,7 +319,10 @@ fn told(settings: &Settings, place: &DataArguments, file: Option<&Path>) -> Resu
 
 /// How the pictures of a new run are opened.
 fn options(place: &DataArguments, told: &Layer) -> Result<OpenOptions> {
-    let mut options = place.options(told.value("data.columns")?.unwrap_or_default());
+    let mut options = OpenOptions {
+        loose: Loose::Unlabelled,
+        ..place.options(told.value("data.columns")?.unwrap_or_default())
+    };
     options.missing_shards |= told
         .value::<bool>("data.missing_shards")?
         .unwrap_or_default();

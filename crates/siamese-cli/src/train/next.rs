@@ -45,7 +45,11 @@ fn two_pictures(data: &TrainingData, folder: &RunFolder) -> Option<[PathBuf; 2]>
     let label = |i: u32| data.images.labels[i as usize];
     held_out.iter().find_map(|images| {
         let one = *images.first()?;
-        let other = images[1..].iter().find(|&&i| label(i) == label(one))?;
+        let name = |i: u32| &data.names[i as usize];
+        let others = || images[1..].iter().filter(|&&i| name(i) != name(one));
+        // without labels none is known to be alike
+        let like = others().find(|&&i| label(i) == label(one));
+        let other = like.or_else(|| others().next().filter(|_| divided.unlabelled()))?;
         Some([file(one)?, file(*other)?])
     })
 }

@@ -21,6 +21,9 @@ pub(crate) struct Settings {
     /// Any setting by its key, such as objective.margin=0.3; the last one wins
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Learn from two changed views of each picture, and look at no labels
+    #[arg(long)]
+    no_labels: bool,
     /// How the images are divided: published, images, classes or groups
     #[arg(long, value_name = "BY")]
     split: Option<String>,
@@ -136,6 +139,9 @@ impl Settings {
             let (height, width) = size.split_once(['x', '×']).unwrap_or((size, size));
             told.push(("tower.input.height".into(), height.into()));
             told.push(("tower.input.width".into(), width.into()));
+        }
+        if self.no_labels {
+            told.push(("data.unlabelled".into(), "true".into()));
         }
         for setting in &self.set {
             let (key, value) = setting

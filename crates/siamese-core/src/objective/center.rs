@@ -43,6 +43,10 @@ impl Loss for Center {
         Arrangement::Any
     }
 
+    fn of_classes(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         proxies::prepare(own, self.name(), (classes, 1), embedding)
     }

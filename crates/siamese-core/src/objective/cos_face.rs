@@ -55,6 +55,10 @@ impl Loss for CosFace {
         Arrangement::Any
     }
 
+    fn of_classes(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         super::proxies::prepare(own, self.name(), (classes, 1), embedding)
     }

@@ -91,6 +91,11 @@ pub(super) trait Loss {
         Ok(())
     }
 
+    /// Whether it learns something of each class.
+    fn of_classes(&self) -> bool {
+        false
+    }
+
     /// How many times the tower's learning rate the parameter of this name learns by.
     fn rate(&self, _name: &str) -> f64 {
         1.0

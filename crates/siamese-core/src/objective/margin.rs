@@ -134,6 +134,10 @@ impl Loss for Margin {
         Arrangement::SeveralPerClass
     }
 
+    fn of_classes(&self) -> bool {
+        self.boundary == Boundary::PerClass
+    }
+
     fn prepare(&self, own: &VarBuilder, _: usize, classes: usize) -> error::Result<()> {
         let count = match self.boundary {
             Boundary::Fixed => return Ok(()),

@@ -8,6 +8,7 @@
 //! | [`Triplet`] | anchor, positive and negative, to a gap, of triplets that a [`Miner`] takes |
 //! | [`Lifted`], [`MultiSimilarity`], [`Circle`] | each anchor's hardest pairs, softly |
 //! | [`SupCon`], [`NtXent`], [`NPairs`] | each image's like ones out of the whole batch |
+//! | [`SimSiam`] | each image's prediction to its like ones, and nothing apart |
 //! | [`NormalizedSoftmax`], [`CosFace`], [`ArcFace`], [`ProxyNca`], [`ProxyAnchor`] | images to a learned vector of their class |
 //! | [`SoftTriple`], [`ArcFace`] with several centres | images to the nearest of their class's vectors |
 //! | [`Uniformity`], [`Center`] | all apart, each to its class's centre: beside another loss |
@@ -37,6 +38,7 @@ mod proxy_anchor;
 mod proxy_nca;
 mod rows;
 mod same_different;
+mod sim_siam;
 mod soft_triple;
 mod softmax;
 mod sum;
@@ -67,6 +69,7 @@ pub use nt_xent::NtXent;
 pub use proxy_anchor::ProxyAnchor;
 pub use proxy_nca::ProxyNca;
 pub use same_different::{SameDifferent, same_different};
+pub use sim_siam::SimSiam;
 pub use soft_triple::SoftTriple;
 pub use softmax::{NormalizedSoftmax, normalized_softmax};
 pub use sum::{Sum, Term};
@@ -105,6 +108,8 @@ pub enum ObjectiveConfig {
     NtXent(NtXent),
     /// Each like pair among the other classes' positives, by inner product.
     NPairs(NPairs),
+    /// A like image's embedding from each one's, predicted.
+    SimSiam(SimSiam),
     /// A learned vector for each class.
     NormalizedSoftmax(NormalizedSoftmax),
     /// The same, with a margin between cosines.
@@ -127,7 +132,7 @@ pub enum ObjectiveConfig {
 
 impl ObjectiveConfig {
     /// The kinds there are, by the names that files use.
-    pub const NAMES: [&str; 20] = [
+    pub const NAMES: [&str; 21] = [
         "contrastive",
         "same_different",
         "cosine_embedding",
@@ -139,6 +144,7 @@ impl ObjectiveConfig {
         "sup_con",
         "nt_xent",
         "n_pairs",
+        "sim_siam",
         "normalized_softmax",
         "cos_face",
         "arc_face",
@@ -173,6 +179,11 @@ impl ObjectiveConfig {
         self.loss().needs_head()
     }
 
+    /// Whether it learns something of each class, and so has to know the classes.
+    pub fn of_classes(&self) -> bool {
+        self.loss().of_classes()
+    }
+
     fn loss(&self) -> &dyn Loss {
         match self {
             Self::Contrastive(loss) => loss,
@@ -186,6 +197,7 @@ impl ObjectiveConfig {
             Self::SupCon(loss) => loss,
             Self::NtXent(loss) => loss,
             Self::NPairs(loss) => loss,
+            Self::SimSiam(loss) => loss,
             Self::NormalizedSoftmax(loss) => loss,
             Self::CosFace(loss) => loss,
             Self::ArcFace(loss) => loss,

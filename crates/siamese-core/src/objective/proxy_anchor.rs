@@ -61,6 +61,10 @@ impl Loss for ProxyAnchor {
         Arrangement::Any
     }
 
+    fn of_classes(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         proxies::prepare(own, self.name(), (classes, 1), embedding)
     }

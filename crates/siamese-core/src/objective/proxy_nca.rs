@@ -60,6 +60,10 @@ impl Loss for ProxyNca {
         Arrangement::Any
     }
 
+    fn of_classes(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         super::proxies::prepare(own, self.name(), (classes, 1), embedding)
     }

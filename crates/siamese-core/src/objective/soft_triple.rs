@@ -94,6 +94,10 @@ impl Loss for SoftTriple {
         Arrangement::Any
     }
 
+    fn of_classes(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         proxies::prepare(own, self.name(), (classes, self.centers), embedding)
     }

@@ -82,6 +82,10 @@ impl Loss for Sum {
         self.terms.iter().any(|term| term.objective.needs_head())
     }
 
+    fn of_classes(&self) -> bool {
+        self.terms.iter().any(|term| term.objective.of_classes())
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         let mut terms = self.terms.iter().enumerate();
         terms.try_for_each(|(i, term)| {

@@ -10,7 +10,7 @@ import math
 import torch
 from pytorch_metric_learning import distances, losses, miners
 from pytorch_metric_learning.reducers import MeanReducer
-from torch.nn.functional import cosine_embedding_loss, cross_entropy, normalize
+from torch.nn.functional import batch_norm, cosine_embedding_loss, cross_entropy, normalize
 
 torch.set_default_dtype(torch.float64)
 X = [[0.3, -1.2, 0.5], [2.0, 0.1, -0.7], [0.4, 0.4, 0.4], [0.1, 0.2, 0.3], [0.5, 0.3, 0.2], [0.2, -0.5, 0.9], [0.1, 0.3, -0.2]]
@@ -88,6 +88,17 @@ def center(x):
     return 0.5 * (x - proxies(3)[LABELS]).pow(2).sum(1).mean()
 
 
+def sim_siam(x):
+    """Both directions of every like pair, the predictor's weights set as proxies are."""
+    z = batch_norm(x, None, None, training=True)
+    hidden = batch_norm(z @ proxies(2).T, None, None, training=True).relu()
+    predicted = hidden @ proxies(3)[:, :2].T
+    # as ours, so that nothing of nothing has a direction
+    predicted = predicted / (predicted.pow(2).sum(1, keepdim=True) + 1e-12).sqrt()
+    like = (LABELS[:, None] == LABELS) & ~torch.eye(7, dtype=bool)
+    return -(predicted @ normalize(z.detach()).T)[like].mean()
+
+
 def margin(**settings):
     return losses.MarginLoss(margin=0.25, beta=1.25, distance=EUCLIDEAN, **settings)
 
@@ -122,6 +133,7 @@ CASES = {
         True,
     ),
     "soft_triple": own(losses.SoftTripleLoss(3, 3, 2, 8, 0.1, 0.01), "fc", 6, True),
+    "sim_siam": sim_siam,
     "uniformity": uniformity,
     "center": center,
 }

@@ -74,6 +74,9 @@ fn counts(listing: &Listing) -> String {
             plural(listing.items.len(), "picture")
         );
     }
+    if listing.unlabelled {
+        return format!("{images} pictures, of whose classes nothing is known");
+    }
     let mut per_class = vec![0usize; listing.classes.len()];
     listing
         .items

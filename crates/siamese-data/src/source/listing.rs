@@ -47,6 +47,8 @@ pub struct Listing {
     pub fallback: Option<String>,
     /// The names of the classes.
     pub classes: Vec<String>,
+    /// Whether nothing is known of classes: each picture is one of its own then.
+    pub unlabelled: bool,
     /// The names of the superclasses; empty where there are none.
     pub superclasses: Vec<String>,
     /// The names of the groups; empty where there are none.
@@ -152,6 +154,7 @@ impl Listing {
             origin: Origin::Path(path.canonicalize().unwrap_or_else(|_| path.to_path_buf())),
             fallback: None,
             classes: Vec::new(),
+            unlabelled: false,
             superclasses: Vec::new(),
             groups: Vec::new(),
             items: Vec::new(),

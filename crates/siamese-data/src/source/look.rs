@@ -177,7 +177,7 @@ fn open_pictures(path: &Path, walked: Walked, options: &OpenOptions) -> Result<L
         .map(|file| path.join(file))
         .collect();
     match (
-        folder::list(path, walked).map(introduced),
+        folder::list(path, walked, options.loose).map(introduced),
         tables.as_slice(),
     ) {
         (Err(_), [only]) => table::list(only, options),

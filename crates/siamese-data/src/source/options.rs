@@ -32,8 +32,20 @@ pub struct OpenOptions {
     pub columns: Columns,
     /// Whether shards that the names of the others count may be missing; they are then listed as left out.
     pub missing_shards: bool,
+    /// What becomes of a folder of pictures without classes.
+    pub loose: Loose,
     /// Whether to report progress.
     pub progress: Progress,
+}
+
+/// What becomes of a folder of pictures without classes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loose {
+    /// It is no data set, and an error says what to do.
+    #[default]
+    Refused,
+    /// Each picture is a class of its own: something can be learned without classes.
+    Unlabelled,
 }
 
 impl OpenOptions {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, HeadConfig, ObjectiveConfig, Precision, TowerConfig};
-use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig, Turned};
+use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitBy, SplitConfig, Turned};
 
 use crate::schedule::Schedule;
 use crate::stopping::StoppingConfig;
@@ -93,6 +93,10 @@ pub struct DataConfig {
     /// Turned copies of the training images, as classes of their own; the images that validate and test stay as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turned: Option<Turned>,
+    /// Learn without labels: two changed views of a picture are alike, and no two pictures are. Where the pictures have
+    /// classes these are not looked at. It is divided by classes, each picture being one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unlabelled: bool,
     /// Train on the test images too, once another run of the same settings was judged on them. The validation images
     /// stay apart: they choose epoch and threshold.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -186,6 +190,7 @@ impl TrainConfig {
         self.head.validate().context("head")?;
         self.check_head()?;
         self.sampler.validate()?;
+        self.validate_unlabelled()?;
         ensure!(
             self.objective.needs() != Arrangement::Pairs
                 || matches!(self.sampler, SamplerConfig::Pairs(_)),
@@ -214,6 +219,32 @@ impl TrainConfig {
             ),
             _ => Ok(()),
         }
+    }
+
+    /// What cannot be without labels.
+    fn validate_unlabelled(&self) -> Result<()> {
+        if !self.data.unlabelled {
+            return Ok(());
+        }
+        ensure!(
+            !self.objective.of_classes(),
+            "without labels there are no classes to learn something of, as {} does: choose an objective of pairs of images, \
+             such as nt_xent, sup_con or sim_siam",
+            self.objective
+        );
+        ensure!(
+            self.data.split.by == Some(SplitBy::Classes),
+            "without labels each picture is a class of its own: data.split.by must be \"classes\""
+        );
+        ensure!(
+            self.data.turned.is_none() && self.augment.cached_size.is_none(),
+            "without labels data.turned and augment.cached_size are not used: leave them out"
+        );
+        ensure!(
+            !self.augment.is_identity(),
+            "without labels two views of a picture are learned from, and they differ by nothing: say something of augment"
+        );
+        Ok(())
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Traits {
     pub grey: bool,
     /// Pairs to train on, where pairs are listed.
     pub pairs: Option<usize>,
+    /// Whether nothing is known of classes: each picture is then one of two images.
+    pub unlabelled: bool,
 }
 
 /// Settings chosen from the data, with the reasons in words.
@@ -118,6 +120,12 @@ impl Traits {
             set("tower.body.kind", "stages".into())?;
             set("augment.crop_padding", (height.min(width) / 8).to_string())?;
         }
+        if self.unlabelled {
+            // what SimCLR found to matter: parts of a picture, in other colours
+            let crop = "{ scale = [0.2, 1.0], ratio = [0.75, 1.3333] }";
+            set("augment.random_crop", crop.into())?;
+            set("augment.jitter", "0.4".into())?;
+        }
         set("augment.flip", (!self.grey).to_string())?;
         set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
         if choice.compares {
@@ -127,6 +135,8 @@ impl Traits {
             set("objective.pairs", pairs.into())?;
         } else if choice.pairs {
             set("objective.kind", "contrastive".into())?;
+        } else if self.unlabelled {
+            set("objective.kind", "nt_xent".into())?;
         } else {
             set("objective.kind", "normalized_softmax".into())?;
         }
@@ -166,6 +176,10 @@ impl Traits {
             }
             (None, false) if choice.compares => format!(
                 "batches of {classes} classes × {images} images, {loss} over all their pairs"
+            ),
+            (None, false) if self.unlabelled => format!(
+                "nothing is known of classes: two changed views of a picture are alike, of {classes} pictures in a batch \
+                 (NT-Xent, as SimCLR; or --loss sim_siam)"
             ),
             (None, false) => format!(
                 "batches of {classes} classes × {images} images, normalised softmax: with labels it learns most per image"
@@ -216,6 +230,10 @@ impl Traits {
 
     /// Classes and images of each in a batch.
     fn batch(&self) -> (usize, usize) {
+        if self.unlabelled {
+            // the other pictures of a batch are all that an image is told apart from
+            return (self.classes.clamp(2, BATCH), 2);
+        }
         let per_class = (self.images / self.classes.max(1)).max(2);
         let images = (BATCH / self.classes.max(1)).clamp(4, 64).min(per_class);
         (self.classes.min(BATCH / images).max(2), images)
@@ -253,6 +271,7 @@ mod tests {
             alike,
             grey,
             pairs: None,
+            unlabelled: false,
         }
     }
 
@@ -300,6 +319,23 @@ mod tests {
         assert_eq!(proposal.layer.text("objective.kind"), Some("contrastive"));
         assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
         assert!(proposal.reasons.concat().contains("listed pairs"));
+        Ok(())
+    }
+
+    #[test]
+    fn without_labels_two_views_of_each_picture_are_learned_from() -> Result<()> {
+        let mut traits = traits(600, 300, (128, 128), true, false);
+        traits.unlabelled = true;
+        let proposal = traits.propose(&Layer::default())?;
+        let Proposal { layer, reasons } = proposal;
+        assert_eq!(layer.text("objective.kind"), Some("nt_xent"));
+        assert_eq!(layer.value::<usize>("sampler.images")?, Some(2));
+        assert_eq!(layer.value::<usize>("sampler.classes")?, Some(128));
+        assert!(layer.has("augment.random_crop") && layer.has("augment.jitter"));
+        assert!(
+            reasons.concat().contains("two changed views"),
+            "{reasons:?}"
+        );
         Ok(())
     }
 

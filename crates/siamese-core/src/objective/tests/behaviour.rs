@@ -142,7 +142,7 @@ fn what_an_objective_learns_is_drawn_from_the_seed_and_moves() -> anyhow::Result
         }
         learned += 1;
     }
-    assert_eq!(learned, 12);
+    assert_eq!(learned, 13);
     Ok(())
 }
 

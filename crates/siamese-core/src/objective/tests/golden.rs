@@ -15,7 +15,7 @@ struct Golden {
     own: Option<Vec<f64>>,
 }
 
-fn cases() -> [(&'static str, ObjectiveConfig); 26] {
+fn cases() -> [(&'static str, ObjectiveConfig); 27] {
     [
         (
             "contrastive_two_margins",
@@ -47,6 +47,7 @@ fn cases() -> [(&'static str, ObjectiveConfig); 26] {
         ("arc_face", arc_face(1)),
         ("arc_face_centers", arc_face(2)),
         ("soft_triple", soft_triple(0.0)),
+        ("sim_siam", sim_siam()),
         (
             "uniformity",
             ObjectiveConfig::Uniformity(Uniformity::default()),
@@ -88,11 +89,11 @@ fn losses_and_gradients_are_those_of_pytorch() -> anyhow::Result<()> {
 #[test]
 fn gradients_agree_with_finite_differences() -> Result<()> {
     let base: Vec<f64> = X.concat();
-    // these weigh pairs by constants that follow from the embeddings
+    // these have constants that follow from the embeddings
     let weighs = |config: &ObjectiveConfig| match config {
         ObjectiveConfig::Triplet(triplet) => triplet.miner == Miner::DistanceWeighted,
         ObjectiveConfig::Margin(margin) => margin.negatives == Negatives::DistanceWeighted,
-        ObjectiveConfig::Circle(_) => true,
+        ObjectiveConfig::Circle(_) | ObjectiveConfig::SimSiam(_) => true,
         _ => false,
     };
     for config in all().into_iter().filter(|config| !weighs(config)) {

@@ -140,6 +140,13 @@ fn soft_triple(tau: f64) -> ObjectiveConfig {
     })
 }
 
+fn sim_siam() -> ObjectiveConfig {
+    ObjectiveConfig::SimSiam(SimSiam {
+        hidden: 2,
+        rate: 1.0,
+    })
+}
+
 fn sum(terms: &[(f64, ObjectiveConfig)]) -> ObjectiveConfig {
     let term = |(weight, objective): &(f64, ObjectiveConfig)| Term {
         weight: *weight,
@@ -178,6 +185,7 @@ fn all() -> Vec<ObjectiveConfig> {
         sup_con(0.2),
         nt_xent(0.2),
         n_pairs(0.002),
+        sim_siam(),
         softmax(0.0, 0.0),
         softmax(0.35, 0.1),
         cos_face(),
@@ -217,6 +225,11 @@ fn objective(config: &ObjectiveConfig, distance: Distance) -> crate::Result<Obje
     for (name, var) in objective.parameters().all() {
         let values: Vec<f32> = match name.rsplit('.').next() {
             Some("proxies") => (0..var.dim(0)?).flat_map(proxy).map(|v| v as f32).collect(),
+            Some("weight") if var.rank() == 2 => {
+                let columns = var.dim(1)?;
+                let row = |r: usize| proxy(r).into_iter().take(columns);
+                (0..var.dim(0)?).flat_map(row).map(|v| v as f32).collect()
+            }
             Some("beta") => vec![BETA as f32; var.elem_count()],
             _ => continue,
         };

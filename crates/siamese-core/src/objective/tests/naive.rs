@@ -196,6 +196,38 @@ fn naive_n_pairs(c: &NPairs) -> f64 {
     mean(costs) + 0.5 * c.penalty * mean((0..7).map(|i| z(i, i)))
 }
 
+/// Numbers of the seven images less their mean, over their deviation.
+fn standardised(x: [f64; 7]) -> [f64; 7] {
+    let center = mean(x);
+    let variance = mean(x.map(|v| (v - center).powi(2)));
+    x.map(|v| (v - center) / (variance + 1e-5).sqrt())
+}
+
+/// The predictor's weights are the proxies' numbers, its scales 1 and its biases 0.
+fn naive_sim_siam() -> f64 {
+    let columns = [0, 1, 2].map(|k| standardised(X.map(|row| row[k])));
+    let z: [[f64; 3]; 7] = std::array::from_fn(|i| columns.map(|column| column[i]));
+    let hidden = [0, 1].map(|k| standardised(z.map(|row| dot(&row, &proxy(k)))));
+    let predicted = |i: usize| {
+        let of = |r: usize| {
+            (0..2)
+                .map(|k| proxy(r)[k] * hidden[k][i].max(0.0))
+                .sum::<f64>()
+        };
+        [0, 1, 2].map(of)
+    };
+    // where nothing of an image is active the prediction is 0, and like nothing
+    let cost = |a: usize, b: usize| match dot(&predicted(a), &predicted(a)) {
+        0.0 => 0.0,
+        _ => -cosine(&predicted(a), &z[b]),
+    };
+    mean(
+        (0..7)
+            .flat_map(|a| positives(a).map(move |b| (a, b)))
+            .map(|(a, b)| cost(a, b)),
+    )
+}
+
 fn naive_proxy_anchor(c: &ProxyAnchor) -> f64 {
     let of = |k: usize| {
         let (own, rest): (Vec<usize>, Vec<usize>) = (0..7).partition(|&i| LABELS[i] as usize == k);
@@ -284,6 +316,7 @@ fn naive(config: &ObjectiveConfig, distance: Distance) -> f64 {
             positives(a).map(move |p| -(e(a, p, *t) / (e(a, p, *t) + unlike)).ln())
         })),
         ObjectiveConfig::NPairs(c) => naive_n_pairs(c),
+        ObjectiveConfig::SimSiam(_) => naive_sim_siam(),
         ObjectiveConfig::NormalizedSoftmax(c) => cross_entropy(c.label_smoothing, |i, k| {
             c.scale * (cosine(&X[i], &proxy(k)) - handicap(i, k, c.margin))
         }),
