@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use rand::RngCore;
 use siamese_data::{
-    AugmentConfig, ImageSet, Loader, LoaderConfig, PairSampling, Sampler, SamplerConfig, stream,
+    AugmentConfig, ImageSet, Loader, LoaderConfig, PairSampling, RandomAffine, Sampler,
+    SamplerConfig, stream,
 };
 
 const IMAGES: usize = 50_000;
@@ -47,7 +48,21 @@ fn main() -> anyhow::Result<()> {
                 ..none
             },
         ),
+        ("hue", AugmentConfig { hue: 0.1, ..none }),
         ("cutout", AugmentConfig { cutout: 8, ..none }),
+        (
+            "affine",
+            AugmentConfig {
+                affine: Some(RandomAffine {
+                    rotation: 10.0,
+                    shear: 0.3,
+                    scale: (0.8, 1.2),
+                    shift: 2,
+                    ..RandomAffine::default()
+                }),
+                ..none
+            },
+        ),
         (
             "all",
             AugmentConfig {

@@ -25,7 +25,9 @@ mod superclass;
 mod turned;
 mod variables;
 
-pub use batch::augment::{AugmentConfig, AugmentError, ImageShape, RandomCrop};
+pub use batch::augment::{
+    AugmentConfig, AugmentError, ImageShape, RandomAffine, RandomCrop, RandomErase,
+};
 pub use batch::loader::{Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError};
 pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 use rand::Rng;
-use siamese_data::{AugmentConfig, AugmentError, ImageShape, stream};
+use siamese_data::{AugmentConfig, AugmentError, ImageShape, RandomCrop, stream};
 
 /// 2 rows, 3 columns; every byte is another.
 const SMALL: ImageShape = (2, 3, 3);
@@ -174,7 +174,7 @@ proptest! {
     ) {
         let image = numbered(shape);
         let crop_padding = (shape.0.min(shape.1) - 1).min(2);
-        let config = AugmentConfig { flip, crop_padding, jitter, cutout, random_crop: None };
+        let config = AugmentConfig { flip, crop_padding, jitter, cutout, ..AugmentConfig::default() };
         prop_assert_eq!(apply(&config, &image, shape, seed), apply(&config, &image, shape, seed));
     }
 }
@@ -254,6 +254,59 @@ fn no_augmentation_copies_the_image_and_draws_nothing() {
     config.apply(&image, SMALL, &mut out, &mut rng);
     assert_eq!(out, image);
     assert_eq!(rng, stream(1, "test", &[]));
+}
+
+#[test]
+fn a_smaller_image_is_cut_out_of_every_place_of_a_larger_one() {
+    let (shape, size) = ((5, 6, 3), (2, 4));
+    let image = numbered(shape);
+    let cut = |config: &AugmentConfig, seed| {
+        let mut out = vec![0; 2 * 4 * 3];
+        let mut rng = stream(seed, "test", &[]);
+        config.apply_to(&image, shape, (&mut out, size), &mut rng);
+        out
+    };
+    for padding in [0isize, 1] {
+        let config = AugmentConfig {
+            crop_padding: padding as usize,
+            ..Default::default()
+        };
+        let places = (-padding..=3 + padding)
+            .flat_map(|down| (-padding..=2 + padding).map(move |right| (down, right)));
+        let naive = places.map(|(down, right)| {
+            let pixel = |y: isize, x: isize| {
+                let at = bounce(y + down, 5) * 6 + bounce(x + right, 6);
+                image[at * 3..][..3].to_vec()
+            };
+            let pixels = (0..2).flat_map(|y| (0..4).map(move |x| (y, x)));
+            pixels.flat_map(|(y, x)| pixel(y, x)).collect::<Vec<u8>>()
+        });
+        let all: HashSet<Vec<u8>> = (0..3000).map(|seed| cut(&config, seed)).collect();
+        assert_eq!(all, naive.collect());
+    }
+    // a part of any size, resized: enlarged here
+    let config = AugmentConfig {
+        random_crop: Some(RandomCrop {
+            scale: (1.0, 1.0),
+            ratio: (1.2, 1.2),
+        }),
+        ..Default::default()
+    };
+    let mut out = vec![0; 10 * 12 * 3];
+    let flat = [9; 5 * 6 * 3];
+    config.apply_to(
+        &flat,
+        shape,
+        (&mut out, (10, 12)),
+        &mut stream(1, "test", &[]),
+    );
+    assert_eq!(out, [9; 10 * 12 * 3]);
+    let small = AugmentConfig::default().check_to((5, 6, 3), (6, 6));
+    let small = small.unwrap_err().to_string();
+    assert!(
+        small.contains("cached_size is 5x6, smaller than the 6x6"),
+        "{small}"
+    );
 }
 
 #[test]

@@ -15,6 +15,10 @@ const EVERYTHING: AugmentConfig = AugmentConfig {
     jitter: 0.4,
     cutout: 3,
     random_crop: None,
+    cached_size: None,
+    affine: None,
+    hue: 0.0,
+    erase: None,
 };
 
 /// 50 RGB images of 5×7 in 5 classes.
@@ -131,6 +135,28 @@ fn batches_are_the_naive_ones_for_any_number_of_workers() {
             );
         }
     }
+}
+
+#[test]
+fn images_of_a_batch_may_be_cut_out_of_larger_ones() {
+    let (set, pairs) = (images(), pairs(8));
+    let config = LoaderConfig {
+        size: Some((3, 4)),
+        ..LoaderConfig::default()
+    };
+    for batch in load(&pairs, config) {
+        for (image, index) in batch.images.chunks(3 * 4 * 3).zip(&batch.indices) {
+            let whole = set.image(*index as usize).unwrap();
+            let row = |y: usize, x: usize| &whole[(y * 7 + x) * 3..][..4 * 3];
+            let mut places = (0..3).flat_map(|y| (0..4).map(move |x| (y, x)));
+            assert!(places.any(|(y, x)| (0..3).all(|i| image[i * 12..][..12] == *row(y + i, x))));
+        }
+    }
+    let config = LoaderConfig {
+        size: Some((6, 7)),
+        ..LoaderConfig::default()
+    };
+    assert!(loader(&set, &pairs, config).is_err());
 }
 
 #[test]

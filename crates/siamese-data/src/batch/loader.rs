@@ -28,6 +28,8 @@ pub struct Batch {
 pub struct LoaderConfig {
     /// The random changes made to every image.
     pub augment: AugmentConfig,
+    /// Height and width of the images of a batch, where they are not those of the set.
+    pub size: Option<(usize, usize)>,
     /// The seed of those changes.
     pub seed: u64,
     /// The epoch that the pairs are of: each has other changes.
@@ -44,6 +46,7 @@ impl Default for LoaderConfig {
     fn default() -> Self {
         Self {
             augment: AugmentConfig::default(),
+            size: None,
             seed: 0,
             epoch: 0,
             skip_batches: 0,
@@ -131,9 +134,9 @@ impl<T: Send + 'static> Loader<T> {
         config: LoaderConfig,
         finish: impl Fn(&Batch) -> T + Send + Sync + 'static,
     ) -> Result<Self, LoaderError> {
-        config
-            .augment
-            .check((images.height, images.width, images.channels))?;
+        let shape = (images.height, images.width, images.channels);
+        let size = config.size.unwrap_or((shape.0, shape.1));
+        config.augment.check_to(shape, size)?;
         check_indices(
             &images,
             plan.iter().flat_map(|draw| draw.indices.iter().copied()),
@@ -153,7 +156,12 @@ impl<T: Send + 'static> Loader<T> {
             let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut batch = lock().pop().unwrap_or_default();
             let (draw, first) = (&plan[skip + i], first_image[skip + i]);
-            fill(&mut batch, &images, draw, &config.augment, &changes, first)?;
+            let change = Change {
+                augment: &config.augment,
+                size,
+                streams: &changes,
+            };
+            fill(&mut batch, &images, draw, &change, first)?;
             let made = finish(&batch);
             lock().push(batch);
             Ok(made)
@@ -201,23 +209,34 @@ impl<T: Send + 'static> Iterator for Loader<T> {
     }
 }
 
+/// What happens to the images of an epoch.
+struct Change<'a> {
+    augment: &'a AugmentConfig,
+    /// Height and width afterwards.
+    size: (usize, usize),
+    /// Image by image another stream of these.
+    streams: &'a ChaCha8Rng,
+}
+
 /// Makes `batch` of `draw`, whose first image is image `first` of the epoch.
 fn fill(
     batch: &mut Batch,
     set: &ImageSet,
     draw: &Draw,
-    augment: &AugmentConfig,
-    changes: &ChaCha8Rng,
+    change: &Change,
     first: u64,
 ) -> Result<(), DataError> {
     let shape = (set.height, set.width, set.channels);
     batch.indices.clone_from(&draw.indices);
     batch.labels.clone_from(&draw.labels);
     let count = draw.indices.len();
-    batch.images.resize(count * set.image_len(), 0);
-    let outs = batch.images.chunks_exact_mut(set.image_len());
+    let size = change.size;
+    let image_len = size.0 * size.1 * set.channels;
+    batch.images.resize(count * image_len, 0);
+    let unchanged = change.augment.is_identity() && size == (set.height, set.width);
+    let outs = batch.images.chunks_exact_mut(image_len);
     for (i, (out, &index)) in outs.zip(&draw.indices).enumerate() {
-        if augment.is_identity() {
+        if unchanged {
             set.copy_image(index as usize, out)?;
             continue;
         }
@@ -227,9 +246,11 @@ fn fill(
             true => 2 * (i % (count / 2)) + i / (count / 2),
             false => i,
         };
-        let mut rng = changes.clone();
+        let mut rng = change.streams.clone();
         rng.set_stream(first + place as u64);
-        augment.apply(&image, shape, out, &mut rng);
+        change
+            .augment
+            .apply_to(&image, shape, (out, size), &mut rng);
     }
     Ok(())
 }

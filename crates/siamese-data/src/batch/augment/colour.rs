@@ -1,4 +1,4 @@
-//! Colour jitter: brightness, contrast and saturation.
+//! Colour jitter: brightness, contrast, saturation and hue.
 
 /// Brightness, then contrast, then saturation, as one affine map: with x a value, g its pixel's
 /// grey and m the mean of all g, `b·(c·(s·x + (1−s)·g) + (1−c)·m)`.
@@ -30,6 +30,32 @@ pub(super) fn colour(
         for value in image {
             *value = to_byte(own * f32::from(*value) + shift);
         }
+    }
+}
+
+/// Turns the hue of an RGB image by this share of the circle; value and saturation stay (torchvision's `adjust_hue`).
+pub(super) fn turn_hue(image: &mut [u8], share: f32) {
+    for pixel in image.as_chunks_mut::<3>().0 {
+        let [r, g, b] = pixel.map(f32::from);
+        let (high, low) = (r.max(g).max(b), r.min(g).min(b));
+        let chroma = high - low;
+        if chroma == 0.0 {
+            continue; // grey has no hue
+        }
+        // in sixths of the circle, from red
+        let hue = if high == r {
+            (g - b) / chroma
+        } else if high == g {
+            2.0 + (b - r) / chroma
+        } else {
+            4.0 + (r - g) / chroma
+        };
+        let hue = hue + 6.0 * share;
+        // how far red, green and blue are below the highest: a trapezium over the circle
+        *pixel = [5.0, 3.0, 1.0].map(|place| {
+            let at = (place + hue).rem_euclid(6.0);
+            to_byte(high - chroma * at.min(4.0 - at).clamp(0.0, 1.0))
+        });
     }
 }
 
@@ -77,4 +103,48 @@ fn mean_grey(pixels: &[[u8; 3]]) -> f32 {
         .zip(GREY)
         .map(|(&sum, weight)| sum as f32 * weight);
     weighted.sum::<f32>() / pixels.len() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hue_turns_as_torchvisions_does() {
+        // F.adjust_hue of these pixels as a uint8 tensor
+        let pixels = [
+            200, 30, 60, /**/ 10, 220, 90, /**/ 40, 50, 240, /**/ 77, 77, 77,
+            /**/ 0, 255, 255,
+        ];
+        let golden = [
+            (
+                0.1,
+                [
+                    200, 102, 30, 10, 220, 216, 150, 40, 240, 77, 77, 77, 0, 102, 255,
+                ],
+            ),
+            (
+                -0.27,
+                [
+                    64, 30, 200, 220, 170, 10, 40, 240, 106, 77, 77, 77, 158, 255, 0,
+                ],
+            ),
+            (
+                0.5,
+                [
+                    30, 200, 170, 220, 10, 140, 240, 230, 40, 77, 77, 77, 255, 0, 0,
+                ],
+            ),
+        ];
+        for (share, golden) in golden {
+            let mut image = pixels;
+            turn_hue(&mut image, share);
+            for (got, wanted) in image.iter().zip(golden) {
+                assert!(
+                    got.abs_diff(wanted) <= 1,
+                    "{share}: {image:?}, not {golden:?}"
+                );
+            }
+        }
+    }
 }

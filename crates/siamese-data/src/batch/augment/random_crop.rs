@@ -1,4 +1,4 @@
-//! A random part of an image, resized to the whole.
+//! A random part of an image, and that part resized to the whole.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -26,55 +26,33 @@ pub struct RandomCrop {
 
 /// A part of an image, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
-    top: usize,
-    left: usize,
-    height: usize,
-    width: usize,
+pub(super) struct Part {
+    pub(super) top: usize,
+    pub(super) left: usize,
+    pub(super) height: usize,
+    pub(super) width: usize,
 }
 
 impl RandomCrop {
     pub(super) fn is_sound(&self) -> bool {
-        let (scale, ratio) = (self.scale, self.ratio);
-        scale.0 > 0.0
-            && scale.0 <= scale.1
-            && scale.1 <= 1.0
-            && ratio.0 > 0.0
-            && ratio.0 <= ratio.1
-            && ratio.1.is_finite()
+        are_bounds(self.scale, self.ratio)
     }
 
-    /// Draws a part of the image, and resizes it to the whole.
+    /// Draws a part of the image, and resizes it to the (height, width) of `out`.
     pub(super) fn apply(
         &self,
         image: &[u8],
         shape: ImageShape,
-        out: &mut [u8],
+        (out, size): (&mut [u8], (usize, usize)),
         rng: &mut impl Rng,
     ) {
-        resample(image, shape, self.draw((shape.0, shape.1), rng), out);
+        let part = self.draw((shape.0, shape.1), rng);
+        resample(image, shape, part, (out, size));
     }
 
     /// The part of an image of this (height, width).
-    fn draw(&self, (height, width): (usize, usize), rng: &mut impl Rng) -> Part {
-        let even = |(low, high): (f32, f32), share: f32| low + (high - low) * share;
-        for _ in 0..ATTEMPTS {
-            let area = (height * width) as f32 * even(self.scale, rng.random());
-            let ratio = even((self.ratio.0.ln(), self.ratio.1.ln()), rng.random()).exp();
-            let part = (
-                (area / ratio).sqrt().round() as usize,
-                (area * ratio).sqrt().round() as usize,
-            );
-            if (1..=height).contains(&part.0) && (1..=width).contains(&part.1) {
-                return Part {
-                    top: rng.random_range(0..=height - part.0),
-                    left: rng.random_range(0..=width - part.1),
-                    height: part.0,
-                    width: part.1,
-                };
-            }
-        }
-        self.middle((height, width))
+    fn draw(&self, size: (usize, usize), rng: &mut impl Rng) -> Part {
+        random_part((self.scale, self.ratio), size, rng).unwrap_or_else(|| self.middle(size))
     }
 
     /// The largest part in the middle whose ratio is allowed.
@@ -95,8 +73,49 @@ impl RandomCrop {
     }
 }
 
-/// Fills `out` with a part of `image`.
-fn resample(image: &[u8], (height, width, channels): ImageShape, part: Part, out: &mut [u8]) {
+/// A part whose share of the area and whose ratio lie within these bounds, anywhere; none if ten draws fit nowhere.
+pub(super) fn random_part(
+    (scale, ratio): ((f32, f32), (f32, f32)),
+    (height, width): (usize, usize),
+    rng: &mut impl Rng,
+) -> Option<Part> {
+    let even = |(low, high): (f32, f32), share: f32| low + (high - low) * share;
+    for _ in 0..ATTEMPTS {
+        let area = (height * width) as f32 * even(scale, rng.random());
+        let ratio = even((ratio.0.ln(), ratio.1.ln()), rng.random()).exp();
+        let part = (
+            (area / ratio).sqrt().round() as usize,
+            (area * ratio).sqrt().round() as usize,
+        );
+        if (1..=height).contains(&part.0) && (1..=width).contains(&part.1) {
+            return Some(Part {
+                top: rng.random_range(0..=height - part.0),
+                left: rng.random_range(0..=width - part.1),
+                height: part.0,
+                width: part.1,
+            });
+        }
+    }
+    None
+}
+
+/// Whether these bounds of a part's share and ratio are bounds.
+pub(super) fn are_bounds(scale: (f32, f32), ratio: (f32, f32)) -> bool {
+    scale.0 > 0.0
+        && scale.0 <= scale.1
+        && scale.1 <= 1.0
+        && ratio.0 > 0.0
+        && ratio.0 <= ratio.1
+        && ratio.1.is_finite()
+}
+
+/// Fills `out`, of (height, width), with a part of `image`.
+fn resample(
+    image: &[u8],
+    (_, whole, channels): ImageShape,
+    part: Part,
+    (out, (height, width)): (&mut [u8], (usize, usize)),
+) {
     let kind = match channels {
         1 => PixelType::U8,
         2 => PixelType::U8x2,
@@ -104,7 +123,7 @@ fn resample(image: &[u8], (height, width, channels): ImageShape, part: Part, out
         _ => PixelType::U8x4,
     };
     // cut out first, so that nothing outside the part shines in at its edges
-    let row = |y: usize| &image[(y * width + part.left) * channels..][..part.width * channels];
+    let row = |y: usize| &image[(y * whole + part.left) * channels..][..part.width * channels];
     let cut: Vec<u8> = (part.top..part.top + part.height)
         .flat_map(row)
         .copied()
@@ -136,7 +155,7 @@ mod tests {
             height: 2,
             width: 5,
         };
-        resample(&image, (2, 5, 3), whole, &mut out);
+        resample(&image, (2, 5, 3), whole, (&mut out, (2, 5)));
         assert_eq!(out, image);
     }
 
@@ -150,7 +169,7 @@ mod tests {
             height: 1,
             width: 2,
         };
-        resample(&[0, 40, 80, 120], (1, 4, 1), middle, &mut out);
+        resample(&[0, 40, 80, 120], (1, 4, 1), middle, (&mut out, (1, 4)));
         assert_eq!(out, [40, 50, 70, 80]);
     }
 
