@@ -205,11 +205,11 @@ fn pairs_that_leak_are_said_or_refused_whatever_their_files_are_called() -> Resu
     let said = evaluate(folder.path(), judge)?;
     assert!(said.contains("12 pairs (6 like, 6 unlike)"), "{said}");
     assert!(
-        said.contains("1 pairs of a picture with itself are left out"),
+        said.contains("1 pair of a picture with itself is left out"),
         "{said}"
     );
     assert!(
-        said.contains("2 pairs given before, or mirrored, count once"),
+        said.contains("2 pairs given before or mirrored are counted once"),
         "{said}"
     );
 

@@ -171,6 +171,44 @@ mod of_bytes {
             .says(&["8 pictures in", "caf"]),
             entry(
                 Names,
+                "no UTF-8 in what is trained on",
+                |at| {
+                    classes(at, &["set/cat", "set/dog", "set/owl"], 12)?;
+                    Ok(fs::rename(at.join("set"), at.join(bytes(b"caf\xE9")))?)
+                },
+                "train caf\u{FFFD} --dry-run",
+            )
+            .fails(&["caf\u{FFFD}", "rename it", "ln -s"]),
+            entry(
+                Names,
+                "no UTF-8 where the data lies",
+                |at| {
+                    classes(at, &["set/cat", "set/dog", "set/owl"], 12)?;
+                    Ok(fs::rename(at.join("set"), at.join(bytes(b"caf\xE9")))?)
+                },
+                "train --data caf\u{FFFD} --dry-run",
+            )
+            .fails(&["caf\u{FFFD}", "rename it"]),
+            entry(
+                Names,
+                "no UTF-8 in a folder of data",
+                |at| {
+                    model(at)?;
+                    cats_and_dogs(at)?;
+                    Ok(fs::rename(at.join("set"), at.join(bytes(b"caf\xE9")))?)
+                },
+                "evaluate model.safetensors --data caf\u{FFFD}",
+            )
+            .says(&["28 pairs (12 like, 16 unlike)"]),
+            entry(
+                Names,
+                "no UTF-8 in a setting",
+                |at| cats_and_dogs(at),
+                "train set --name caf\u{FFFD}",
+            )
+            .fails(&["caf\u{FFFD}", "no UTF-8"]),
+            entry(
+                Names,
                 "no UTF-8 in what is judged",
                 |at| {
                     model(at)?;

@@ -236,7 +236,7 @@ fn leaks() -> Vec<Entry> {
             },
             JUDGE,
         )
-        .says(&["8 of the 8 probes are in the gallery themselves"]),
+        .says(&["8 of the 8 probes are in the gallery too"]),
         entry(
             Leaks,
             "rows twice",

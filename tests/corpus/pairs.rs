@@ -153,7 +153,7 @@ fn refused() -> Vec<Entry> {
         refused(
             "a picture that is not there",
             |at| pairs(at, lines("1", "0") + "cat/absent.jpg,dog/1.jpg,0\n"),
-            &["pairs.csv", "absent.jpg"],
+            &["pairs.csv", "line 9: ", "absent.jpg"],
         ),
         refused(
             "paths from above the folder",

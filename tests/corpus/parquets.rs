@@ -54,6 +54,11 @@ fn files() -> Vec<Entry> {
             one(at, "double label", Compression::SNAPPY)
         }),
         refused(
+            "real numbers for classes",
+            |at| one(at, "float label", Compression::SNAPPY),
+            &["set.parquet", "column label holds real numbers such as 0.3"],
+        ),
+        refused(
             "cut",
             |at| {
                 let whole = parquet("int64 label", Compression::SNAPPY, jpegs()?)?;
@@ -123,6 +128,24 @@ fn shards() -> Vec<Entry> {
             SET,
         )
         .fails(missing),
+        entry(
+            Shards,
+            "a lone shard, as allowed",
+            |at| of_names(at, &["train-00000-of-00002"]),
+            "data check set --allow-missing-shards",
+        )
+        .says(&[
+            "4 pictures in",
+            "1 missing, as was allowed",
+            "train-00001-of-00002",
+        ]),
+        entry(
+            Shards,
+            "a lone shard, refused by name where none is read",
+            |at| of_names(at, &["train-00000-of-00002"]),
+            "evaluate --embeddings x.npz --allow-missing-shards",
+        )
+        .fails(&["--allow-missing-shards"]),
         entry(
             Shards,
             "a lone shard, named",

@@ -3,6 +3,11 @@
 //! An xtask only *spawns*: cargo, the `siamese` binary, a script. It never links Candle, so that it is built in
 //! seconds and its help is on the screen before anything heavy starts.
 
+// one file for both programs: the standard library's prints panic on a full device
+#[macro_use]
+#[path = "../../crates/siamese-cli/src/output.rs"]
+mod output;
+
 mod bench;
 mod ci;
 mod doctor;
@@ -95,7 +100,7 @@ impl std::error::Error for Usage {}
 fn main() -> ExitCode {
     sigpipe::reset(); // `cargo xtask … | head` ends quietly
     match dispatch() {
-        Ok(code) => code,
+        Ok(code) => output::finish(code),
         Err(error) => {
             let style = style::stderr();
             eprintln!("{} {error:#}", style.red("error:"));

@@ -84,6 +84,30 @@ fn a_reader_that_leaves_is_no_panic() {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_full_device_is_an_error_and_no_panic() {
+    for line in [&["--help"][..], &["doctor"], &["doctor", "--json"]] {
+        let device = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let Ok(device) = device else {
+            return; // not on every system
+        };
+        let mut command = xtask(line);
+        let output = command
+            .stdout(device)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{line:?}: {stderr}");
+        assert!(
+            stderr.contains("writing to standard output"),
+            "{line:?}: {stderr}"
+        );
+        assert!(!stderr.contains("panicked"), "{line:?}: {stderr}");
+    }
+}
+
+#[test]
 fn cuda_without_a_build_for_it_is_refused_before_the_build() {
     let mut command = xtask(&["train-cifar100", "--device", "cuda"]);
     command.env("CARGO", "/nowhere/cargo");

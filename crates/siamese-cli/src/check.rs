@@ -14,8 +14,9 @@ use siamese_data::{
     SoundnessReport, Twins, check, check_listing, open,
 };
 use siamese_report::{Banner, DataReport, Finding, FindingGroup, Thumbnail, Weight};
+use siamese_words::{are, counted};
 
-use crate::data::DataArguments;
+use crate::data::{DataArguments, say_as_published};
 
 /// Findings shown of each kind: it bounds the size of the page.
 const SHOWN: usize = 200;
@@ -65,6 +66,7 @@ pub(crate) fn run(DataCommand::Check(arguments): &DataCommand) -> Result<ExitCod
     arguments.data.say(&listing);
     let report = if has_two_parts(&listing) {
         let data = Dataset::load(&listing, &options)?;
+        say_as_published(&listing.title, data.as_published);
         let found = check(&data)?;
         show(&found, arguments.json)?;
         let page = arguments.report.as_ref();
@@ -86,8 +88,7 @@ impl Arguments {
     /// What is looked through.
     fn place(&self) -> Option<&OsStr> {
         let folder = self.folder.as_ref().map(|folder| folder.as_os_str());
-        let told = self.data.path().map(OsStr::new);
-        let told = told.or(self.set.as_deref());
+        let told = self.data.path().or(self.set.as_deref());
         folder.or(told.or(self.data.sampled().map(OsStr::new)))
     }
 }
@@ -125,8 +126,9 @@ fn splits_page(found: &SoundnessReport, data: &Dataset) -> Result<DataReport> {
         verdict: match found.exact_leaks.len() + found.near_leaks.len() {
             0 => verdict(found.is_sound()),
             leaks => format!(
-                "{leaks} of {} test images are in the training split, or look much like an image there.",
-                data.test.len()
+                "{leaks} of {} {} in the training split, or much like an image there.",
+                counted(data.test.len(), "test image"),
+                are(leaks)
             ),
         },
         banners: banners.into_iter().collect(),
@@ -218,8 +220,10 @@ fn pictures_page(found: &PicturesReport, listing: &Listing) -> DataReport {
     DataReport {
         name: format!("{}, checked", listing.title),
         data: format!(
-            "{}, {}: {} pictures, most of {width}×{height} pixels",
-            listing.kind, listing.origin, found.images
+            "{}, {}: {}, most of {width}×{height} pixels",
+            listing.kind,
+            listing.origin,
+            counted(found.images, "picture")
         ),
         verdict: verdict(found.is_sound()),
         banners: Vec::new(),
@@ -309,9 +313,8 @@ fn odd_sizes(found: &PicturesReport) -> FindingGroup {
     }
     let mut sizes: Vec<_> = sizes.into_iter().collect();
     sizes.sort_by_key(|&(size, count)| (Reverse(count), size));
-    let line = |&((height, width), count): &((usize, usize), usize)| match count {
-        1 => named(format!("{width}×{height} · 1 picture")),
-        count => named(format!("{width}×{height} · {count} pictures")),
+    let line = |&((height, width), count): &((usize, usize), usize)| {
+        named(format!("{width}×{height} · {}", counted(count, "picture")))
     };
     FindingGroup {
         title: "Pictures of another size than most".into(),

@@ -9,6 +9,7 @@ use clap::Args;
 use siamese_embed::fingerprint;
 use siamese_report::{CompareReport, ComparedRun};
 use siamese_train::{RunFolder, RunRecord, Summary};
+use siamese_words::counted;
 
 /// Arguments of `siamese compare`.
 #[derive(Args)]
@@ -54,8 +55,9 @@ fn read(folder: &RunFolder) -> Result<ComparedRun> {
         name: folder.name(),
         judged_on: record.data.title,
         data: format!(
-            "{} test images, {} pairs",
-            summary.test_images, summary.test_pairs
+            "{}, {}",
+            counted(summary.test_images, "test image"),
+            counted(summary.test_pairs, "pair")
         ),
         figures: summary.figures,
         epochs: folder.epochs()?,

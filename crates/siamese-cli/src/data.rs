@@ -1,8 +1,10 @@
 //! Data sets on the command line: where they come from, and `siamese fetch`.
 
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use siamese_data::{Columns, Listing, OpenOptions, Origin, SourceChoice, open};
 
@@ -11,7 +13,10 @@ use siamese_data::{Columns, Listing, OpenOptions, Origin, SourceChoice, open};
 pub(crate) struct DataArguments {
     /// Where the data set lies, if not where its name leads
     #[arg(long = "data", id = "place", value_name = "PATH")]
-    data: Option<String>,
+    data: Option<OsString>,
+    /// Go without shards that are missing, though the names of the others count them
+    #[arg(long)]
+    allow_missing_shards: bool,
     /// Where to take a set from that is named
     #[arg(long, value_enum, default_value = "auto", conflicts_with = "place")]
     source: Source,
@@ -29,8 +34,13 @@ enum Source {
 
 impl DataArguments {
     /// Where the data set lies, if that was told.
-    pub(crate) fn path(&self) -> Option<&str> {
+    pub(crate) fn path(&self) -> Option<&OsStr> {
         self.data.as_deref()
+    }
+
+    /// Whether shards may be missing.
+    pub(crate) fn allows_missing_shards(&self) -> bool {
+        self.allow_missing_shards
     }
 
     /// The one set that `--source` is about, where that was told: the set of which a sample is bundled.
@@ -46,6 +56,7 @@ impl DataArguments {
         OpenOptions {
             source: self.source.into(),
             columns,
+            missing_shards: self.allow_missing_shards,
             ..Default::default()
         }
     }
@@ -73,6 +84,20 @@ impl DataArguments {
     }
 }
 
+/// A path as the text that a configuration keeps.
+///
+/// # Errors
+/// When it has bytes that are none; the message says what to do.
+pub(crate) fn as_text(path: &OsStr) -> Result<&str> {
+    path.to_str().with_context(|| {
+        format!(
+            "the name {} has bytes that are no UTF-8, and a run keeps the name of its data as text: rename it, or give a \
+             link to it (ln -s)",
+            Path::new(path).display()
+        )
+    })
+}
+
 impl From<Source> for SourceChoice {
     fn from(source: Source) -> Self {
         match source {
@@ -83,10 +108,21 @@ impl From<Source> for SourceChoice {
     }
 }
 
+/// Says whether decoded pictures are those that were published, where the files did not tell.
+pub(crate) fn say_as_published(title: &str, as_published: Option<bool>) {
+    if as_published == Some(true) {
+        eprintln!("  its pictures are those that were published (md5)");
+    }
+    warn_if_other(title, as_published);
+}
+
 /// Says loudly that a set that is known by name has other files than were published.
 pub(crate) fn warn_unless_as_published(listing: &Listing) {
-    if listing.verified == Some(false) {
-        let title = &listing.title;
+    warn_if_other(&listing.title, listing.verified);
+}
+
+fn warn_if_other(title: &str, as_published: Option<bool>) {
+    if as_published == Some(false) {
         eprintln!(
             "┌──────────────────────────────────────────────────────────────────────────────"
         );
@@ -112,13 +148,17 @@ fn warn_of_sample(images: usize, fallback: Option<&str>) {
 #[derive(Args)]
 pub(crate) struct FetchArguments {
     /// A set by name, such as cifar100 or fashion-mnist, or hf:user/name
-    set: String,
+    set: OsString,
+    /// Go without shards that are missing, though the names of the others count them
+    #[arg(long)]
+    allow_missing_shards: bool,
 }
 
 /// `siamese fetch`: downloads a set, and says what came.
 pub(crate) fn fetch(arguments: &FetchArguments) -> Result<ExitCode> {
     let options = OpenOptions {
         source: SourceChoice::Hub,
+        missing_shards: arguments.allow_missing_shards,
         ..Default::default()
     };
     print!("{}", open(&arguments.set, &options)?.describe());

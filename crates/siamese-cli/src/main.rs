@@ -14,6 +14,7 @@ mod verify;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use output::FAILURE;
@@ -72,6 +73,16 @@ fn main() -> ExitCode {
 
 /// Shows the help that was asked for, or what is wrong with the arguments.
 fn help(said: &clap::Error) -> ExitCode {
+    if said.kind() == ErrorKind::InvalidUtf8 {
+        let mut arguments = std::env::args_os();
+        let bad = arguments.find(|argument| argument.to_str().is_none());
+        let bad = bad.unwrap_or_default();
+        eprintln!(
+            "error: the argument {} has bytes that are no UTF-8, which only paths may have",
+            bad.display()
+        );
+        return ExitCode::from(FAILURE);
+    }
     match said.print() {
         Ok(()) => output::finish(ExitCode::from(
             said.exit_code().try_into().unwrap_or(FAILURE),

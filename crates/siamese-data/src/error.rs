@@ -143,6 +143,18 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// The file or folder that it is about, where it is about one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, .. }
+            | Self::NotADataSet { path, .. }
+            | Self::Unrecognised { path, .. }
+            | Self::Damaged { path, .. }
+            | Self::Picture { path, .. } => Some(path),
+            _ => None,
+        }
+    }
+
     /// Adapts an [`io::Error`] met while doing `action` to `path`, for `map_err`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();

@@ -79,24 +79,28 @@ impl Embedder {
     /// # Errors
     /// When one cannot be read; the message names it.
     pub fn files(&self, files: &[PathBuf]) -> Result<Embeddings, Error> {
-        Ok(self.files_with_prints(files)?.0)
+        self.files_seen(files, |_| {})
     }
 
-    /// As [`Self::files`], with a print of each picture as the model sees it: the same pixels have the same one.
+    /// As [`Self::files`]; `seen` is given each picture (H, W, C) as the model sees it, in their order.
     ///
     /// # Errors
     /// As [`Self::files`].
-    pub fn files_with_prints(&self, files: &[PathBuf]) -> Result<(Embeddings, Vec<u64>), Error> {
+    pub fn files_seen(
+        &self,
+        files: &[PathBuf],
+        mut seen: impl FnMut(Vec<u8>),
+    ) -> Result<Embeddings, Error> {
         let input = &self.model.tower.config().input;
-        let mut prints = Vec::with_capacity(files.len());
         let batches = files.chunks(batch(input.image_len())).map(|batch| {
             let read = |file: &PathBuf| picture::of_file(file, input);
             let pictures = batch.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
-            prints.extend(pictures.iter().map(|picture| fingerprint(picture)));
-            self.tensor(&pictures.concat())
+            let embedded = self.tensor(&pictures.concat());
+            pictures.into_iter().for_each(&mut seen);
+            embedded
         });
         let values = batches.collect::<Result<Vec<_>, Error>>()?;
-        Ok((Embeddings::of_all(&values)?, prints))
+        Embeddings::of_all(&values)
     }
 
     /// The embeddings of the images of a set at `indices`.

@@ -24,18 +24,25 @@ pub(crate) fn raw_pixels(
                 images.image(pair.a as usize)?,
                 images.image(pair.b as usize)?,
             );
-            let differences = a
-                .iter()
-                .zip(b.iter())
-                .map(|(&a, &b)| i64::from(a.abs_diff(b)));
-            Ok((differences.map(|d| d * d).sum::<i64>() as f32).sqrt())
+            Ok(pixel_distance(&a, &b))
         })
         .collect::<Result<_>>()?;
     let raw = JudgedPairs::of(judged.pairs.clone(), distances)?;
     let figures = raw.figures(&images.labels, None, bootstrap)?;
-    let auc = find(&figures, "roc_auc").cloned();
-    Ok(auc.map(|auc| Figure {
+    Ok(as_baseline(&figures))
+}
+
+/// The Euclidean distance of two pictures' bytes.
+pub(crate) fn pixel_distance(a: &[u8], b: &[u8]) -> f32 {
+    let differences = a.iter().zip(b).map(|(&a, &b)| i64::from(a.abs_diff(b)));
+    (differences.map(|d| d * d).sum::<i64>() as f32).sqrt()
+}
+
+/// The ROC AUC of these figures, under the baseline's name.
+pub(crate) fn as_baseline(figures: &[Figure]) -> Option<Figure> {
+    let auc = find(figures, "roc_auc").cloned();
+    auc.map(|auc| Figure {
         name: RAW_PIXELS.into(),
         ..auc
-    }))
+    })
 }

@@ -7,6 +7,7 @@ use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_core::metrics::verification::{LowRates, REPORTED_FARS, Target, unlike_pairs_for};
 use siamese_core::metrics::{BootstrapConfig, Figure, find};
 use siamese_data::{Pair, evaluation_pairs, stream};
+use siamese_words::counted;
 
 /// Pairs that fit into memory: all of ten thousand images.
 const MOST: usize = 50_000_000;
@@ -25,8 +26,8 @@ pub fn drawn_pairs(labels: &[u32], indices: &[u32], count: usize, seed: u64) -> 
     let asked = count.min(all_pairs(indices.len()));
     ensure!(
         asked <= MOST,
-        "{asked} pairs of {} images are more than fit into memory: ask for at most {MOST}",
-        indices.len()
+        "{asked} pairs of {} are more than fit into memory: ask for at most {MOST}",
+        counted(indices.len(), "image")
     );
     Ok(evaluation_pairs(labels, indices, count, seed)?)
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use rayon::prelude::*;
 use siamese_core::metrics::protocols::{CrossValidation, LfwPairs, cross_validate};
 use siamese_core::metrics::verification::{
     VerificationConfig, is_same, verification_figures, verification_figures_by_image,
@@ -11,14 +12,18 @@ use siamese_core::metrics::verification::{
 use siamese_core::metrics::{BootstrapConfig, Figure, Interval};
 use siamese_core::{Distance, Model};
 use siamese_data::{Pair, PathPair, file_at, read_thumbnail};
-use siamese_embed::Embedder;
+use siamese_embed::{Embedder, Error, fingerprint};
 use siamese_report::{ExamplePair, RunReport, SetFigures, Thumbnail};
 
-use crate::notes::{rate_notes, swapped_note, verdict};
+use crate::baseline::{as_baseline, pixel_distance};
+use crate::notes::{pixels_note, rate_notes, swapped_note, verdict};
 use crate::pairs::JudgedPairs;
 use crate::sections::ends;
 use crate::spread::pairs_apart;
 use crate::twins::{Settled, shared};
+
+/// Bytes of pictures that are kept to compare their pixels; beyond, none are.
+const KEPT: usize = 2 << 30;
 
 /// Longest side, in pixels, at which a report shows a picture.
 const SHOWN: usize = 160;
@@ -36,6 +41,8 @@ pub struct FilePairs {
     /// A print of each file's picture.
     prints: Vec<u64>,
     settled: Settled,
+    /// The distance of the pixels of each pair; none where the pictures are too many to keep.
+    pixels: Option<JudgedPairs>,
 }
 
 impl FilePairs {
@@ -59,17 +66,41 @@ impl FilePairs {
         };
         let pairs: Vec<Pair> = listed
             .iter()
-            .map(|PathPair { a, b, like }| Pair {
+            .map(|PathPair { a, b, like, .. }| Pair {
                 a: number(a),
                 b: number(b),
                 like: *like,
             })
             .collect();
-        let (embeddings, prints) = Embedder::new(model.clone()).files_with_prints(&files)?;
+        let image_len = model.tower.config().input.image_len();
+        let keeps = files.len().saturating_mul(image_len) <= KEPT;
+        let (mut prints, mut pictures) = (Vec::new(), Vec::new());
+        let seen = |picture: Vec<u8>| {
+            prints.push(fingerprint(&picture));
+            if keeps {
+                pictures.push(picture);
+            }
+        };
+        let embeddings = Embedder::new(model.clone()).files_seen(&files, seen);
+        let embeddings = embeddings.map_err(|error| {
+            let line = line_of(&error, &files, &pairs, listed);
+            let error = anyhow::Error::new(error);
+            match line {
+                Some(line) => error.context(format!("line {line}")),
+                None => error,
+            }
+        })?;
         let settled = Settled::new(&pairs, &prints, &files)?;
         let pairs: Vec<Pair> = settled.kept.iter().map(|&at| pairs[at]).collect();
         let identities = identities(&files, &pairs);
+        let picture = |file: u32| &pictures[file as usize];
+        let apart = |pair: &Pair| pixel_distance(picture(pair.a), picture(pair.b));
+        let pixels = keeps.then(|| {
+            let distances = pairs.par_iter().map(apart).collect();
+            Ok::<_, anyhow::Error>(JudgedPairs::of(pairs.clone(), distances)?.each_weighing_one())
+        });
         Ok(Self {
+            pixels: pixels.transpose()?,
             distance: model.distance,
             prints,
             settled,
@@ -89,14 +120,28 @@ impl FilePairs {
         threshold: Option<f32>,
         bootstrap: &BootstrapConfig,
     ) -> Result<Vec<Figure>> {
-        let distances = &self.judged.distances;
+        let mut figures = self.figures_of(&self.judged, threshold, bootstrap)?;
+        if let Some(pixels) = &self.pixels {
+            figures.extend(as_baseline(&self.figures_of(pixels, None, bootstrap)?));
+        }
+        Ok(figures)
+    }
+
+    /// The figures of pairs by some distance.
+    fn figures_of(
+        &self,
+        judged: &JudgedPairs,
+        threshold: Option<f32>,
+        bootstrap: &BootstrapConfig,
+    ) -> Result<Vec<Figure>> {
+        let distances = &judged.distances;
         let nodes = |of: &dyn Fn(u32) -> u32| -> Vec<(u32, u32)> {
-            let pairs = self.judged.pairs.iter();
+            let pairs = judged.pairs.iter();
             pairs.map(|pair| (of(pair.a), of(pair.b))).collect()
         };
         let config = VerificationConfig {
             threshold,
-            mix: self.judged.mix,
+            mix: judged.mix,
             bootstrap: *bootstrap,
         };
         Ok(match &self.identities {
@@ -105,7 +150,7 @@ impl FilePairs {
                 verification_figures(distances, &people, &config)?
             }
             None => {
-                let (images, like) = (nodes(&|file| file), self.judged.like());
+                let (images, like) = (nodes(&|file| file), judged.like());
                 verification_figures_by_image(distances, &like, &images, &config)?
             }
         })
@@ -122,6 +167,13 @@ impl FilePairs {
     pub fn notes(&self, figures: &[Figure], remedy: &str) -> Vec<String> {
         let mut notes = self.settled.notes();
         notes.extend(rate_notes(figures, &self.judged));
+        notes.extend(pixels_note(figures));
+        if self.pixels.is_none() {
+            notes.push(format!(
+                "{} pictures are too many to compare their raw pixels, too",
+                self.files.len()
+            ));
+        }
         notes.extend(swapped_note(figures, remedy));
         notes
     }
@@ -222,6 +274,18 @@ pub struct LfwResult {
     pub figures: Vec<Figure>,
     /// The folds, each with its threshold and accuracy.
     pub folds: CrossValidation,
+}
+
+/// The line of the first pair with the file that an error is about.
+fn line_of(error: &Error, files: &[PathBuf], pairs: &[Pair], listed: &[PathPair]) -> Option<u64> {
+    let Error::Picture(error) = error else {
+        return None;
+    };
+    let file = files.iter().position(|file| error.path() == Some(file))? as u32;
+    let pair = pairs
+        .iter()
+        .position(|pair| pair.a == file || pair.b == file)?;
+    Some(listed[pair].line)
 }
 
 /// The name of the folder that a file lies in.

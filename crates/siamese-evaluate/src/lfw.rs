@@ -26,10 +26,12 @@ pub fn lfw_path_pairs(folder: &Path, protocol: &LfwPairs) -> Result<Vec<PathPair
     let mut people = HashMap::new();
     let mut find = |image: &LfwImage| find(folder, image, &mut people);
     let pairs = protocol.pairs.iter().map(|pair| {
+        let line = || format!("line {}", pair.line);
         Ok(PathPair {
-            a: find(&pair.a)?,
-            b: find(&pair.b)?,
+            a: find(&pair.a).with_context(line)?,
+            b: find(&pair.b).with_context(line)?,
             like: pair.like(),
+            line: pair.line as u64,
         })
     });
     pairs.collect()
@@ -103,8 +105,10 @@ mod tests {
         }
         let missing = lfw_path_pairs(folder.path(), &protocol)
             .err()
-            .map(|e| e.to_string());
-        assert!(missing.is_some_and(|missing| missing.contains("Bob_0010.jpg")));
+            .map(|e| format!("{e:#}"));
+        assert!(missing.is_some_and(
+            |missing| missing.starts_with("line 3: ") && missing.contains("Bob_0010.jpg")
+        ));
         fs::write(folder.path().join("Bob/Bob_0010.webp"), "")?;
         let pairs = lfw_path_pairs(folder.path(), &protocol)?;
         assert_eq!(pairs[0].a, Path::new("Ann_A/Ann_A_0001.jpg"));

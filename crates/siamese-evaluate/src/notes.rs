@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use siamese_core::Model;
 use siamese_core::metrics::verification::{REPORTED_FARS, unlike_pairs_for};
 use siamese_core::metrics::{Figure, find};
+use siamese_words::{are, counted};
 
 use siamese_data::ImageSet;
 
@@ -35,8 +36,10 @@ pub(crate) fn left_out(figures: &[Figure], unlike: usize) -> Option<String> {
         .unzip();
     (!names.is_empty()).then(|| {
         format!(
-            "left out: {}, for there are {unlike} unlike pairs and such a rate takes ten errors' worth: {}",
+            "left out: {}, for there {} {} and such a rate takes ten errors' worth: {}",
             names.join(", "),
+            are(unlike),
+            counted(unlike, "unlike pair"),
             needed.join(", ")
         )
     })

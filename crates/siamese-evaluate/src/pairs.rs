@@ -10,6 +10,7 @@ use siamese_core::metrics::{BootstrapConfig, Figure};
 use siamese_data::Pair;
 use siamese_embed::Embeddings;
 use siamese_report::{PairDistances, RunReport};
+use siamese_words::counted;
 
 use crate::drawn::AllPairs;
 
@@ -78,7 +79,10 @@ impl JudgedPairs {
     /// How many there are: `15 pairs (6 like, 9 unlike)`.
     pub fn counted(&self) -> String {
         let (like, unlike) = (self.curve.like_pairs(), self.curve.unlike_pairs());
-        format!("{} pairs ({like} like, {unlike} unlike)", self.pairs.len())
+        format!(
+            "{} ({like} like, {unlike} unlike)",
+            counted(self.pairs.len(), "pair")
+        )
     }
 
     /// Every verification figure of drawn pairs, low rates being of all pairs there are; `labels` are those of the set.

@@ -232,7 +232,7 @@ mod tests {
         };
         let evaluation = evaluate_table(&file, Distance::Euclidean, Target::Eer, &config)?;
         assert_eq!(value(&evaluation, "recall_at_1"), 0.0);
-        let leak = "40 of the 40 probes are in the gallery themselves";
+        let leak = "40 of the 40 probes are in the gallery too";
         assert!(evaluation.notes.iter().any(|note| note.starts_with(leak)));
         Ok(())
     }

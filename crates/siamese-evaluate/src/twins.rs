@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use siamese_core::metrics::npz::EmbeddingTable;
 use siamese_data::{ImageSet, Pair};
 use siamese_embed::fingerprint;
+use siamese_words::{are, counted};
 
 /// A print of each embedding.
 pub(crate) fn row_prints(table: &EmbeddingTable) -> Vec<u64> {
@@ -42,8 +43,9 @@ pub(crate) fn twins_note(prints: &[u64], labels: &[u32], what: &str) -> Option<S
     let of = prints.len();
     (twins > 0).then(|| {
         format!(
-            "{twins} of the {of} {what} are the same as an earlier one ({elsewhere} of them under another label): they \
-             find each other at distance 0"
+            "{twins} of the {of} {what} {} the same as an earlier one ({elsewhere} of them under another label): they \
+             find each other at distance 0",
+            are(twins)
         )
     })
 }
@@ -54,9 +56,10 @@ pub(crate) fn gallery_note(probes: &[u64], gallery: &[u64]) -> Option<String> {
     let found = probes.iter().filter(|probe| shown.contains(probe)).count();
     (found > 0).then(|| {
         format!(
-            "{found} of the {} probes are in the gallery themselves, number for number, and find themselves at distance \
-             0: retrieval, kNN and nearest centroid say nothing of these",
-            probes.len()
+            "{found} of the {} {} in the gallery too, number for number, found there at distance 0: retrieval, kNN and \
+             nearest centroid say nothing of such",
+            counted(probes.len(), "probe"),
+            are(found)
         )
     })
 }
@@ -97,11 +100,17 @@ impl Settled {
         }
         if let Some(first) = contradictions.first() {
             let [a, b] = [first.a, first.b].map(|file| files[file as usize].display());
+            let contradict = if contradictions.len() == 1 {
+                "contradicts"
+            } else {
+                "contradict"
+            };
             bail!(
-                "{} of the {} pairs contradict the others, the first of {a} and {b}: the same picture, or the same pair, \
+                "{} of the {} {} the others, the first of {a} and {b}: the same picture, or the same pair, \
                  is given as like and as unlike; correct or remove them",
                 contradictions.len(),
-                pairs.len()
+                counted(pairs.len(), "pair"),
+                contradict
             );
         }
         Ok(settled)
@@ -110,12 +119,14 @@ impl Settled {
     /// What was left out.
     pub(crate) fn notes(&self) -> Vec<String> {
         let said = [
-            (self.selves, "pairs of a picture with itself are left out"),
-            (self.repeats, "pairs given before, or mirrored, count once"),
+            (self.selves, "of a picture with itself", "left out"),
+            (self.repeats, "given before or mirrored", "counted once"),
         ];
-        let said = said.iter().filter(|(count, _)| *count > 0);
-        said.map(|(count, what)| format!("{count} {what}"))
-            .collect()
+        let said = said.iter().filter(|(count, ..)| *count > 0);
+        said.map(|&(count, what, done)| {
+            format!("{} {what} {} {done}", counted(count, "pair"), are(count))
+        })
+        .collect()
     }
 }
 
@@ -167,8 +178,8 @@ mod tests {
         assert_eq!(
             settled.notes(),
             [
-                "1 pairs of a picture with itself are left out",
-                "2 pairs given before, or mirrored, count once"
+                "1 pair of a picture with itself is left out",
+                "2 pairs given before or mirrored are counted once"
             ]
         );
         Ok(())
@@ -195,7 +206,10 @@ mod tests {
         };
         let prints = row_prints(&table);
         let note = twins_note(&prints, &table.labels, "embeddings").unwrap_or_default();
-        assert!(note.starts_with("1 of the 3 embeddings"), "{note}");
+        assert!(
+            note.starts_with("1 of the 3 embeddings is the same"),
+            "{note}"
+        );
         assert!(note.contains("(1 of them under another label)"), "{note}");
         assert_eq!(gallery_note(&prints[..1], &prints[2..]), None);
         assert!(

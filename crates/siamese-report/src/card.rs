@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use siamese_metrics::Figure;
 
-use crate::data::{Direction, SetFigures, described};
+use crate::data::{Direction, SetFigures, described, distinct};
 use crate::error::{Result, write};
 use crate::text::plain;
 
@@ -133,7 +133,8 @@ impl ModelCard {
     fn model_index(&self, data_id: &str) -> String {
         let mut metrics = String::new();
         for SetFigures { set, figures } in &self.figures {
-            for figure in figures.iter().filter(|figure| figure.value.is_finite()) {
+            let finite = |figure: &&Figure| figure.value.is_finite();
+            for figure in distinct(figures).into_iter().filter(finite) {
                 let (label, _) = described(&figure.name);
                 let label = match set.as_str() {
                     "" => label,
@@ -225,7 +226,7 @@ impl ModelCard {
                 true => format!("| {} ", cell(&set.set)),
                 false => String::new(),
             };
-            for figure in &set.figures {
+            for figure in distinct(&set.figures) {
                 let _ = writeln!(table, "{on}{}", row(figure));
             }
         }
@@ -350,6 +351,17 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(!text.contains("<b>") && !text.contains("NaN"));
+    }
+
+    #[test]
+    fn a_figure_with_two_names_is_listed_once() {
+        let both = ["precision", "precision_called_same"].map(|name| Figure::new(name, 0.75));
+        let text = ModelCard {
+            figures: vec![SetFigures::new(both.to_vec())],
+            ..card()
+        }
+        .to_markdown();
+        assert_eq!(text.matches("0.75").count(), 2, "{text}"); // in the table, and for the hub
     }
 
     #[test]

@@ -32,7 +32,9 @@ pub(crate) fn breakable(text: &str) -> String {
         let Some(&next) = letters.peek() else { break };
         // a number before a name is a part of its own, an ending such as ".jpg" is none
         let dot = letter == '.' && next.is_uppercase();
-        let parts = dot || ("_/\\-+,;:=|".contains(letter) && next.is_alphanumeric());
+        // a row of a table: `test.parquet#57`
+        let row = next == '#' && letter.is_alphanumeric();
+        let parts = dot || row || ("_/\\-+,;:=|".contains(letter) && next.is_alphanumeric());
         run = if parts || letter.is_whitespace() || run + 1 == LONGEST_RUN {
             0
         } else {
@@ -134,6 +136,7 @@ mod tests {
             "008.<wbr>Auklet/<wbr>01.jpg"
         );
         assert_eq!(breakable("large__<"), "large__&lt;");
+        assert_eq!(breakable("test.parquet#57"), "test.parquet<wbr>#57");
         assert!(!breakable("Telecommunications").contains("<wbr>"));
         let endless = breakable(&"x".repeat(60));
         assert_eq!(endless.matches("<wbr>").count(), 2, "{endless}");

@@ -12,6 +12,7 @@ use siamese_data::{
     Part, Turned, check_split, pairs_of_part, split, write_split,
 };
 use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
+use siamese_words::counted;
 
 use crate::config::DataConfig;
 
@@ -24,6 +25,12 @@ pub struct DataRecord {
     pub title: String,
     /// Its name on the Hugging Face hub, where it has one.
     pub hub: Option<String>,
+    /// Its licence, where the set is known to have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Whom to cite, where the set is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub citation: Option<String>,
     /// What was recognised: "a folder with one subfolder per class".
     pub kind: String,
     /// Where it was read.
@@ -40,6 +47,10 @@ pub struct TrainingData {
     pub about: DataRecord,
     /// Every image that could be read, at the run's size.
     pub images: Arc<ImageSet>,
+    /// The same images at another size, where training cuts its own out of them (`augment.cached_size`).
+    pub cached: Option<Arc<ImageSet>>,
+    /// Whether these are the pictures that were published, where their pixels alone tell it.
+    pub as_published: Option<bool>,
     /// The name of each image: its file, or its row.
     pub names: Vec<String>,
     /// What must not be torn apart by a split: the person, the patient, the video of each image.
@@ -140,6 +151,8 @@ impl TrainingData {
                 name: listing.name.clone(),
                 title: listing.title.clone(),
                 hub: listing.hub_id.clone(),
+                licence: listing.licence.clone(),
+                citation: listing.citation.clone(),
                 kind: listing.kind.clone(),
                 origin: listing.origin.to_string(),
                 fingerprint: fingerprint(&loaded.images)?,
@@ -156,8 +169,47 @@ impl TrainingData {
                 among(&pairs_of(pairs), &place)
             }),
             images: Arc::new(loaded.images),
+            cached: None,
+            as_published: loaded.as_published,
         };
         Ok((data, loaded.problems))
+    }
+
+    /// Decodes the pictures once more for training, at the size that a configuration keeps them at
+    /// (`augment.cached_size`), if it names one.
+    ///
+    /// # Errors
+    /// When the pictures cannot be read, or others than before can.
+    pub fn with_cached(
+        mut self,
+        listing: &Listing,
+        framing: &Framing,
+        size: Option<(usize, usize)>,
+        options: &OpenOptions,
+    ) -> Result<Self> {
+        let Some((height, width)) = size.filter(|&size| size != (framing.height, framing.width))
+        else {
+            return Ok(self);
+        };
+        let framing = Framing {
+            height,
+            width,
+            ..*framing
+        };
+        let loaded = listing.load(&framing, options)?;
+        let names = loaded.items.iter().map(|&i| listing.name_of(i as usize));
+        ensure!(
+            names.eq(self.names.iter().map(String::as_str)),
+            "other pictures can be read at {height}x{width} than at the tower's size: do the files of {} change just now?",
+            listing.name
+        );
+        self.cached = Some(Arc::new(loaded.images));
+        Ok(self)
+    }
+
+    /// The images that training makes its own of.
+    pub(crate) fn training_images(&self) -> &Arc<ImageSet> {
+        self.cached.as_ref().unwrap_or(&self.images)
     }
 
     /// Divides the images: the same parts every time.
@@ -291,9 +343,10 @@ impl Divided {
     /// # Errors
     /// When the images cannot be turned as asked.
     pub(crate) fn training_images(&self, data: &TrainingData) -> Result<Arc<ImageSet>> {
+        let images = data.training_images();
         Ok(match self.turned {
-            Some(turned) => Arc::new(data.images.turned(turned)?),
-            None => Arc::clone(&data.images),
+            Some(turned) => Arc::new(images.turned(turned)?),
+            None => Arc::clone(images),
         })
     }
 
@@ -362,8 +415,10 @@ impl Divided {
         };
         let images = self.training().len();
         format!(
-            "{}{part}, {images} training images of {} classes",
-            data.about.name, self.classes
+            "{}{part}, {} of {}",
+            data.about.name,
+            counted(images, "training image"),
+            counted(self.classes, "class")
         )
     }
 }

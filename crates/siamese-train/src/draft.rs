@@ -138,6 +138,8 @@ impl Draft {
         let (division, seed) = division_of(&self.layer)?;
         let measured = self.measured(&data, &data.divide(&division, seed)?)?;
         let config = TrainConfig::from_layers([&measured, &self.layer])?;
+        let size = config.augment.cached_size;
+        let data = data.with_cached(&self.listing, &self.framing()?, size, options)?;
         Ok((config, data, problems))
     }
 

@@ -11,6 +11,7 @@ use siamese_core::objective::Arrangement;
 use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, WeightAverage};
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
+use siamese_words::counted;
 
 use crate::checkpoint::{Checkpoint, Position, State};
 use crate::config::TrainConfig;
@@ -25,7 +26,7 @@ pub(crate) struct Run {
     pub(crate) config: TrainConfig,
     pub(crate) folder: RunFolder,
     pub(crate) images: Arc<ImageSet>,
-    /// What the batches are drawn from: the images, and turned copies where these are trained on.
+    /// What training makes its images of, turned copies among them where these are trained on.
     pub(crate) training_images: Arc<ImageSet>,
     pub(crate) divided: Divided,
     pub(crate) sampler: Sampler,
@@ -65,7 +66,7 @@ impl Run {
         folder: &RunFolder,
     ) -> Result<Self> {
         config.validate()?;
-        check_images(config, &data.images)?;
+        check_images(config, data)?;
         let divided = data.divide(&config.data, config.seed)?;
         let validation_pairs = validation_pairs(config, data, &divided)?;
         let superclasses = data.images.superclass_of_class();
@@ -189,7 +190,7 @@ impl Run {
             threshold: Some(Threshold {
                 value: f64::from(fitted.value),
                 target: "best accuracy".into(),
-                fitted_on: format!("{} validation pairs", fitted.pairs),
+                fitted_on: counted(fitted.pairs, "validation pair"),
                 calibration: Some(calibration.clone()),
                 distance: self.config.distance,
                 weights: self.tower.parameters().fingerprint()?,
@@ -207,8 +208,8 @@ impl Run {
     }
 }
 
-fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
-    let input = &config.tower.input;
+fn check_images(config: &TrainConfig, data: &TrainingData) -> Result<()> {
+    let (input, images) = (&config.tower.input, &data.images);
     ensure!(
         (input.height, input.width, input.channels())
             == (images.height, images.width, images.channels),
@@ -222,9 +223,18 @@ fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
     );
     // a size, a mean and a deviation that an image can be normalised by
     input.to_tensor(&images.image(0)?, &Device::Cpu)?;
-    config
-        .augment
-        .check((images.height, images.width, images.channels))?;
+    let training = data.training_images();
+    let size = (training.height, training.width);
+    ensure!(
+        config
+            .augment
+            .cached_size
+            .is_none_or(|cached| cached == size),
+        "augment.cached_size is {:?}, but the images to train on are {}x{}",
+        config.augment.cached_size.unwrap_or_default(),
+        size.0,
+        size.1
+    );
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use siamese_core::metrics::Figure;
 use siamese_evaluate::FigureTable;
+use siamese_words::{are, counted};
 
 /// The final figures of a run, as `result.json` holds them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +47,7 @@ pub struct Summary {
 
 /// The figures that the short table at the end shows.
 const TABLE: [(&str, &str); 6] = [
-    ("accuracy", "accuracy of balanced pairs"),
+    ("accuracy", "accuracy at the threshold"),
     ("roc_auc", "ROC AUC"),
     ("raw_pixel_roc_auc", "ROC AUC of raw pixels"),
     ("eer", "equal error rate"),
@@ -82,8 +83,9 @@ impl std::fmt::Display for Summary {
             )?,
             None => write!(
                 f,
-                "{} pairs{kinds} of {} images{of} · ",
-                self.test_pairs, self.test_images
+                "{}{kinds} of {}{of} · ",
+                counted(self.test_pairs, "pair"),
+                counted(self.test_images, "image")
             )?,
         }
         write!(
@@ -105,8 +107,10 @@ impl std::fmt::Display for Summary {
 pub(crate) fn leak_note(leaked: usize) -> Option<String> {
     (leaked > 0).then(|| {
         format!(
-            "{leaked} test images are among the training images, pixel for pixel: they flatter the figures \
-             (`data check` names them)"
+            "{} {} among the training images, pixel for pixel, which flatters the figures \
+             (`data check` names them)",
+            counted(leaked, "test image"),
+            are(leaked)
         )
     })
 }

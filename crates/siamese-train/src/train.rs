@@ -182,6 +182,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
     let epoch = run.position.epoch;
     let config = LoaderConfig {
         augment: run.config.augment,
+        size: Some((run.config.tower.input.height, run.config.tower.input.width)),
         seed: run.config.seed,
         epoch,
         skip_batches: run.position.batch,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use siamese_evaluate::Evaluation;
 use siamese_report::{Banner, Level, ModelCard, RunReport, SetFigures};
+use siamese_words::counted;
 
 use crate::data::TestSet;
 use crate::folder::RunRecord;
@@ -32,8 +33,10 @@ fn report(
         name: run.folder.name(),
         judged_on: request.data.about.title.clone(),
         data: format!(
-            "{} test images · trained on {} · {}",
-            summary.test_images, summary.trained_on, request.data.about.origin
+            "{} · trained on {} · {}",
+            counted(summary.test_images, "test image"),
+            summary.trained_on,
+            request.data.about.origin
         ),
         banners: banners(run, summary),
         figures_note: figures_note(run, summary, judged),
@@ -112,6 +115,8 @@ fn card(
         name: run.folder.name(),
         data_name: request.data.about.title.clone(),
         data_id: request.data.about.hub.clone(),
+        data_license: request.data.about.licence.clone(),
+        citation: request.data.about.citation.clone(),
         data: format!("{} · {}", summary.trained_on, request.data.about.origin),
         bundled_sample: summary.sample,
         input: format!(
@@ -132,8 +137,10 @@ fn card(
         training: vec![
             config.objective.to_string(),
             format!(
-                "{} epochs of at most {}, the best being {}",
-                summary.epochs, config.epochs, summary.best_epoch
+                "{} of at most {}, the best being {}",
+                counted(summary.epochs, "epoch"),
+                config.epochs,
+                summary.best_epoch
             ),
             format!(
                 "seed {}, {} images per batch, {}",
@@ -156,19 +163,19 @@ fn figures_note(run: &Run, summary: &Summary, (_, tested): Judged) -> String {
     if let Some(name) = &summary.figures_of {
         return format!(
             "the figures are of {name}, a model of the same settings that held these images out: this one was trained on \
-             them too, and should be no worse; its threshold is fitted on {} validation pairs, which train neither",
-            run.validation_pairs.len()
+             them too, and should be no worse; its threshold is fitted on {}, which train neither",
+            counted(run.validation_pairs.len(), "validation pair")
         );
     }
     let mut notes = vec![
         format!(
-            "{} of {} test images",
+            "{} of {}",
             tested[0].judged.counted(),
-            summary.test_images
+            counted(summary.test_images, "test image")
         ),
         format!(
-            "threshold fitted on {} validation pairs",
-            run.validation_pairs.len()
+            "threshold fitted on {}",
+            counted(run.validation_pairs.len(), "validation pair")
         ),
         "95 % intervals by bootstrap over classes".into(),
     ];

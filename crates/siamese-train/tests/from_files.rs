@@ -210,3 +210,30 @@ fn test_images_that_were_trained_on_are_counted() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn pictures_may_be_kept_larger_than_the_tower_takes_them() -> Result<()> {
+    let root = TempDir::new()?;
+    for i in 0..60 {
+        let file = format!("set/{}/{i}.pgm", i % 4);
+        picture(&root.path().join(file), i % 4, i);
+    }
+    let size = [
+        ("tower.input.height", "8"),
+        ("tower.input.width", "10"),
+        ("augment.crop_padding", "0"),
+    ];
+    let larger = [&size[..], &[("augment.cached_size", "[12, 16]")]].concat();
+    let set = root.path().join("set");
+    let run = started(&root, &set, &larger)?;
+    let cached = run.data.cached.as_ref().map(|set| (set.height, set.width));
+    assert_eq!(cached, Some((12, 16)));
+    assert_eq!((run.data.images.height, run.data.images.width), (8, 10));
+    assert!(run.summary.epochs > 0);
+    let smaller = [&size[..], &[("augment.cached_size", "[6, 16]")]].concat();
+    let error = started(&root, &set, &smaller)
+        .err()
+        .map(|e| format!("{e:#}"));
+    assert!(error.is_some_and(|e| e.contains("augment.cached_size is 6x16")));
+    Ok(())
+}

@@ -11,6 +11,7 @@ use siamese_train::{Divided, RunFolder, RunRecord, TestSet, TrainConfig, Trainin
 
 use super::Arguments;
 use super::options::ClassList;
+use crate::data::say_as_published;
 use crate::train;
 
 /// What is judged, and what a threshold may be fitted on.
@@ -57,6 +58,7 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
     let (data, problems) =
         TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
     train::say_left_out(&problems);
+    say_as_published(&data.about.title, data.as_published);
     let all: Vec<u32> = (0..data.images.len() as u32).collect();
     Ok(Material {
         title: super::last_name(folder),
@@ -141,6 +143,7 @@ fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
     let listing = open(source, &options)?;
     place.say(&listing);
     let (data, _) = TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
+    say_as_published(&data.about.title, data.as_published);
     let test = TestSet::published(&data);
     let test = match arguments.few_shot.classes().and_then(ClassList::benchmark) {
         Some((_, benchmark)) => whole(classes_of(&test.images, &benchmark.test().collect())),

@@ -82,20 +82,20 @@ struct What {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["place", "source"])]
     folder: Option<PathBuf>,
     /// The pairs in FILE, whose paths are relative to --folder: "path, path, same?" on each line
-    #[arg(long, value_name = "FILE", requires = "folder", conflicts_with_all = ["lfw", "few_shot"])]
+    #[arg(long, value_name = "FILE", requires = "folder", conflicts_with_all = ["lfw", "few_shot", "allow_missing_shards"])]
     pairs_file: Option<PathBuf>,
     /// The pairs files say 1 where two pictures are different: take their verdicts the other way round
     #[arg(long, requires = "pairs_file")]
     swapped: bool,
     /// LFW's protocol: its pairs.txt, with the pictures in --folder; ten folds, the threshold from the other nine
-    #[arg(long, value_name = "pairs.txt", requires = "folder", conflicts_with_all = ["few_shot", "threshold_at"])]
+    #[arg(long, value_name = "pairs.txt", requires = "folder", conflicts_with_all = ["few_shot", "threshold_at", "allow_missing_shards"])]
     lfw: Option<PathBuf>,
     /// Lake's 400 one-shot trials on Omniglot, beside raw pixels (alone without a MODEL); all_runs.zip or its folder
     /// [default: the bundled one]
-    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["folder", "place", "source", "embeddings", "few_shot", "threshold_at"])]
+    #[arg(long, value_name = "PATH", num_args = 0..=1, conflicts_with_all = ["folder", "place", "source", "allow_missing_shards", "embeddings", "few_shot", "threshold_at"])]
     omniglot_trials: Option<Option<PathBuf>>,
     /// Embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
-    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "place", "source"])]
+    #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "place", "source", "allow_missing_shards"])]
     embeddings: Option<PathBuf>,
     /// Distance between those embeddings: euclidean, squared-euclidean, cosine or manhattan
     #[arg(long, requires = "embeddings")]

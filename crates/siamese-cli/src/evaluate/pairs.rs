@@ -10,6 +10,7 @@ use siamese_core::metrics::verification::Target;
 use siamese_data::{PathPair, read_pairs};
 use siamese_evaluate::{FilePairs, lfw_path_pairs, read_lfw_pairs};
 use siamese_report::RunReport;
+use siamese_words::{are, counted};
 
 use super::Arguments;
 use super::output::{Column, Results, ShownThreshold};
@@ -137,16 +138,21 @@ fn fit(
     })?;
     if let Some((count, [a, b])) = fitting.shared_with(reported) {
         bail!(
-            "{count} of the {} pairs of {} are also in {}, the first of {} and {} (found by what they show, not by \
+            "{count} of the {} of {} {} also in {}, the first of {} and {} (found by what they show, not by \
              their paths): a threshold is never fitted on the pairs reported",
-            fitting.judged.pairs.len(),
+            counted(fitting.judged.pairs.len(), "pair"),
             file.display(),
+            are(count),
             reported_in.display(),
             a.display(),
             b.display()
         );
     }
-    let on = format!("{} pairs of {}", fitting.judged.pairs.len(), file.display());
+    let on = format!(
+        "{} of {}",
+        counted(fitting.judged.pairs.len(), "pair"),
+        file.display()
+    );
     model.threshold = Some(fitting.judged.threshold(model, target, on)?);
     arguments.save_model(model)
 }
@@ -155,14 +161,14 @@ fn how_drawn(measured: &FilePairs) -> String {
     let drawn = match &measured.identities {
         Some(identities) => {
             let distinct: HashSet<&u32> = identities.iter().collect();
-            format!("{} identities, their folders", distinct.len())
+            format!("{}, their folders", counted(distinct.len(), "identity"))
         }
         None => "images, for the folders do not tell who is who: intervals are too narrow".into(),
     };
     format!(
-        "{} of {} images; 95 % intervals by bootstrap over {drawn}",
+        "{} of {}; 95 % intervals by bootstrap over {drawn}",
         measured.judged.counted(),
-        measured.images()
+        counted(measured.images(), "image")
     )
 }
 

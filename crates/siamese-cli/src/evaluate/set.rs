@@ -9,6 +9,7 @@ use siamese_evaluate::{
     EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, few_shot_figures, fit_threshold,
     fitting_pairs, halve_classes,
 };
+use siamese_words::counted;
 
 use super::Arguments;
 use super::material::Material;
@@ -83,14 +84,14 @@ fn fit(
 ) -> Result<Threshold> {
     if let Some(own) = &material.run {
         if let Some(listed) = own.divided.pairs(Part::Validation) {
-            let on = format!("{} listed validation pairs", listed.len());
+            let on = counted(listed.len(), "listed validation pair");
             return fit_threshold(model, &own.data.images, listed, target, on);
         }
         let count = fitting_pairs(own.config.judge.validation_pairs, target);
         let images = &own.data.images;
         let held_out = own.divided.part(Part::Validation);
         let pairs = drawn_pairs(&images.labels, &held_out, count, own.config.seed)?;
-        let on = format!("{} validation pairs", pairs.len());
+        let on = counted(pairs.len(), "validation pair");
         return fit_threshold(model, images, pairs, target, on);
     }
     ensure!(
@@ -102,7 +103,7 @@ fn fit(
     let count = fitting_pairs(arguments.pairs, target);
     let pairs = drawn_pairs(&images.labels, &fitting, count, arguments.seed)
         .context("drawing pairs of every second class to fit the threshold on")?;
-    let on = format!("{} pairs of every second class", pairs.len());
+    let on = format!("{} of every second class", counted(pairs.len(), "pair"));
     let fitted = fit_threshold(model, images, pairs, target, on)?;
     material.sets[0].keep(&reported);
     material

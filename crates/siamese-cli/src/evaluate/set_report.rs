@@ -6,6 +6,7 @@ use anyhow::Result;
 use siamese_data::ImageSet;
 use siamese_evaluate::Evaluation;
 use siamese_report::{Banner, RunReport, SetFigures};
+use siamese_words::counted;
 
 use super::Arguments;
 use super::material::Material;
@@ -17,10 +18,10 @@ pub(super) fn set_notes(material: &Material, judged: &[Evaluation]) -> Vec<Strin
         let (name, images) = (set.name, &set.images);
         let of = if name.is_empty() { "" } else { " of " };
         notes.push(format!(
-            "{} of {} images{of}{name}, {} classes; 95 % intervals by bootstrap over classes",
+            "{} of {}{of}{name}, {}; 95 % intervals by bootstrap over classes",
             evaluation.judged.counted(),
-            images.len(),
-            class_count(images)
+            counted(images.len(), "image"),
+            counted(class_count(images), "class")
         ));
         let named = |note: &String| match name {
             "" => note.clone(),
@@ -47,19 +48,15 @@ pub(super) fn report(
 ) -> Result<RunReport> {
     let (set, images) = (material.sets[0].name, &material.sets[0].images);
     let classes = match set {
-        "" => "classes",
-        set => set,
+        "" => counted(class_count(images), "class"),
+        set => format!("{} {set}", class_count(images)),
     };
     let mut notes = set_notes(material, judged);
     notes.extend(material.notes.iter().cloned());
     let mut report = RunReport {
         name: arguments.model_name()?,
         judged_on: material.title.clone(),
-        data: format!(
-            "{} images of {} {classes}",
-            images.len(),
-            class_count(images)
-        ),
+        data: format!("{} of {classes}", counted(images.len(), "image")),
         banners: if material.sample {
             vec![Banner::bundled_sample()]
         } else {

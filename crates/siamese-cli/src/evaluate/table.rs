@@ -11,6 +11,7 @@ use siamese_evaluate::{
     AtThreshold, EvaluateConfig, TableEvaluation, evaluate_table, few_shot_figures, target_in_words,
 };
 use siamese_report::RunReport;
+use siamese_words::counted;
 
 use super::Arguments;
 use super::options::ClassList;
@@ -69,8 +70,8 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         value: at.threshold.value.into(),
         target: target_in_words(target),
         fitted_on: format!(
-            "{} pairs of half of the embeddings of each label",
-            at.threshold.pairs
+            "{} of half of the embeddings of each label",
+            counted(at.threshold.pairs, "pair")
         ),
     });
     Ok(Results {

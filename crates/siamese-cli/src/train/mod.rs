@@ -4,6 +4,7 @@ mod next;
 mod progress;
 mod settings;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,15 +14,16 @@ use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
-use siamese_data::{LeftOut, open};
+use siamese_data::{LeftOut, OpenOptions, open};
 use siamese_embed::framing;
 use siamese_train::{
     Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig, TrainingData,
     check, train,
 };
+use siamese_words::counted;
 
 use crate::called::{command, own_command};
-use crate::data::{DataArguments, warn_unless_as_published};
+use crate::data::{DataArguments, as_text, say_as_published, warn_unless_as_published};
 use crate::device::{DeviceChoice, describe};
 use progress::Progress;
 use settings::Settings;
@@ -34,7 +36,7 @@ static INTERRUPT: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Arguments {
     /// A folder with a subfolder per class, a table, an archive, a set by name (cifar100, fashion-mnist, …),
     /// hf:user/name; or a configuration that names one
-    data: Option<String>,
+    data: Option<OsString>,
     #[command(flatten)]
     place: DataArguments,
     /// Go on with an interrupted run, by its folder
@@ -75,7 +77,7 @@ pub(crate) struct Arguments {
 #[derive(Args)]
 pub(crate) struct NewArguments {
     /// As for `siamese train`
-    data: String,
+    data: OsString,
     #[command(flatten)]
     place: DataArguments,
     #[command(flatten)]
@@ -84,8 +86,8 @@ pub(crate) struct NewArguments {
 
 /// Runs `siamese new`: a commented configuration on standard output.
 pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode> {
-    let told = arguments.settings.layer(None)?;
-    let draft = draft(&arguments.data, &arguments.place, &told)?;
+    let told = told(&arguments.settings, &arguments.place, None)?;
+    let draft = draft(as_text(&arguments.data)?, &arguments.place, &told)?;
     print!("{}", draft.to_toml()?);
     Ok(ExitCode::SUCCESS)
 }
@@ -107,7 +109,7 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
         .as_deref()
         .map(Path::new)
         .filter(|path| is_config(path));
-    let told = arguments.settings.layer(file)?;
+    let told = told(&arguments.settings, &arguments.place, file)?;
     let source = source(arguments, file, &told)?;
     let mut draft = draft(&source, &arguments.place, &told)?;
     if arguments.time.is_some() || arguments.dry_run {
@@ -117,16 +119,21 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
             let patience = config.stopping.patience.max(plan.epochs);
             draft.set("epochs", &plan.epochs.to_string())?;
             draft.set("stopping.patience", &patience.to_string())?;
-            eprintln!("{} epochs fit into {}", plan.epochs, HumanDuration(budget));
+            let fits = if plan.epochs == 1 { "fits" } else { "fit" };
+            eprintln!(
+                "{} {fits} into {}",
+                counted(plan.epochs, "epoch"),
+                HumanDuration(budget)
+            );
         }
         if arguments.dry_run {
             print_plan(&config, &plan, draft.split());
             return Ok(ExitCode::SUCCESS);
         }
     }
-    let (config, data, problems) =
-        draft.complete(&arguments.place.options(draft_columns(&told)?))?;
+    let (config, data, problems) = draft.complete(&options(&arguments.place, &told)?)?;
     say_left_out(&problems);
+    say_as_published(&data.about.title, data.as_published);
     if arguments.print_config {
         print!("{}", Layer::of(&config)?.to_toml()?);
         return Ok(ExitCode::SUCCESS);
@@ -150,9 +157,12 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
 /// What is trained on: as it was named, else by where it lies, else by the configuration, else by the preset.
 fn source(arguments: &Arguments, file: Option<&Path>, told: &Layer) -> Result<String> {
     if let (Some(data), None) = (&arguments.data, file) {
-        return Ok(data.clone());
+        return Ok(as_text(data)?.to_string());
     }
-    if let Some(source) = arguments.place.path().or(told.text("data.source")) {
+    if let Some(place) = arguments.place.path() {
+        return Ok(as_text(place)?.to_string());
+    }
+    if let Some(source) = told.text("data.source") {
         return Ok(source.to_string());
     }
     let preset = told.text("preset").map(Preset::named).transpose()?;
@@ -222,14 +232,22 @@ pub(crate) fn of_run(
 ) -> Result<(TrainingData, Vec<LeftOut>)> {
     let config = &record.config;
     let sample = record.data.sample;
-    let options = place.options_as(config.data.columns.clone(), sample);
+    let mut options = place.options_as(config.data.columns.clone(), sample);
+    options.missing_shards |= config.data.missing_shards;
     let listing = match place.path() {
         Some(told) => open(told, &options)?,
         None => open(&config.data.source, &options)
             .context("the run's data set; where it lies by now is told by --data PATH")?,
     };
     warn_unless_as_published(&listing);
-    TrainingData::load(&listing, &framing(&config.tower.input), &options)
+    let framing = framing(&config.tower.input);
+    let (data, problems) = TrainingData::load(&listing, &framing, &options)?;
+    say_as_published(&data.about.title, data.as_published);
+    let size = config.augment.cached_size;
+    Ok((
+        data.with_cached(&listing, &framing, size, &options)?,
+        problems,
+    ))
 }
 
 /// Trains in a folder, and says how it ended.
@@ -273,12 +291,12 @@ fn go(
 
 /// What was recognised, and what was chosen, said on standard error.
 fn draft(source: &str, place: &DataArguments, told: &Layer) -> Result<Draft> {
-    let listing = open(
-        place.path().unwrap_or(source),
-        &place.options(draft_columns(told)?),
-    )?;
+    let source = match place.path() {
+        Some(place) => as_text(place)?,
+        None => source,
+    };
+    let listing = open(source, &options(place, told)?)?;
     place.say(&listing);
-    let source = place.path().unwrap_or(source);
     let draft = Draft::new(listing, source, told)?;
     for reason in &draft.reasons {
         eprintln!("  {reason}");
@@ -286,8 +304,22 @@ fn draft(source: &str, place: &DataArguments, told: &Layer) -> Result<Draft> {
     Ok(draft)
 }
 
-fn draft_columns(told: &Layer) -> Result<siamese_data::Columns> {
-    Ok(told.value("data.columns")?.unwrap_or_default())
+/// What is told about a run, where its pictures lie included.
+fn told(settings: &Settings, place: &DataArguments, file: Option<&Path>) -> Result<Layer> {
+    let mut told = settings.layer(file)?;
+    if place.allows_missing_shards() {
+        told.set("data.missing_shards", "true")?;
+    }
+    Ok(told)
+}
+
+/// How the pictures of a new run are opened.
+fn options(place: &DataArguments, told: &Layer) -> Result<OpenOptions> {
+    let mut options = place.options(told.value("data.columns")?.unwrap_or_default());
+    options.missing_shards |= told
+        .value::<bool>("data.missing_shards")?
+        .unwrap_or_default();
+    Ok(options)
 }
 
 fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
@@ -312,8 +344,10 @@ fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
     );
     println!("objective   {}", config.objective);
     println!(
-        "batches     {} of {} images in an epoch, {} epochs",
-        plan.batches, plan.batch_images, plan.epochs
+        "batches     {} of {} in an epoch, {}",
+        plan.batches,
+        counted(plan.batch_images, "image"),
+        counted(plan.epochs, "epoch")
     );
     println!(
         "time        {} an epoch, {} in all (measured on made-up images)",

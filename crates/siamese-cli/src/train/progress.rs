@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use siamese_report::EpochRow;
 use siamese_train::{Event, StepEvent};
+use siamese_words::counted;
 
 /// Without a terminal, a line within an epoch at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -42,7 +43,10 @@ impl Progress {
             Event::Alarm { epoch, reason } => eprintln!("ALARM in epoch {epoch}: {reason}"),
             Event::Warning(text) => eprintln!("WARNING: {text}"),
             Event::Stopped { patience } => {
-                eprintln!("early stopping: no progress for {patience} epochs");
+                eprintln!(
+                    "early stopping: no progress for {}",
+                    counted(*patience, "epoch")
+                );
             }
             Event::Judging => eprintln!("judging the best weights on the test images"),
             _ => {}

@@ -9,6 +9,7 @@ use std::fmt;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::source::describe::{NAMED, on_one_line};
 use crate::{DataError, Dataset, ImageSet, digest};
 pub use duplicates::Duplicate;
 use duplicates::{duplicate, near_between};
@@ -31,6 +32,9 @@ pub struct SoundnessReport {
     pub lone_classes: Vec<ClassInSplit>,
     /// Classes with no image in a split.
     pub empty_classes: Vec<ClassInSplit>,
+    /// The first of the twins by the names of their pictures, for people; the lists above have the places of all.
+    #[serde(skip)]
+    pub named: Vec<String>,
 }
 
 /// A class of one split.
@@ -96,6 +100,7 @@ pub fn check(dataset: &Dataset) -> Result<SoundnessReport, DataError> {
         exact_test: duplicates(test, test, &exact_within(&test_digests))?,
         ..SoundnessReport::default()
     };
+    report.named = named(&report, train, test);
     for (set, split) in [(train, "train"), (test, "test")] {
         let mut counts = vec![0; set.classes.len()];
         for &label in &set.labels {
@@ -114,6 +119,39 @@ pub fn check(dataset: &Dataset) -> Result<SoundnessReport, DataError> {
         }
     }
     Ok(report)
+}
+
+/// The first twins of each kind in words, those under two labels before others, and how many more there are.
+fn named(report: &SoundnessReport, train: &ImageSet, test: &ImageSet) -> Vec<String> {
+    let (train, test) = (("train", train), ("test", test));
+    let kinds = [
+        ("in both splits", &report.exact_leaks, [train, test]),
+        ("much alike in both", &report.near_leaks, [train, test]),
+        ("twice to train on", &report.exact_train, [train, train]),
+        ("twice to test", &report.exact_test, [test, test]),
+    ];
+    let name = |(split, set): (&str, &ImageSet), i: u32| {
+        let name = set.name(i as usize).map(on_one_line);
+        name.unwrap_or_else(|| format!("{split} {i}"))
+    };
+    let clauses = kinds.into_iter().flat_map(|(what, twins, [one, other])| {
+        let mut twins: Vec<&Duplicate> = twins.iter().collect();
+        twins.sort_by_key(|twins| twins.same_class);
+        let more = twins.len().saturating_sub(NAMED);
+        let clause = move |twins: &Duplicate| {
+            let [first, second] = [name(one, twins.first), name(other, twins.second)];
+            let labels = if twins.same_class {
+                ""
+            } else {
+                ", under two labels"
+            };
+            format!("{what}: {first} and {second}{labels}")
+        };
+        let named = twins.into_iter().take(NAMED).map(clause);
+        let more = (more > 0).then(|| format!("{what}: {more} more (--json has their places)"));
+        named.chain(more).collect::<Vec<_>>()
+    });
+    clauses.collect()
 }
 
 /// Of the pixels of each image.
@@ -165,7 +203,10 @@ fn near_leaks(
 
 impl fmt::Display for SoundnessReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_counts(f, &self.counts(), self.is_sound())
+        write_counts(f, &self.counts(), self.is_sound())?;
+        self.named
+            .iter()
+            .try_for_each(|clause| write!(f, "\n{clause}"))
     }
 }
 
@@ -201,6 +242,7 @@ mod tests {
             name: "textures".into(),
             origin: Origin::Path("textures".into()),
             fallback: None,
+            as_published: None,
             train,
             test,
         }
@@ -221,6 +263,15 @@ mod tests {
                 .collect()
         };
         assert_eq!(pairs(&report.exact_leaks), [(0, 1, true)]);
+        assert_eq!(
+            report.named,
+            [
+                "in both splits: train 0 and test 1",
+                "much alike in both: train 1 and test 2, under two labels",
+                "twice to train on: train 0 and train 2",
+            ]
+        );
+        assert!(report.to_string().ends_with("train 0 and train 2"));
         assert_eq!(pairs(&report.near_leaks), [(1, 2, false)]);
         assert!(report.near_leaks[0].correlation > 0.999);
         assert_eq!(pairs(&report.exact_train), [(0, 2, true)]);

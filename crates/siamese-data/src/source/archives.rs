@@ -25,8 +25,9 @@ pub(crate) fn list(
     options: &OpenOptions,
 ) -> Result<Listing, DataError> {
     let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
-    all_shards(place, &paths)?;
+    let missing = all_shards(place, &paths, options.missing_shards)?;
     let mut archive = Archive::read(files)?;
+    archive.left_out.extend(missing);
     if webdataset::is_one(&archive) {
         return webdataset::list(place, archive, options);
     }

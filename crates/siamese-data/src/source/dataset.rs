@@ -21,6 +21,8 @@ pub struct Dataset {
     pub origin: Origin,
     /// Why a sample stands in for the whole set, where it was not asked for.
     pub fallback: Option<String>,
+    /// Whether the pictures are those that were published, where their pixels alone tell it.
+    pub as_published: Option<bool>,
     /// The images to train (and validate) on.
     pub train: ImageSet,
     /// The images to be looked at once, at the end.
@@ -65,6 +67,7 @@ impl Dataset {
             name: listing.name.clone(),
             origin: listing.origin.clone(),
             fallback: listing.fallback.clone(),
+            as_published: loaded.as_published,
         })
     }
 

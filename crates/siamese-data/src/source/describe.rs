@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use siamese_words::plural;
+
 use super::listing::{LeftOut, Listing};
 use crate::split::Part;
 
@@ -44,6 +46,12 @@ impl fmt::Display for Description<'_> {
             Some(false) => writeln!(f, "  its files are NOT those that were published (md5)")?,
             None => {}
         }
+        if let Some(licence) = &listing.licence {
+            writeln!(f, "  licence: {licence}")?;
+        }
+        if let Some(citation) = &listing.citation {
+            writeln!(f, "  cite: {citation}")?;
+        }
         for reason in summary(&listing.left_out) {
             writeln!(f, "  left out: {reason}")?;
         }
@@ -61,7 +69,9 @@ fn counts(listing: &Listing) -> String {
             grouped(pairs.len() - same),
         );
         return format!(
-            "{pairs} pairs of {images} pictures, {same} of the same thing and {unlike} not"
+            "{pairs} {} of {images} {}, {same} of the same thing and {unlike} not",
+            plural(listing.pairs.iter().flatten().count(), "pair"),
+            plural(listing.items.len(), "picture")
         );
     }
     let mut per_class = vec![0usize; listing.classes.len()];
@@ -75,15 +85,17 @@ fn counts(listing: &Listing) -> String {
         (fewest, most) => format!("{} to {} of each", grouped(fewest), grouped(most)),
     };
     let mut line = format!(
-        "{images} pictures in {} classes, {each}",
-        grouped(listing.classes.len())
+        "{images} {} in {} {}, {each}",
+        plural(listing.items.len(), "picture"),
+        grouped(listing.classes.len()),
+        plural(listing.classes.len(), "class")
     );
     for (names, what) in [
-        (&listing.superclasses, "superclasses"),
-        (&listing.groups, "groups"),
+        (&listing.superclasses, "superclass"),
+        (&listing.groups, "group"),
     ] {
         if !names.is_empty() {
-            line += &format!(", {} {what}", grouped(names.len()));
+            line += &format!(", {} {}", grouped(names.len()), plural(names.len(), what));
         }
     }
     line

@@ -112,6 +112,7 @@ fn fetch(file: &Published, folder: &Path, options: &OpenOptions) -> Result<(), D
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::time::Duration;
 
     use md5::{Digest, Md5};
@@ -119,7 +120,9 @@ mod tests {
     use super::*;
     use crate::hub::HubOptions;
     use crate::hub_server::{Faults, HubServer, nobody};
+    use crate::picture::{Colour, Fit, Framing};
     use crate::progress::Progress;
+    use crate::split::Part;
 
     const CONTENT: &[u8] = b"0123456789 and more";
 
@@ -185,6 +188,125 @@ mod tests {
             "{error}"
         );
         assert!(!folder.path().join("a.gz").exists());
+    }
+
+    /// MNIST's four files, small: five images of 2×3 pixels to train, two to test.
+    fn idx_files() -> Vec<(&'static str, Vec<u8>)> {
+        let gzipped = |bytes: Vec<u8>| {
+            let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            gz.write_all(&bytes).unwrap();
+            gz.finish().unwrap()
+        };
+        let images = |count: u8| {
+            let head = [0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 2, 0, 0, 0, 3];
+            gzipped(
+                head.into_iter()
+                    .chain((0..6 * count).map(|i| i * 5))
+                    .collect(),
+            )
+        };
+        let labels = |count: u8| {
+            let head = [0, 0, 8, 1, 0, 0, 0, count];
+            gzipped(head.into_iter().chain((0..count).map(|i| i % 2)).collect())
+        };
+        vec![
+            ("train-images-idx3-ubyte.gz", images(5)),
+            ("train-labels-idx1-ubyte.gz", labels(5)),
+            ("t10k-images-idx3-ubyte.gz", images(2)),
+            ("t10k-labels-idx1-ubyte.gz", labels(2)),
+        ]
+    }
+
+    /// A set of these files; that at `wrong` is not what its checksum says.
+    fn known(files: &[(&'static str, Vec<u8>)], wrong: Option<usize>) -> Known {
+        let published = files
+            .iter()
+            .enumerate()
+            .map(|(i, (name, content))| Published {
+                name,
+                url: "http://nowhere/",
+                md5: match wrong == Some(i) {
+                    true => "0123",
+                    false => crate::digest::hex(&Md5::digest(content)).leak(),
+                },
+                unpacked_md5: None,
+            });
+        Known {
+            name: "tiny-digits",
+            title: "Tiny digits",
+            hub_id: "",
+            licence: Some("MIT"),
+            citation: "Nobody, 2026",
+            places: &[],
+            files: published.collect::<Vec<_>>().leak(),
+        }
+    }
+
+    #[test]
+    fn a_named_set_is_fetched_whole_checked_opened_and_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let faults = Faults {
+            cuts: 1,
+            ..Faults::default()
+        };
+        let files = idx_files();
+        let server = HubServer::start(files.clone(), faults);
+        let mut options = options(folder.path(), &server.endpoint);
+        let downloads = folder.path().join("cache/downloads/tiny-digits");
+
+        // one file is not what it should be: it does not get its name, those before it stay
+        let error = open(&known(&files, Some(2)), &options)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("t10k-images") && error.contains("checksum 0123"),
+            "{error}"
+        );
+        let there = |name: &str| downloads.join(name).is_file();
+        assert!(there(files[0].0) && there(files[1].0) && !there(files[2].0));
+
+        let tiny = known(&files, None);
+        let listing = open(&tiny, &options).unwrap();
+        assert_eq!(
+            (listing.name.as_str(), listing.title.as_str()),
+            ("tiny-digits", "Tiny digits")
+        );
+        assert_eq!(listing.licence.as_deref(), Some("MIT"));
+        let described = listing.describe().to_string();
+        assert!(described.contains("licence: MIT") && described.contains("cite: Nobody, 2026"));
+        assert_eq!(
+            [Part::Train, Part::Test].map(|part| listing.count(part)),
+            [5, 2]
+        );
+        let framing = Framing {
+            height: 2,
+            width: 3,
+            colour: Colour::Grey,
+            fit: Fit::Stretch,
+        };
+        let images = listing.load(&framing, &options).unwrap().images;
+        assert_eq!(&*images.image(1).unwrap(), [30, 35, 40, 45, 50, 55]);
+        assert_eq!(images.labels, [0, 1, 0, 1, 0, 0, 1]);
+
+        // it is there by now: nothing is asked for again
+        let asked = server.seen().len();
+        options.hub.offline = true;
+        assert_eq!(open(&tiny, &options).unwrap().items.len(), 7);
+        assert_eq!(server.seen().len(), asked);
+    }
+
+    #[test]
+    fn what_is_served_under_a_known_name_and_is_another_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let server = HubServer::start(idx_files(), Faults::default());
+        let options = options(folder.path(), &server.endpoint);
+        let error = super::super::open::open("fashion-mnist", &options);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("train-images-idx3-ubyte.gz"), "{error}");
+        assert!(
+            error.contains("8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
+            "{error}"
+        );
     }
 
     #[test]

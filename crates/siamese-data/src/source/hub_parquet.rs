@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use serde_json::Value;
+use siamese_words::counted;
 
 use super::columns::{
     GROUP_WORDS, LABEL_WORDS, SPLIT_WORDS, SUPERCLASS_WORDS, column, sorted_some,
 };
 use super::listing::{Item, LeftOut, Listing};
 use super::names::CIFAR100;
-use super::options::Columns;
+use super::options::{Columns, OpenOptions};
 use super::parquet_columns::{Values, is_bytes, leaves, open, read_column, refusal};
 use super::rows::{Row, Rows};
 use super::shards::by_part;
@@ -31,17 +32,13 @@ use crate::split::Part;
 pub(crate) fn list(
     place: &Path,
     files: &[PathBuf],
-    columns: &Columns,
+    options: &OpenOptions,
 ) -> Result<Listing, DataError> {
-    let (parts, others) = by_part(place, files)?;
-    let left_out: Vec<LeftOut> = others
-        .iter()
-        .map(|file| LeftOut::path(file, "of none of the parts train, validation and test"))
-        .collect();
+    let (parts, left_out) = by_part(place, files, options.missing_shards)?;
     let mut set = Set::default();
     for shards in &parts {
         for file in &shards.files {
-            set.add(file, shards.part, columns)?;
+            set.add(file, shards.part, &options.columns)?;
         }
     }
     let mut listing = set.listing(place)?;
@@ -114,6 +111,17 @@ impl Set {
         let mut values: [Option<Values>; 4] = [None, None, None, None];
         for (values, place) in values.iter_mut().zip(found.places) {
             *values = place.map(|place| read_column(group, place)).transpose()?;
+        }
+        for kind in [LABEL, SUPERCLASS] {
+            let broken = values[kind]
+                .as_ref()
+                .and_then(Values::first_with_a_fraction);
+            if let (Some(number), Some(place)) = (broken, found.places[kind]) {
+                let name = group.metadata().column(place).column_path().string();
+                return Err(ParquetError::NYI(format!(
+                    "column {name} holds real numbers such as {number}, which are no classes"
+                )));
+            }
         }
         let file = shown(path.file_name().unwrap_or_default());
         for row in 0..count {
@@ -325,8 +333,8 @@ fn as_numbers(
         _ => Err(DataError::unrecognised(
             place,
             format!(
-                "a row has the label {text}, and the file names {} classes",
-                names.len()
+                "a row has the label {text}, and the file names {}",
+                counted(names.len(), "class")
             ),
             "write it anew, with labels that are numbers below that",
         )),

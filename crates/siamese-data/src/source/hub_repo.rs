@@ -90,7 +90,7 @@ pub(crate) fn open(text: &str, options: &OpenOptions) -> Result<Listing, DataErr
     let files = chosen(&place, files, address.config.as_deref())?;
     let get = |file: &String| repo.get(file, options.progress);
     let paths = files.iter().map(get).collect::<Result<Vec<PathBuf>, _>>()?;
-    let mut listing = hub_parquet::list(&place, &paths, &options.columns)?;
+    let mut listing = hub_parquet::list(&place, &paths, options)?;
     listing.origin = Origin::Hub {
         repo: address.id.clone(),
         commit: repo.cached_commit().unwrap_or_default(),

@@ -33,7 +33,10 @@ const FASHION: [&str; 10] = [
 pub(crate) fn image_files(walked: &Walked) -> Vec<PathBuf> {
     let is_one = |file: &&PathBuf| {
         let name = shown(file.as_os_str()).to_lowercase();
-        file.parent() == Some(Path::new("")) && name.contains("images") && name.contains("idx3")
+        // a download that broke off leaves its lock beside the files
+        let is_lock = name.ends_with(".lock");
+        let here = file.parent() == Some(Path::new("")) && !is_lock;
+        here && name.contains("images") && name.contains("idx3")
     };
     walked.files.iter().filter(is_one).cloned().collect()
 }

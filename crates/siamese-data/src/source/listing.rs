@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use siamese_words::counted;
 
 use super::origin::Origin;
 use super::shown::shown;
@@ -186,8 +187,8 @@ impl Listing {
             return Err(DataError::unrecognised(
                 path,
                 format!(
-                    "all {} pictures are of one class, {}",
-                    self.items.len(),
+                    "there is only one class, {1}, with {0}",
+                    counted(self.items.len(), "picture"),
                     self.classes.join(", ")
                 ),
                 "at least two classes are needed: name the folder above, with one subfolder per class, or a table \

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use siamese_words::counted;
+
+use super::cifar_files::{RECORDS_MD5, as_published};
 use super::listing::{LeftOut, Listing};
 use super::options::OpenOptions;
 use super::originals::Originals;
@@ -23,6 +26,9 @@ pub struct Loaded {
     pub items: Vec<u32>,
     /// Pictures that could not be read.
     pub problems: Vec<LeftOut>,
+    /// Whether the decoded pictures are those that were published, where these alone tell it and not the files
+    /// ([`Listing::verified`]).
+    pub as_published: Option<bool>,
 }
 
 impl Listing {
@@ -69,14 +75,16 @@ impl Listing {
             return Err(DataError::unrecognised(
                 Path::new(&self.origin.to_string()),
                 format!(
-                    "not one of its {} pictures can be decoded{first}",
-                    self.items.len()
+                    "of its {} not one can be decoded{first}",
+                    counted(self.items.len(), "picture")
                 ),
                 "look at that file with another program",
             ));
         }
         let images = self.image_set(framing, pixels, &items)?;
+        let as_published = as_published(self, &images, &items, RECORDS_MD5)?;
         Ok(Loaded {
+            as_published,
             images,
             items,
             problems,

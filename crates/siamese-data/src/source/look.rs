@@ -54,7 +54,7 @@ fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
     }
     if head.starts_with(b"PAR1") {
         return match hub_parquet::has_pictures(path, &options.columns)? {
-            true => hub_parquet::list(path, &[path.to_path_buf()], &options.columns),
+            true => hub_parquet::list(path, &[path.to_path_buf()], options),
             false => table::list(path, options),
         };
     }
@@ -147,7 +147,7 @@ fn open_folder(path: &Path, options: &OpenOptions) -> Result<Listing, DataError>
     if let Some(first) = parquet.first()
         && hub_parquet::has_pictures(first, &options.columns)?
     {
-        return hub_parquet::list(path, &parquet, &options.columns);
+        return hub_parquet::list(path, &parquet, options);
     }
     let shards: Vec<PathBuf> = [".tar", ".tar.gz", ".tgz", ".zip"]
         .iter()

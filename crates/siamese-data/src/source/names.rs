@@ -9,12 +9,12 @@ use crate::entries::entries;
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) name: &'static str,
-    title: &'static str,
-    hub_id: &'static str,
-    licence: Option<&'static str>,
-    citation: &'static str,
+    pub(super) title: &'static str,
+    pub(super) hub_id: &'static str,
+    pub(super) licence: Option<&'static str>,
+    pub(super) citation: &'static str,
     /// Where it may lie within a folder of data sets, the likelier first.
-    places: &'static [&'static str],
+    pub(super) places: &'static [&'static str],
     /// The files as they were published.
     pub(crate) files: &'static [Published],
 }

@@ -30,6 +30,8 @@ pub struct OpenOptions {
     pub mirror: Option<String>,
     /// What the columns of a table or of parquet files are called, where looking does not tell.
     pub columns: Columns,
+    /// Whether shards that the names of the others count may be missing; they are then listed as left out.
+    pub missing_shards: bool,
     /// Whether to report progress.
     pub progress: Progress,
 }

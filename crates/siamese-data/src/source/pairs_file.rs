@@ -18,6 +18,8 @@ pub struct PathPair {
     pub b: PathBuf,
     /// Of one class.
     pub like: bool,
+    /// Its line in the list, from 1.
+    pub line: u64,
 }
 
 /// Reads the text of a file, UTF-8 or by its mark UTF-16, its lines ended by `\n` however they were.
@@ -83,6 +85,7 @@ fn pair((line, row): &Row, layout: &Layout) -> Result<PathPair, Unclear> {
         a: a.into(),
         b: b.into(),
         like: verdict.same,
+        line: *line,
     })
 }
 
@@ -133,7 +136,11 @@ mod tests {
         let path = folder.path().join("pairs.csv");
         fs::write(&path, bytes).unwrap();
         let place = format!("{}/", folder.path().display());
-        read_pairs(&path).map_err(|error| error.to_string().replace(&place, ""))
+        let mut pairs = read_pairs(&path).map_err(|error| error.to_string().replace(&place, ""))?;
+        let lines = pairs.iter().map(|pair| pair.line);
+        assert!(lines.is_sorted_by(|a, b| a < b), "lines are counted");
+        pairs.iter_mut().for_each(|pair| pair.line = 0);
+        Ok(pairs)
     }
 
     fn pairs(rows: &[(&str, &str, bool)]) -> Vec<PathPair> {
@@ -141,6 +148,7 @@ mod tests {
             a: a.into(),
             b: b.into(),
             like,
+            line: 0,
         };
         rows.iter().map(pair).collect()
     }
@@ -209,7 +217,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pairs.jsonl");
         fs::write(&path, lines).unwrap();
-        assert_eq!(read_pairs(&path).unwrap(), pairs(&[("a", "c", false)]));
+        let read = read_pairs(&path).unwrap();
+        let expected = pairs(&[("a", "c", false)]);
+        assert_eq!((&read[0].a, &read[0].b), (&expected[0].a, &expected[0].b));
+        assert!(read.len() == 1 && !read[0].like);
     }
 
     #[test]

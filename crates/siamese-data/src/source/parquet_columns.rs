@@ -26,6 +26,15 @@ pub(crate) enum Values {
 }
 
 impl Values {
+    /// The first number that is not whole.
+    pub(crate) fn first_with_a_fraction(&self) -> Option<f64> {
+        let Self::Real(numbers) = self else {
+            return None;
+        };
+        let mut numbers = numbers.iter().flatten().copied();
+        numbers.find(|number| number.is_finite() && number.fract() != 0.0)
+    }
+
     /// The value in `row` as text; `None` where there is none. Whole numbers are written as such, which pandas keeps as
     /// 1.0 where one is missing; bytes that are no text as `\xNN`.
     pub(crate) fn text(&self, row: usize) -> Option<String> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::listing::LeftOut;
 use super::shown::shown;
 use crate::error::DataError;
 use crate::split::Part;
@@ -17,6 +18,9 @@ pub(crate) fn part_of_file(path: &Path) -> Option<Part> {
     in_name.or_else(|| Part::of_word(path.parent()?.file_name()?.to_str()?))
 }
 
+/// What is said of a shard that may be missing.
+const MISSING: &str = "missing, as was allowed";
+
 /// The files of one part, in their order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Shards {
@@ -24,7 +28,8 @@ pub(crate) struct Shards {
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// Sorts files into parts; where some are of a part, those of none are returned beside.
+/// Sorts files into parts; what is left out comes beside: where some files are of a part those of none, and the shards
+/// that are missing where they `may_miss`.
 ///
 /// # Errors
 ///
@@ -32,7 +37,8 @@ pub(crate) struct Shards {
 pub(crate) fn by_part(
     place: &Path,
     files: &[PathBuf],
-) -> Result<(Vec<Shards>, Vec<PathBuf>), DataError> {
+    may_miss: bool,
+) -> Result<(Vec<Shards>, Vec<LeftOut>), DataError> {
     let mut parts: BTreeMap<Option<Part>, Vec<PathBuf>> = BTreeMap::new();
     for file in files {
         parts
@@ -44,18 +50,26 @@ pub(crate) fn by_part(
         0 | 1 => Vec::new(),
         _ => parts.remove(&None).unwrap_or_default(),
     };
+    let of_none =
+        |file: &PathBuf| LeftOut::path(file, "of none of the parts train, validation and test");
+    let mut left_out: Vec<LeftOut> = others.iter().map(of_none).collect();
     for (part, files) in &parts {
-        whole(place, *part, files)?;
+        left_out.extend(whole(place, *part, files, may_miss)?);
     }
     let shards = parts.into_iter().map(|(part, mut files)| {
         files.sort();
         Shards { part, files }
     });
-    Ok((shards.collect(), others))
+    Ok((shards.collect(), left_out))
 }
 
-/// Checks that the shards of one part are all there, once.
-fn whole(place: &Path, part: Option<Part>, files: &[PathBuf]) -> Result<(), DataError> {
+/// Checks that the shards of one part are all there, once; see [`all_shards`].
+fn whole(
+    place: &Path,
+    part: Option<Part>,
+    files: &[PathBuf],
+    may_miss: bool,
+) -> Result<Vec<LeftOut>, DataError> {
     let mut writings: BTreeSet<(String, Option<u32>)> = BTreeSet::new();
     for file in files {
         let (stem, shard) = shard_of(file);
@@ -81,15 +95,20 @@ fn whole(place: &Path, part: Option<Part>, files: &[PathBuf]) -> Result<(), Data
             "leave one of them in the folder, or name it",
         ));
     }
-    all_shards(place, files)
+    all_shards(place, files, may_miss)
 }
 
-/// Checks that each shard that a file's name counts is there, and once.
+/// Checks that each shard that a file's name counts is there, and once. Those that are missing are returned, where they
+/// `may_miss`.
 ///
 /// # Errors
 ///
 /// [`DataError::Unrecognised`] names the shard that is missing, or that is there twice.
-pub(crate) fn all_shards(place: &Path, files: &[PathBuf]) -> Result<(), DataError> {
+pub(crate) fn all_shards(
+    place: &Path,
+    files: &[PathBuf],
+    may_miss: bool,
+) -> Result<Vec<LeftOut>, DataError> {
     // which name, of how many → which are there
     let mut writings: BTreeMap<(String, u32), BTreeMap<u32, String>> = BTreeMap::new();
     for file in files {
@@ -104,21 +123,26 @@ pub(crate) fn all_shards(place: &Path, files: &[PathBuf]) -> Result<(), DataErro
             return Err(DataError::unrecognised(place, found, advice));
         }
     }
+    let mut left_out = Vec::new();
     for ((stem, count), seen) in &writings {
-        let Some(missing) = (0..*count).find(|number| !seen.contains_key(number)) else {
-            continue;
-        };
-        let found =
-            format!("shard {missing:05} of {count} is missing ({stem}-{missing:05}-of-{count:05})");
-        let advice = match place.is_file() {
-            true => "name the folder with all of them, and fetch what is not there",
-            false => {
-                "fetch it too, or rename the files without the count if they are all that is wanted"
-            }
-        };
-        return Err(DataError::unrecognised(place, found, advice));
+        let mut missing = (0..*count).filter(|number| !seen.contains_key(number));
+        let called = |number: u32| format!("{stem}-{number:05}-of-{count:05}");
+        if may_miss {
+            left_out.extend(missing.map(|number| LeftOut::new(called(number), MISSING)));
+        } else if let Some(missing) = missing.next() {
+            let found = format!(
+                "shard {missing:05} of {count} is missing ({})",
+                called(missing)
+            );
+            let place_to_look = match place.is_file() {
+                true => "name the folder with all of them, and fetch what is not there",
+                false => "fetch it too",
+            };
+            let advice = format!("{place_to_look}, or go without it by --allow-missing-shards");
+            return Err(DataError::unrecognised(place, found, advice));
+        }
     }
-    Ok(())
+    Ok(left_out)
 }
 
 /// The name without the shard's number, and which of how many it is: `train-00000-of-00002-HASH.parquet`; a plain
@@ -154,7 +178,7 @@ mod tests {
 
     fn sorted(names: &[&str]) -> Result<Vec<(Option<Part>, usize)>, String> {
         let files: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
-        let sorted = by_part(Path::new("set"), &files).map_err(|error| error.to_string())?;
+        let sorted = by_part(Path::new("set"), &files, false).map_err(|error| error.to_string())?;
         Ok(sorted
             .0
             .iter()
@@ -185,6 +209,22 @@ mod tests {
             sorted(&["0000.parquet", "0001.parquet", "0002.parquet"]),
             Ok(vec![(None, 3)])
         );
+    }
+
+    #[test]
+    fn a_shard_that_may_be_missing_is_left_out_by_name() {
+        let files = ["a-00000-of-00004.tar", "a-00002-of-00004.tar"].map(PathBuf::from);
+        let left_out = all_shards(Path::new("set"), &files, true).unwrap();
+        let names: Vec<&str> = left_out.iter().map(|left| left.what.as_str()).collect();
+        assert_eq!(names, ["/a-00001-of-00004", "/a-00003-of-00004"]);
+        let error = all_shards(Path::new("set"), &files, false).unwrap_err();
+        assert!(
+            error.to_string().contains("--allow-missing-shards"),
+            "{error}"
+        );
+        // twice is twice
+        let twice = ["a-0-of-1-x.tar", "a-0-of-1-y.tar"].map(PathBuf::from);
+        assert!(all_shards(Path::new("set"), &twice, true).is_err());
     }
 
     #[test]

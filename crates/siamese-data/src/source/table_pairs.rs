@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use siamese_words::counted;
+
 use super::files::check_files;
 use super::listing::{Item, LeftOut, ListedPair, Listing};
 use super::pair_columns::PairPlaces;
@@ -174,8 +176,8 @@ fn check_kinds(path: &Path, pairs: &[ListedPair], listing: &Listing) -> Result<(
         return Err(DataError::unrecognised(
             path,
             format!(
-                "of its {} pairs none is {kind}{}",
-                pairs.len(),
+                "of its {} none is {kind}{}",
+                counted(pairs.len(), "pair"),
                 listing.reasons()
             ),
             "to learn from pairs, both kinds are needed",

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value;
+use siamese_words::counted;
 
 use super::archive::Archive;
 use super::columns::{LABEL_WORDS, sorted_classes};
@@ -128,7 +129,7 @@ pub(crate) fn list(
         files: archive.files,
         content: Content::Picture,
     };
-    let kind = format!("WebDataset, {} shards", spans.files.len());
+    let kind = format!("WebDataset, {}", counted(spans.files.len(), "shard"));
     let listing = Listing {
         classes,
         items,

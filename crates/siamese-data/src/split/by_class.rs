@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rand::seq::SliceRandom;
+use siamese_words::counted;
 
 use super::config::{ClassLists, Items, SplitConfig, SplitError};
 use super::cut::cut;
@@ -116,9 +117,9 @@ fn drawn(items: &Items, config: &SplitConfig, seed: u64) -> Result<HashMap<u32, 
     let validation = share_of(eligible.len().saturating_sub(test), config.validation);
     if eligible.len() < test + validation + 2 {
         return Err(SplitError::Impossible(format!(
-            "{} classes have two images or more; to divide by classes takes {}: two at least to train, validate and test \
+            "two images or more: {}; to divide by classes takes {} of such: two at least to train, validate and test \
              each. Divide by images, or bring more classes",
-            eligible.len(),
+            counted(eligible.len(), "class"),
             test + validation + 2
         )));
     }

@@ -1,6 +1,7 @@
 //! How a data set is to be divided, and what is divided.
 
 use serde::{Deserialize, Serialize};
+use siamese_words::counted;
 
 use crate::sampler::evaluation::Pair;
 use crate::split::part::Part;
@@ -95,7 +96,9 @@ pub enum SplitError {
     Impossible(String),
     /// A part cannot be judged.
     #[error(
-        "the {part} images have no {missing} pair ({images} images of {classes} classes): {advice}"
+        "the {part} images have no {missing} pair ({} of {}): {advice}",
+        counted(*images, "image"),
+        counted(*classes, "class")
     )]
     Unjudgeable {
         /// The part.

@@ -18,6 +18,7 @@ use crate::sampler::evaluation::Pair;
 
 use by_class::{around_pairs, by_classes, validate_by_classes};
 use cut::cut;
+use siamese_words::counted;
 
 /// Classes with two images or more from which on a set is divided by classes, where nothing is said.
 const MANY_CLASSES: usize = 10;
@@ -248,8 +249,10 @@ fn explain(items: &Items, parts: &[Part], by: SplitBy, torn: usize) -> String {
         SplitBy::Groups => "by groups",
     };
     let [train, validation, test, seen, left_out] = Part::ALL.map(of);
-    let say =
-        |(images, classes), what: &str| format!("{images} images of {classes} classes {what}");
+    let say = |(images, classes), what: &str| {
+        let (images, classes) = (counted(images, "image"), counted(classes, "class"));
+        format!("{images} of {classes} {what}")
+    };
     let mut text = format!(
         "divided {by}: {}, {}, {}",
         say(train, "to train"),
@@ -257,7 +260,8 @@ fn explain(items: &Items, parts: &[Part], by: SplitBy, torn: usize) -> String {
         say(test, "to test")
     );
     if seen.0 > 0 {
-        text += &format!(", {} held-out images of the training classes", seen.0);
+        let held_out = counted(seen.0, "held-out image");
+        text += &format!(", {held_out} of the training classes");
     }
     if let Some(pairs) = items.pairs {
         let [train, validation, test] = [Part::Train, Part::Validation, Part::Test]

@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
+use siamese_words::counted;
 
 use crate::error::DataError;
 
@@ -52,8 +53,8 @@ pub fn stratified_split(
     }
     if held_out.is_empty() {
         return Err(DataError::Invalid(format!(
-            "nothing can be held out of {} images: no class has two; more pictures of each class are needed",
-            labels.len()
+            "nothing can be held out of {}: no class has two; more pictures of each class are needed",
+            counted(labels.len(), "image")
         )));
     }
     rest.sort_unstable();

@@ -7,6 +7,7 @@ use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use siamese_words::counted;
 
 use crate::classify::{centroid_classify, knn_classify};
 use crate::distance::Distance;
@@ -133,7 +134,10 @@ fn classes_to_draw_from(set: &EmbeddingView, config: &FewShotConfig) -> Result<V
         classes.entry(*label).or_default().push(row);
     }
     if classes.len() < ways {
-        let why = format!("{} classes, {ways} ways need as many", classes.len());
+        let why = format!(
+            "{}, {ways} ways need as many",
+            counted(classes.len(), "class")
+        );
         return Err(Error::Invalid {
             what: "episodes",
             why,

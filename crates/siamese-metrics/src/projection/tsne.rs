@@ -10,6 +10,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use siamese_words::counted;
 
 use super::pca::pca;
 use crate::distance::Distance;
@@ -53,7 +54,7 @@ const EXAGGERATED_STEPS: usize = 250;
 /// Fewer than 4 rows, or a perplexity that is not positive.
 pub fn tsne(set: &EmbeddingView, config: &TsneConfig) -> Result<Vec<[f32; 2]>> {
     if set.len() < 4 {
-        let why = format!("{} rows, a map needs at least 4", set.len());
+        let why = format!("{}, a map needs at least 4", counted(set.len(), "row"));
         return Err(Error::Invalid {
             what: "embeddings",
             why,

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use siamese_words::counted;
+
 use crate::error::{Error, Result};
 
 /// One image: a person and a number.
@@ -29,6 +31,8 @@ pub struct LfwPair {
     pub b: LfwImage,
     /// The fold, from 0.
     pub fold: usize,
+    /// Its line in the file, from 1.
+    pub line: usize,
 }
 
 impl LfwPair {
@@ -83,9 +87,9 @@ pub fn parse_lfw_pairs(text: &str, path: &Path) -> Result<LfwPairs> {
         }
         let like = pairs.len() % (2 * in_fold) < in_fold;
         let pair = if like {
-            like_pair(line, fold)
+            like_pair(line, (fold, i + 1))
         } else {
-            unlike_pair(line, fold)
+            unlike_pair(line, (fold, i + 1))
         };
         let expected = if like {
             "a person and two numbers"
@@ -99,8 +103,8 @@ pub fn parse_lfw_pairs(text: &str, path: &Path) -> Result<LfwPairs> {
     let expected = folds * 2 * in_fold;
     if pairs.len() != expected {
         let why = format!(
-            "holds {} pairs, its first line promises {expected}",
-            pairs.len()
+            "holds {}, its first line promises {expected}",
+            counted(pairs.len(), "pair")
         );
         return Err(Error::File {
             path: path.to_owned(),
@@ -139,25 +143,27 @@ fn image(person: &str, number: &str) -> Option<LfwImage> {
     })
 }
 
-fn like_pair(line: &str, fold: usize) -> Option<LfwPair> {
-    let [person, a, b] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+fn like_pair(text: &str, (fold, line): (usize, usize)) -> Option<LfwPair> {
+    let [person, a, b] = text.split_whitespace().collect::<Vec<_>>()[..] else {
         return None;
     };
     Some(LfwPair {
         a: image(person, a)?,
         b: image(person, b)?,
         fold,
+        line,
     })
 }
 
-fn unlike_pair(line: &str, fold: usize) -> Option<LfwPair> {
-    let [one, a, other, b] = line.split_whitespace().collect::<Vec<_>>()[..] else {
+fn unlike_pair(text: &str, (fold, line): (usize, usize)) -> Option<LfwPair> {
+    let [one, a, other, b] = text.split_whitespace().collect::<Vec<_>>()[..] else {
         return None;
     };
     (one != other).then_some(LfwPair {
         a: image(one, a)?,
         b: image(other, b)?,
         fold,
+        line,
     })
 }
 
@@ -179,7 +185,7 @@ mod tests {
         assert_eq!((read.folds, read.pairs.len()), (2, 8));
         let like: Vec<bool> = read.pairs.iter().map(LfwPair::like).collect();
         assert_eq!(like, [true, true, false, false, true, true, false, false]);
-        assert_eq!(read.pairs[4].fold, 1);
+        assert_eq!((read.pairs[4].fold, read.pairs[4].line), (1, 6));
         assert_eq!(read.pairs[0].b.stem(), Path::new("Ann_A/Ann_A_0004"));
         assert_eq!(read.pairs[3].a.stem(), Path::new("Cy/Cy_0010"));
         assert_eq!(parse(&format!("\u{feff}{TWO_FOLDS}")).unwrap(), read);
@@ -202,7 +208,7 @@ mod tests {
         );
         assert_eq!(
             message("1 1\nAnn 1 2\n"),
-            "pairs.txt: holds 1 pairs, its first line promises 2"
+            "pairs.txt: holds 1 pair, its first line promises 2"
         );
         assert!(message(&format!("{TWO_FOLDS}Eve 1 2")).starts_with("pairs.txt:10: a pair beyond"));
     }

@@ -1,6 +1,7 @@
 //! Which run is which: letters, colours, places for their names.
 
 use siamese_metrics::verification::RocPoint;
+use siamese_words::counted;
 
 use super::ComparedRun;
 use crate::chart::Tone;
@@ -9,8 +10,8 @@ use crate::text::breakable;
 /// A run's name with its letter, as HTML.
 pub(super) fn head_of(at: usize, run: &ComparedRun) -> String {
     let best = run.best_epoch.map_or_else(String::new, |best| {
-        let epochs = run.epochs.len();
-        format!("<br><span class=\"interval\">{epochs} epochs, best {best}</span>")
+        let epochs = counted(run.epochs.len(), "epoch");
+        format!("<br><span class=\"interval\">{epochs}, best {best}</span>")
     });
     format!("{} {}{best}", swatch(at), breakable(&run.name))
 }

@@ -53,7 +53,7 @@ pub(crate) enum Direction {
 pub(crate) fn described(name: &str) -> (String, Direction) {
     use Direction::{Higher, Lower, Neither};
     let known = match name {
-        "accuracy" => ("Accuracy of balanced pairs", Higher),
+        "accuracy" => ("Accuracy at the threshold", Higher),
         "brier" => ("Brier score", Lower),
         "average_precision" => ("Average precision", Higher),
         "eer" => ("Equal error rate", Lower),
@@ -134,7 +134,7 @@ pub(crate) fn in_words(name: &str) -> &'static str {
         "roc_auc" => "how often a like pair is closer than an unlike one; 0.5 is chance",
         "eer" => "wrong pairs where both kinds of error are equal; less is better",
         "recall_at_1" => "images whose nearest other image is of their class",
-        "accuracy" => "balanced pairs called right at the threshold",
+        "accuracy" => "pairs called right at the threshold",
         _ => "",
     }
 }
@@ -152,7 +152,7 @@ pub(crate) const FAMILIES: [&str; 6] = [
 /// Which of [`FAMILIES`] a figure belongs to.
 pub(crate) fn family(name: &str) -> usize {
     match name {
-        "roc_auc" | "eer" | "average_precision" => 0,
+        "roc_auc" | "eer" | "average_precision" | "raw_pixel_roc_auc" => 0,
         "accuracy"
         | "accuracy_standard_error"
         | "f1"

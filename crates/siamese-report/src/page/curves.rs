@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use siamese_words::counted;
+
 use super::shell::{Section, Stand, figure};
 use crate::chart::{Axis, Canvas, Mark, Series, Tone, line};
 use crate::data::{EpochRow, RunReport};
@@ -136,7 +138,7 @@ pub(super) fn curves(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "curves".into(),
         title: "Training".into(),
-        teaser: format!("{} epochs{best}", report.epochs.len()),
+        teaser: format!("{}{best}", counted(report.epochs.len(), "epoch")),
         stand: Stand::Folded,
         body,
     })

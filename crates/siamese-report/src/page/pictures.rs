@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use siamese_words::counted;
+
 use super::shell::{Section, Stand};
 use crate::data::{ExamplePair, Neighbours, RunReport, Thumbnail};
 use crate::text::{breakable, escape, plain, significant};
@@ -97,7 +99,7 @@ pub(super) fn neighbours(report: &RunReport) -> Option<Section> {
     Some(Section {
         id: "neighbours".into(),
         title: "Nearest neighbours".into(),
-        teaser: format!("of {} images", report.neighbours.len()),
+        teaser: format!("of {}", counted(report.neighbours.len(), "image")),
         stand: Stand::Folded,
         body,
     })

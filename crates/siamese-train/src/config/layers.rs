@@ -1,5 +1,6 @@
 //! Layers of a configuration: what is chosen from the data, a preset, a file, `--set`; each over the one before.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -14,8 +15,28 @@ const KIND: &str = "kind";
 const LARGEST: f64 = 1e6;
 
 /// A part of a configuration.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Layer(pub(crate) Table);
+#[derive(Debug, Clone, Default)]
+pub struct Layer {
+    table: Table,
+    /// Where values were written that come from a file, by their dotted keys.
+    places: BTreeMap<String, String>,
+}
+
+impl PartialEq for Layer {
+    /// Whether both say the same, wherever it was written.
+    fn eq(&self, other: &Self) -> bool {
+        self.table == other.table
+    }
+}
+
+impl From<Table> for Layer {
+    fn from(table: Table) -> Self {
+        Self {
+            table,
+            places: BTreeMap::new(),
+        }
+    }
+}
 
 impl Layer {
     /// A layer from TOML; `whose` names it in errors.
@@ -26,7 +47,12 @@ impl Layer {
         let table = text
             .parse::<Table>()
             .map_err(|e| anyhow!("{whose} is no TOML: {e}"))?;
-        Ok(Self(table))
+        let lines = lines_of(text);
+        let places = lines.map(|(key, line)| (key, format!("{whose}:{line}")));
+        Ok(Self {
+            table,
+            places: places.collect(),
+        })
     }
 
     /// A layer from a TOML file, or from the `config.json` of a run.
@@ -41,7 +67,12 @@ impl Layer {
         }
         let json: serde_json::Value = serde_json::from_str(&text).with_context(reading)?;
         let config = json.get("config").unwrap_or(&json);
-        Self::of(&without_nulls(config.clone())).with_context(reading)
+        let mut layer = Self::of(&without_nulls(config.clone())).with_context(reading)?;
+        let place = path.display().to_string();
+        let text = layer.to_toml()?;
+        let keys = lines_of(&text).map(|(key, _)| (key, place.clone()));
+        layer.places = keys.collect();
+        Ok(layer)
     }
 
     /// A layer from anything that serialises to a table.
@@ -49,7 +80,7 @@ impl Layer {
     /// # Errors
     /// When it does not.
     pub fn of(value: &impl serde::Serialize) -> Result<Self> {
-        Ok(Self(Table::try_from(value)?))
+        Ok(Table::try_from(value)?.into())
     }
 
     /// Sets one value by its dotted key, as `--set objective.margin=0.3` does. The value is TOML; what is none is text.
@@ -67,7 +98,8 @@ impl Layer {
             bail!("a setting is KEY=VALUE with a key such as objective.margin, got {key:?}")
         }
         let last = parts.pop().unwrap_or_default();
-        let mut table = &mut self.0;
+        self.places.remove(key);
+        let mut table = &mut self.table;
         for part in parts {
             let inner = table
                 .entry(part)
@@ -109,7 +141,7 @@ impl Layer {
     /// # Errors
     /// None that a caller could mend.
     pub fn to_toml(&self) -> Result<String> {
-        Ok(toml::to_string_pretty(&self.0)?)
+        Ok(toml::to_string_pretty(&self.table)?)
     }
 
     /// Whether every number with a fraction is one that a network can be trained with.
@@ -117,12 +149,12 @@ impl Layer {
     /// # Errors
     /// When one is not; the message names it.
     pub(crate) fn check_numbers(&self) -> Result<()> {
-        check_numbers("", &Value::Table(self.0.clone()))
+        check_numbers("", &Value::Table(self.table.clone()))
     }
 
     fn get(&self, key: &str) -> Option<&Value> {
         let mut parts = key.split('.');
-        let mut value = self.0.get(parts.next()?)?;
+        let mut value = self.table.get(parts.next()?)?;
         for part in parts {
             value = value.as_table()?.get(part)?;
         }
@@ -133,7 +165,11 @@ impl Layer {
     /// replaced whole, since what belonged to the old kind means nothing to the new one.
     #[must_use]
     pub fn under(mut self, upper: &Self) -> Self {
-        merge(&mut self.0, &upper.0);
+        merge(&mut self.table, &upper.table);
+        self.places.retain(|key, _| upper.get(key).is_none());
+        let places = upper.places.iter();
+        self.places
+            .extend(places.map(|(key, place)| (key.clone(), place.clone())));
         self
     }
 
@@ -142,18 +178,58 @@ impl Layer {
     /// # Errors
     /// For an unknown key or an impossible value: names where it is and, for a misspelt name, the nearest right one.
     pub fn read_as<T: DeserializeOwned>(&self) -> Result<T> {
-        let value = Value::Table(self.0.clone());
+        let value = Value::Table(self.table.clone());
         serde_path_to_error::deserialize(value).map_err(|error| {
             let path = error.path().to_string();
             let message = error.into_inner().to_string();
             let message = message.trim();
-            let place = if path == "." { "configuration" } else { &path };
-            match nearest(message) {
-                Some(name) => anyhow!("{place}: {message}; did you mean {name:?}?"),
-                None => anyhow!("{place}: {message}"),
+            let key = if path == "." { "configuration" } else { &path };
+            let meant = nearest(message);
+            let meant = meant.map_or(String::new(), |name| format!("; did you mean {name:?}?"));
+            let error = anyhow!("{key}: {message}{meant}");
+            let unknown = message.split('`').nth(1).unwrap_or_default();
+            let within = format!("{path}.{unknown}");
+            match [&within, &path, unknown]
+                .into_iter()
+                .find_map(|key| self.places.get(key))
+            {
+                Some(place) => error.context(place.clone()),
+                None => error,
             }
         })
     }
+
+    /// Names the file and the line of the key that an error begins with, if it came from a file.
+    pub(crate) fn placed(&self, error: anyhow::Error) -> anyhow::Error {
+        let said = format!("{error:#}");
+        let key = said.split([' ', ':', ',']).next().unwrap_or_default();
+        match self.places.get(key) {
+            Some(place) => error.context(place.clone()),
+            None => error,
+        }
+    }
+}
+
+/// The line of each key of a TOML text, from 1; keys of tables within tables are dotted.
+fn lines_of(text: &str) -> impl Iterator<Item = (String, usize)> {
+    fn collect(table: &toml::de::DeTable, above: &str, found: &mut Vec<(String, usize)>) {
+        for (key, value) in table {
+            let dotted = match above {
+                "" => key.get_ref().to_string(),
+                above => format!("{above}.{}", key.get_ref()),
+            };
+            if let toml::de::DeValue::Table(inner) = value.get_ref() {
+                collect(inner, &dotted, found);
+            }
+            found.push((dotted, key.span().start));
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(table) = toml::de::DeTable::parse(text) {
+        collect(table.get_ref(), "", &mut found);
+    }
+    let line = |at: usize| 1 + text[..at].matches('\n').count();
+    found.into_iter().map(move |(key, at)| (key, line(at)))
 }
 
 fn check_numbers(key: &str, value: &Value) -> Result<()> {
@@ -273,12 +349,55 @@ mod tests {
             margin: f64,
         }
         let error = layer("margn = 1.0").read_as::<Settings>().unwrap_err();
-        assert!(
-            error.to_string().contains("did you mean \"margin\"?"),
-            "{error}"
-        );
+        let error = format!("{error:#}");
+        assert!(error.contains("did you mean \"margin\"?"), "{error}");
         let error = layer("margin = 'wide'").read_as::<Settings>().unwrap_err();
-        assert!(error.to_string().starts_with("margin: "), "{error}");
+        assert!(format!("{error:#}").contains(":1: margin: "), "{error:#}");
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_told_with_its_line() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[allow(dead_code)]
+        struct Objective {
+            margin: f64,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code)]
+        struct Settings {
+            seed: u64,
+            objective: Objective,
+        }
+        let told = |layer: &Layer| format!("{:#}", layer.read_as::<Settings>().unwrap_err());
+        let file = |text: &str| Layer::parse(text, "run.toml").unwrap();
+        let below = layer("seed = 1\n[objective]\nmargin = 1.0");
+        let misspelt = below
+            .clone()
+            .under(&file("seed = 2\n\n[objective]\nmargn = 3.0"));
+        assert!(
+            told(&misspelt).starts_with("run.toml:4: objective"),
+            "{}",
+            told(&misspelt)
+        );
+        let mut wrong = below.under(&file("[objective]\nmargin = 'wide'"));
+        assert!(
+            told(&wrong).starts_with("run.toml:2: objective.margin: "),
+            "{}",
+            told(&wrong)
+        );
+        // what is set over it is not the file's
+        wrong.set("objective.margin", "'narrow'").unwrap();
+        assert!(
+            told(&wrong).starts_with("objective.margin: "),
+            "{}",
+            told(&wrong)
+        );
+        let placed = file("epochs = 0").placed(anyhow!("epochs must be at least 1"));
+        assert_eq!(
+            format!("{placed:#}"),
+            "run.toml:1: epochs must be at least 1"
+        );
     }
 
     #[test]

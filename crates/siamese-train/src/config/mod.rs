@@ -5,7 +5,7 @@ mod optimizer;
 mod preset;
 mod propose;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, ObjectiveConfig, Precision, TowerConfig};
@@ -76,6 +76,9 @@ pub struct DataConfig {
     pub colour: Option<Colour>,
     /// The columns of a table, where they are not called as usual.
     pub columns: Columns,
+    /// Whether shards that the names of the others count may be missing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub missing_shards: bool,
     /// Which images train, validate and test.
     pub split: SplitConfig,
     /// Turned copies of the training images, as classes of their own; the images that validate and test stay as they are.
@@ -105,7 +108,7 @@ impl TrainConfig {
     pub fn from_layers<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Result<Self> {
         let merged = layers.into_iter().fold(preset::base()?, Layer::under);
         let config: Self = merged.read_as()?;
-        config.validate()?;
+        config.validate().map_err(|error| merged.placed(error))?;
         Ok(config)
     }
 
@@ -160,6 +163,11 @@ impl TrainConfig {
         ] {
             ensure!(pairs > 1, "{name} must be at least 2, got {pairs}");
         }
+        let (input, augment) = (&self.tower.input, &self.augment);
+        let size = (input.height, input.width);
+        let (height, width) = augment.cached_size.unwrap_or(size);
+        let checked = augment.check_to((height, width, input.channels()), size);
+        checked.map_err(|error| anyhow!("augment.{error}"))?;
         self.objective.validate().context("objective")?;
         self.sampler.validate()?;
         ensure!(
@@ -254,6 +262,10 @@ mod tests {
             ("stopping.min_delta", "nan"),
             ("stopping.min_delta", "-1.0"),
             ("clip_norm", "inf"),
+            ("augment.hue", "0.6"),
+            ("augment.affine", "{ probability = 1.5 }"),
+            ("augment.erase", "{ scale = [0.5, 0.1] }"),
+            ("augment.cached_size", "[40, 16]"),
         ] {
             let error = format!("{:#}", with(&[(key, value)]).unwrap_err());
             assert!(error.contains(key), "{key}: {error}");

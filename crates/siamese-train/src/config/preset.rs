@@ -69,7 +69,7 @@ impl Preset {
             extends,
             mut sets,
         } = file.preset;
-        let mut layer = Layer(file.config);
+        let mut layer = Layer::from(file.config);
         if let Some(below) = extends {
             let below = Self::named(&below)?;
             layer = below.layer.under(&layer);

@@ -1,6 +1,7 @@
 //! What is not told is chosen from the data, and said.
 
 use anyhow::Result;
+use siamese_words::counted;
 
 use super::layers::Layer;
 
@@ -153,9 +154,9 @@ impl Traits {
             _ => &["objective.kind", "sampler.kind"],
         };
         let epochs = format!(
-            "{} epochs of {} images, some 20 minutes on two cores (--time fits the run to a budget)",
-            choice.epochs,
-            self.images_an_epoch()
+            "{} of {}, some 20 minutes on two cores (--time fits the run to a budget)",
+            counted(choice.epochs, "epoch"),
+            counted(self.images_an_epoch(), "image")
         );
         vec![
             (

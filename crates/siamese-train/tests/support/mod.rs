@@ -47,10 +47,14 @@ pub(crate) fn data_of(images: ImageSet) -> TrainingData {
         vec![Some(Part::Test); count(1)],
     ];
     TrainingData {
+        cached: None,
+        as_published: None,
         about: DataRecord {
             name: "bars".into(),
             title: "Bars".into(),
             hub: None,
+            licence: None,
+            citation: None,
             kind: "made images".into(),
             origin: "bars".into(),
             fingerprint: "bars".into(),
