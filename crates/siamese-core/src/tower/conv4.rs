@@ -42,6 +42,7 @@ impl Conv4 {
             layers.norm(vb.pp(format!("{i}.bn")))?;
             layers.activation(Activation::LeakyRelu(self.leaky_slope));
             layers.max_pool(MaxPool2d::new(2))?;
+            layers.mark(i.to_string());
         }
         Ok(())
     }
