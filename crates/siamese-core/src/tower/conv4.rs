@@ -51,6 +51,7 @@ impl Conv4 {
             if i < self.pools {
                 layers.max_pool(MaxPool2d::new(2))?;
             }
+            layers.mark(i.to_string());
         }
         Ok(())
     }
