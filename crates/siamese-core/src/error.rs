@@ -43,6 +43,15 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Weights of a network that this version does not know.
+    #[error(
+        "the tensors of {name} are those of no network that this version knows: it takes ResNet-18, 34, 50, 101 and 152 in \
+         torchvision's and timm's names, such as timm/resnet50.tv_in1k"
+    )]
+    UnknownBackbone {
+        /// The file, or its name on the hub.
+        name: String,
+    },
     /// A model file cannot be used, or a model cannot be written as one.
     #[error("{doing} the model {}", path.display())]
     Model {

@@ -55,6 +55,17 @@ impl ImageInput {
         }
     }
 
+    /// ImageNet as torchvision's models take it: 224×224 RGB, mean and deviation of its training images.
+    pub fn imagenet() -> Self {
+        Self {
+            height: 224,
+            width: 224,
+            mean: vec![0.485, 0.456, 0.406],
+            std: vec![0.229, 0.224, 0.225],
+            fit: Fit::default(),
+        }
+    }
+
     /// The input for images `(height, width)` like these, each `height · width · channels` bytes with the channels
     /// of a pixel side by side: mean and deviation are theirs, to four digits.
     ///

@@ -48,8 +48,10 @@ pub use model::{Model, Provenance};
 pub use objective::{Objective, ObjectiveConfig};
 pub use parameters::{Loaded, Parameters};
 pub use threshold::Threshold;
-pub use tower::{Body, Conv4, Cost, Resnet, Resnet9, Stage, Stages, Stem, Tower, TowerConfig};
-
+pub use tower::{
+    Body, Conv4, Cost, Hidden, Koch, Lenet, Mlp, Pool, Pretrained, Resnet, Resnet9, Resnet12,
+    Stage, Stages, Stem, Stride, Tower, TowerConfig,
+};
 pub use weight_average::WeightAverage;
 
 pub use candle_core as candle;

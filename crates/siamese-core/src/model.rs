@@ -24,7 +24,7 @@ use crate::tower::{Body, Stage, Stages, Tower, TowerConfig};
 const METADATA_KEY: &str = "siamese";
 const FORMAT: u32 = 2;
 /// What the tower's tensors are called in the file, before their own name.
-const TOWER: &str = "tower.";
+pub(crate) const TOWER: &str = "tower.";
 /// The same of a head's.
 const HEAD: &str = "head.";
 
@@ -281,6 +281,7 @@ impl From<TowerOfFormat1> for TowerConfig {
             dropout: old.dropout,
             embedding: old.embedding,
             normalize: old.normalize,
+            ..Self::cifar100()
         }
     }
 }

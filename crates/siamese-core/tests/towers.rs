@@ -8,7 +8,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use siamese_core::candle::{Device, Tensor};
-use siamese_core::{Body, Conv4, Fit, ImageInput, Resnet, Resnet9, Stem, Tower, TowerConfig};
+use siamese_core::{
+    Body, Conv4, Fit, Hidden, ImageInput, Koch, Lenet, Mlp, Pool, Resnet, Resnet9, Resnet12, Stem,
+    Stride, Tower, TowerConfig,
+};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -35,23 +38,26 @@ fn values(name: &str, count: usize, low: f64, high: f64) -> Vec<f32> {
 fn ours(name: &str) -> String {
     match name.strip_prefix("fc.") {
         Some(rest) => format!("head.{rest}"),
+        None if name.starts_with("hidden.") => name.to_string(),
         None => format!("backbone.{name}"),
     }
 }
 
-fn tower(body: Body, shape: [usize; 4], golden: &Golden) -> Tower {
+fn tower((body, hidden): (Body, Vec<Hidden>), shape: [usize; 4], golden: &Golden) -> Tower {
     let config = TowerConfig {
         input: ImageInput {
             height: shape[2],
             width: shape[3],
-            mean: vec![0.0; 3],
-            std: vec![1.0; 3],
+            mean: vec![0.0; shape[1]],
+            std: vec![1.0; shape[1]],
             fit: Fit::default(),
         },
         body,
+        hidden,
         dropout: 0.0,
         embedding: 5,
         normalize: false,
+        ..TowerConfig::cifar100()
     };
     let tower = Tower::new(config, 1, &Device::Cpu).unwrap();
     let mut shapes: HashMap<String, Vec<usize>> = HashMap::new();
@@ -63,6 +69,7 @@ fn tower(body: Body, shape: [usize; 4], golden: &Golden) -> Tower {
         let dims = &shapes[&ours(name)];
         let count = dims.iter().product();
         let (low, high) = match dims.len() {
+            1 if name == "pool.p" => (2.0, 4.0),
             1 if name.ends_with("weight") || name.ends_with("running_var") => (0.5, 1.5),
             1 => (-0.5, 0.5),
             _ => {
@@ -100,25 +107,69 @@ fn same_digest(what: &str, name: &str, tensor: &Tensor, [norm, product]: [f64; 2
     );
 }
 
+/// The body of a case, and what follows it.
+fn body(case: &str) -> (Body, Vec<Hidden>) {
+    let resnet = |depth| Resnet {
+        depth,
+        ..Resnet::default()
+    };
+    let body = match case {
+        "resnet18" => Body::Resnet(resnet(18)),
+        "resnet18_small" => Body::Resnet(Resnet {
+            stem: Stem::Small,
+            ..resnet(18)
+        }),
+        "resnet18_gem" => Body::Resnet(Resnet {
+            pool: Pool::Gem,
+            ..resnet(18)
+        }),
+        "resnet18_hidden" => Body::Resnet(Resnet {
+            pool: Pool::None,
+            ..resnet(18)
+        }),
+        "resnet34" => Body::Resnet(resnet(34)),
+        "resnet50" => Body::Resnet(resnet(50)),
+        "resnet50_keras" => Body::Resnet(Resnet {
+            stride: Stride::First,
+            ..resnet(50)
+        }),
+        "resnet12" => Body::Resnet12(Resnet12 {
+            channels: [6, 7, 8, 9],
+            drop: 0.0,
+            ..Resnet12::default()
+        }),
+        "koch" => Body::Koch(Koch::default()),
+        "lenet" => Body::Lenet(Lenet {
+            hidden: vec![16, 9],
+            pool_dropout: 0.0,
+            hidden_dropout: 0.0,
+            ..Lenet::default()
+        }),
+        "mlp" => Body::Mlp(Mlp {
+            hidden: vec![16, 12],
+            dropout: 0.0,
+        }),
+        "conv4" => Body::Conv4(Conv4 {
+            channels: [6, 7, 8, 9],
+            ..Conv4::default()
+        }),
+        "resnet9" => Body::Resnet9(Resnet9 { width: 4 }),
+        other => panic!("no body for {other}"),
+    };
+    let hidden = Hidden {
+        width: 7,
+        norm: true,
+    };
+    (body, vec![hidden; usize::from(case == "resnet18_hidden")])
+}
+
 #[test]
 fn every_body_computes_what_pytorch_does_forward_and_backward() {
     let all: BTreeMap<String, Golden> =
         serde_json::from_str(include_str!("golden/towers.json")).unwrap();
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), 13);
     for (what, golden) in &all {
-        let body = match what.as_str() {
-            "resnet18" => Body::Resnet(Resnet::default()),
-            "resnet18_small" => Body::Resnet(Resnet {
-                stem: Stem::Small,
-                ..Resnet::default()
-            }),
-            "conv4" => Body::Conv4(Conv4 {
-                channels: [6, 7, 8, 9],
-                ..Conv4::default()
-            }),
-            _ => Body::Resnet9(Resnet9 { width: 4 }),
-        };
-        let tower = tower(body, golden.shape, golden);
+        let tower = tower(body(what), golden.shape, golden);
         let pixels = values(what, golden.shape.iter().product(), -1.0, 1.0);
         let images = Tensor::from_vec(pixels, golden.shape.as_slice(), &Device::Cpu).unwrap();
         let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();

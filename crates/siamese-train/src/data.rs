@@ -353,9 +353,10 @@ impl Divided {
     /// # Errors
     /// When the images cannot be turned as asked.
     pub(crate) fn training_images(&self, data: &TrainingData) -> Result<Arc<ImageSet>> {
+        let images = data.training_images();
         Ok(match self.turned {
-            Some(turned) => Arc::new(data.training_images().turned(turned)?),
-            None => Arc::clone(data.training_images()),
+            Some(turned) => Arc::new(images.turned(turned)?),
+            None => Arc::clone(images),
         })
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Run {
     pub(crate) config: TrainConfig,
     pub(crate) folder: RunFolder,
     pub(crate) images: Arc<ImageSet>,
-    /// What the batches are drawn from: the images, and turned copies where these are trained on.
+    /// What training makes its images of, turned copies among them where these are trained on.
     pub(crate) training_images: Arc<ImageSet>,
     pub(crate) divided: Divided,
     pub(crate) sampler: Sampler,

@@ -1,80 +1,47 @@
 //! The tower: one network, one set of weights, image → embedding.
 
 mod body;
+mod config;
 mod conv4;
+mod drop_block;
+mod koch;
 mod layers;
+mod lenet;
+mod mlp;
+mod network;
+mod pretrained;
 mod resnet;
+mod resnet12;
 mod resnet9;
 mod stages;
 
-use candle_core::{Device, Module, Result, Tensor, bail};
-use candle_nn::{Linear, ModuleT, linear};
+use std::collections::BTreeSet;
+
+use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_nn::VarBuilder;
 use rand::Rng;
-use serde::{Deserialize, Serialize};
-use siamese_kernels::{Precision, Sequential};
+use siamese_kernels::Precision;
 
 use crate::distance::normalize;
-use crate::input::ImageInput;
 use crate::parameters::Parameters;
-use layers::{Layers, Shape};
+use layers::{Layers, Mark, Shape};
+use network::Network;
 
 pub use body::Body;
+pub use config::{Hidden, TowerConfig};
 pub use conv4::Conv4;
+pub use koch::Koch;
 pub use layers::Cost;
-pub use resnet::{Resnet, Stem};
+pub use lenet::Lenet;
+pub use mlp::Mlp;
+pub use pretrained::Pretrained;
+pub use resnet::{Pool, Resnet, Stem, Stride};
 pub use resnet9::Resnet9;
+pub use resnet12::Resnet12;
 pub use stages::{Stage, Stages};
 
-/// What a tower is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TowerConfig {
-    /// The images that it takes.
-    pub input: ImageInput,
-    /// The convolutional body.
-    pub body: Body,
-    /// Share of the flattened features that training drops before the last layer.
-    #[serde(default)]
-    pub dropout: f32,
-    /// D, the length of an embedding.
-    #[serde(default = "usual_embedding")]
-    pub embedding: usize,
-    /// Whether embeddings are scaled to unit length.
-    #[serde(default = "yes")]
-    pub normalize: bool,
-}
-
-fn usual_embedding() -> usize {
-    128
-}
-
-fn yes() -> bool {
-    true
-}
-
-impl TowerConfig {
-    /// System C's tower for 32×32 images: four stages of two convolutions, channels 32-64-128-256, a dropout of
-    /// one half, an L2-normalised embedding of 128; 1,305,376 parameters.
-    pub fn cifar100() -> Self {
-        Self {
-            input: ImageInput::cifar100(),
-            body: Body::Stages(Stages::default()),
-            dropout: 0.5,
-            embedding: usual_embedding(),
-            normalize: true,
-        }
-    }
-
-    fn validate(&self) -> Result<()> {
-        if self.embedding == 0 {
-            bail!("a tower's embedding must be at least 1")
-        }
-        if !(0.0..1.0).contains(&self.dropout) {
-            bail!("dropout must be in 0..1, got {}", self.dropout)
-        }
-        Ok(())
-    }
-}
+/// What the body's parameters are called before their own names.
+const BACKBONE: &str = "backbone";
 
 /// A network that turns images into embeddings. Clones share their weights.
 #[derive(Clone)]
@@ -82,8 +49,11 @@ pub struct Tower {
     config: TowerConfig,
     parameters: Parameters,
     cost: Cost,
-    backbone: Sequential,
-    head: Linear,
+    /// What runs first and is not trained.
+    frozen: Network,
+    /// The names of its parameters.
+    still: BTreeSet<String>,
+    trained: Network,
 }
 
 impl Tower {
@@ -100,11 +70,12 @@ impl Tower {
         config.validate()?;
         let vb = parameters.builder();
         let input = &config.input;
-        let mut layers = Layers::new(Shape {
+        let shape = Shape {
             channels: input.channels(),
             height: input.height,
             width: input.width,
-        });
+        };
+        let mut layers = Layers::new(shape, &parameters);
         let in_words = |e: candle_core::Error| {
             let (height, width) = (input.height, input.width);
             e.context(format!(
@@ -114,18 +85,22 @@ impl Tower {
         };
         config
             .body
-            .build(&mut layers, vb.pp("backbone"))
+            .build(&mut layers, vb.pp(BACKBONE))
             .map_err(in_words)?;
-        let features = layers.shape.len();
-        let head = linear(features, config.embedding, vb.pp("head"))?;
-        let mut cost = layers.cost;
-        cost.multiply_adds += (features * config.embedding) as u64;
+        layers.mark("body");
+        finish(&mut layers, &config, &vb)?;
+        let (steps, still) = match &config.frozen {
+            Some(name) => frozen_up_to(name, &layers.marks)?,
+            None => (0, BTreeSet::new()),
+        };
+        let trained = layers.list.split_off(steps);
         Ok(Self {
-            backbone: Sequential::new(layers.list),
+            frozen: Network::new(layers.list),
+            still,
+            trained: Network::new(trained),
             config,
             parameters,
-            cost,
-            head,
+            cost: layers.cost,
         })
     }
 
@@ -152,7 +127,8 @@ impl Tower {
         if precision == Precision::Bf16 && self.parameters.device().is_cpu() {
             bail!("bf16 is computed on CUDA only: on a CPU choose f32")
         }
-        self.backbone.set_precision(precision);
+        self.frozen.set_precision(precision);
+        self.trained.set_precision(precision);
         Ok(())
     }
 
@@ -162,29 +138,59 @@ impl Tower {
     /// # Errors
     /// When the images are not of the size that the tower was made for, or on another device.
     pub fn embed(&self, images: &Tensor) -> Result<Tensor> {
-        self.check(images)?;
-        let features = self.backbone.forward_t(&images.detach(), false)?;
-        // the weights are variables: without this, the embeddings would keep every layer's output alive
-        Ok(self.project(&features.flatten_from(1)?)?.detach())
+        self.embed_frozen(&self.freeze(images)?)
     }
 
     /// Images `(B, C, H, W)` → embeddings `(B, D)`, as in training: BatchNorm takes its statistics from the
-    /// batch (so both images of each pair belong into one), and dropout draws its mask from `rng`.
+    /// batch (so both images of each pair belong into one), and dropout draws its mask from `rng`. What is frozen is
+    /// used as in [`Self::embed`].
     ///
     /// # Errors
     /// As [`Self::embed`].
     pub fn embed_training(&self, images: &Tensor, rng: &mut impl Rng) -> Result<Tensor> {
-        self.check(images)?;
-        let features = self.backbone.forward_t(images, true)?.flatten_from(1)?;
-        self.project(&dropout(&features, self.config.dropout, rng)?)
+        self.embed_frozen_training(&self.freeze(images)?, rng)
     }
 
-    fn project(&self, features: &Tensor) -> Result<Tensor> {
-        let embeddings = self.head.forward(features)?;
-        if self.config.normalize {
-            return normalize(&embeddings);
+    /// Images `(B, C, H, W)` → what the frozen part makes of them, which is the same in every epoch; the images
+    /// themselves where nothing is frozen.
+    ///
+    /// # Errors
+    /// As [`Self::embed`].
+    pub fn freeze(&self, images: &Tensor) -> Result<Tensor> {
+        self.check(images)?;
+        // the weights are variables: without this, what comes of them would keep every layer's output alive
+        Ok(self.frozen.infer(&images.detach())?.detach())
+    }
+
+    /// What [`Self::freeze`] made → embeddings, as [`Self::embed`] gives them.
+    ///
+    /// # Errors
+    /// When it is not of the right shape, or on another device.
+    pub fn embed_frozen(&self, frozen: &Tensor) -> Result<Tensor> {
+        Ok(self.scaled(self.trained.infer(frozen)?)?.detach())
+    }
+
+    /// What [`Self::freeze`] made → embeddings, as [`Self::embed_training`] gives them.
+    ///
+    /// # Errors
+    /// As [`Self::embed_frozen`].
+    pub fn embed_frozen_training(&self, frozen: &Tensor, rng: &mut impl Rng) -> Result<Tensor> {
+        self.scaled(self.trained.train(frozen, rng)?)
+    }
+
+    /// The parameters that an optimizer changes: neither running statistics nor what is frozen.
+    pub fn trainable(&self) -> Vec<(String, Var)> {
+        let mut vars = self.parameters.trainable();
+        vars.retain(|(name, _)| !self.still.contains(name));
+        vars
+    }
+
+    fn scaled(&self, embeddings: Tensor) -> Result<Tensor> {
+        let embeddings = embeddings.flatten_from(1)?;
+        match self.config.normalize {
+            true => normalize(&embeddings),
+            false => Ok(embeddings),
         }
-        Ok(embeddings)
     }
 
     fn check(&self, images: &Tensor) -> Result<()> {
@@ -203,20 +209,47 @@ impl Tower {
     }
 }
 
-/// Inverted dropout: a share `p` of the features becomes 0, the others grow by 1 / (1 − p).
-fn dropout(features: &Tensor, p: f32, rng: &mut impl Rng) -> Result<Tensor> {
-    if p == 0.0 {
-        return Ok(features.clone());
+/// What follows the body: connected layers, dropout, and the layer that makes the embedding.
+fn finish(layers: &mut Layers, config: &TowerConfig, vb: &VarBuilder) -> Result<()> {
+    for (i, hidden) in config.hidden.iter().enumerate() {
+        let vb = vb.pp(format!("hidden.{i}"));
+        layers.linear(hidden.width, vb.pp("fc"))?;
+        layers.activation(siamese_kernels::Activation::Relu);
+        if hidden.norm {
+            layers.norm(vb.pp("bn"))?;
+        }
     }
-    let kept = 1.0 / (1.0 - p);
-    let draw = |_| if rng.random::<f32>() < p { 0.0 } else { kept };
-    let mask: Vec<f32> = (0..features.elem_count()).map(draw).collect();
-    features * Tensor::from_vec(mask, features.shape(), features.device())?
+    layers.dropout(config.dropout, "tower.dropout")?;
+    if config.projection {
+        return layers.linear(config.embedding, vb.pp("head"));
+    }
+    let features = layers.shape.len();
+    if features != config.embedding {
+        bail!(
+            "without a projection the features are the embedding: set tower.embedding to {features}, it is {}",
+            config.embedding
+        )
+    }
+    Ok(())
+}
+
+/// The steps and the parameters up to the end of what a body calls `name`: a block such as `layer4.0`, or all of `layer4`.
+fn frozen_up_to(name: &str, marks: &[Mark]) -> Result<(usize, BTreeSet<String>)> {
+    let within = |mark: &&Mark| mark.name == name || mark.name.starts_with(&format!("{name}."));
+    let Some(mark) = marks.iter().rfind(within) else {
+        let names: Vec<&str> = marks.iter().map(|mark| mark.name.as_str()).collect();
+        bail!(
+            "tower.frozen is {name:?}, which this body has no part of; it has {}",
+            names.join(", ")
+        )
+    };
+    Ok((mark.steps, mark.parameters.iter().cloned().collect()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::ImageInput;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -301,20 +334,6 @@ mod tests {
     }
 
     #[test]
-    fn dropout_keeps_the_mean_and_drops_its_share() -> Result<()> {
-        let ones = Tensor::ones((100, 100), candle_core::DType::F32, &Device::Cpu)?;
-        let dropped = dropout(&ones, 0.25, &mut ChaCha8Rng::seed_from_u64(9))?;
-        let values = dropped.flatten_all()?.to_vec1::<f32>()?;
-        let zeros = values.iter().filter(|&&v| v == 0.0).count() as f32 / 1e4;
-        let mean = values.iter().sum::<f32>() / 1e4;
-        assert!(
-            (zeros - 0.25).abs() < 0.02 && (mean - 1.0).abs() < 0.03,
-            "{zeros} {mean}"
-        );
-        Ok(())
-    }
-
-    #[test]
     fn wrong_images_and_impossible_towers_are_errors_that_name_the_shapes() -> Result<()> {
         let tower = Tower::new(small(), 3, &Device::Cpu)?;
         let images = Tensor::ones((3, 1, 6, 4), candle_core::DType::F32, &Device::Cpu)?;
@@ -361,6 +380,15 @@ mod tests {
                 16,
                 11_168_832,
             ),
+            (
+                Body::Resnet(Resnet {
+                    depth: 50,
+                    ..Resnet::default()
+                }),
+                64,
+                23_508_032,
+            ),
+            (Body::Resnet12(Resnet12::default()), 32, 12_424_320),
             (Body::Conv4(Conv4::default()), 32, 112_832),
             (Body::Resnet9(Resnet9 { width: 4 }), 16, 30_692),
         ];
@@ -401,6 +429,177 @@ mod tests {
             assert_eq!(tower.embed(&images)?.dims(), [2, 128]);
         }
         Ok(())
+    }
+
+    fn body(body: Body, (height, width): (usize, usize), channels: usize) -> TowerConfig {
+        TowerConfig {
+            input: ImageInput {
+                height,
+                width,
+                mean: vec![0.5; channels],
+                std: vec![0.25; channels],
+                fit: Default::default(),
+            },
+            body,
+            ..small()
+        }
+    }
+
+    /// As published, with the 4,097 of the head that compares: 38,951,745.
+    #[test]
+    fn the_towers_of_the_papers_have_their_parameters() -> Result<()> {
+        let mlp = |layers| Mlp {
+            hidden: vec![128; layers],
+            ..Mlp::default()
+        };
+        let cases = [
+            (Body::Koch(Koch::default()), 105, 4096, 38_947_648),
+            (Body::Lenet(Lenet::default()), 80, 50, 504_962),
+            (Body::Mlp(mlp(3)), 28, 128, 784 * 128 + 2 * 128 * 128),
+            (Body::Mlp(mlp(4)), 28, 128, 784 * 128 + 3 * 128 * 128),
+        ];
+        for (of, side, embedding, count) in cases {
+            let mut config = body(of, (side, side), 1);
+            config.projection = false;
+            let error = Tower::new(config.clone(), 1, &Device::Cpu).err().unwrap();
+            let error = error.to_string();
+            assert!(
+                error.contains(&format!("tower.embedding to {embedding}")),
+                "{error}"
+            );
+            config.embedding = embedding;
+            let tower = Tower::new(config, 1, &Device::Cpu)?;
+            assert_eq!(tower.parameters().count(), count, "{}", tower.config().body);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn kochs_weights_are_drawn_as_published() -> Result<()> {
+        let mut config = body(Body::Koch(Koch::default()), (65, 65), 1);
+        (config.projection, config.embedding) = (false, 4096);
+        let tower = Tower::new(config, 1, &Device::Cpu)?;
+        let vars: std::collections::HashMap<_, _> = tower.parameters().all().into_iter().collect();
+        for (name, mean, std) in [
+            ("conv3.weight", 0.0, 0.01),
+            ("conv3.bias", 0.5, 0.01),
+            ("units.weight", 0.0, 0.2),
+            ("units.bias", 0.5, 0.01),
+        ] {
+            let values = vars[&format!("backbone.{name}")]
+                .flatten_all()?
+                .to_vec1::<f32>()?;
+            let n = values.len() as f32;
+            let m = values.iter().sum::<f32>() / n;
+            let s = (values.iter().map(|v| (v - m).powi(2)).sum::<f32>() / n).sqrt();
+            let close = (m - mean).abs() < 4.0 * std / n.sqrt() && (s / std - 1.0).abs() < 0.2;
+            assert!(close, "{name}: {m} {s}");
+        }
+        Ok(())
+    }
+
+    /// Gradients of a small ResNet frozen up to `name`, by parameter, beside its embeddings.
+    fn frozen(name: Option<&str>) -> Result<(Tower, candle_core::backprop::GradStore, Tensor)> {
+        let mut config = body(Body::Resnet9(Resnet9 { width: 3 }), (16, 24), 3);
+        config.frozen = name.map(String::from);
+        let tower = Tower::new(config, 5, &Device::Cpu)?;
+        let pixels: Vec<u8> = (0..4 * 16 * 24 * 3u32)
+            .map(|i| (i * 37 % 251) as u8)
+            .collect();
+        let images = tower.config().input.to_tensor(&pixels, &Device::Cpu)?;
+        let y = tower.embed_training(&images, &mut ChaCha8Rng::seed_from_u64(1))?;
+        let weights = Tensor::arange(0f32, 20.0, &Device::Cpu)?.reshape((4, 5))?;
+        let grads = (y * weights)?.sum_all()?.backward()?;
+        Ok((tower, grads, images))
+    }
+
+    #[test]
+    fn what_is_frozen_has_no_gradient_and_keeps_its_statistics() -> Result<()> {
+        let fresh: std::collections::BTreeMap<_, _> =
+            Tower::new(frozen(None)?.0.config().clone(), 5, &Device::Cpu)?
+                .parameters()
+                .snapshot()
+                .unwrap();
+        for (name, still) in [
+            ("stem", vec!["stem"]),
+            ("stage2", vec!["stem", "stage1", "stage2"]),
+            ("body", vec!["stem", "stage1", "stage2", "stage3"]),
+        ] {
+            let (tower, grads, _) = frozen(Some(name))?;
+            let is_still = |of: &str| {
+                still
+                    .iter()
+                    .any(|part| of.starts_with(&format!("backbone.{part}.")))
+            };
+            let trainable = tower.trainable();
+            assert!(trainable.iter().all(|(of, _)| !is_still(of)), "{name}");
+            for (of, var) in tower.parameters().trainable() {
+                let has = grads.get(&var).is_some();
+                assert_eq!(has, !is_still(&of), "{name}: {of}");
+            }
+            for (of, var) in tower.parameters().all() {
+                let moved = (var.as_tensor() - &fresh[&of])?
+                    .abs()?
+                    .sum_all()?
+                    .to_scalar::<f32>()?;
+                assert_eq!(
+                    moved > 0.0,
+                    of.contains("running") && !is_still(&of),
+                    "{name}: {of}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_frozen_may_run_beforehand() -> Result<()> {
+        let (tower, _, images) = frozen(Some("stage1"))?;
+        let before = tower.freeze(&images)?;
+        assert_eq!(before.dims(), [4, 6, 8, 12]);
+        let train = |t: &Tensor| tower.embed_frozen_training(t, &mut ChaCha8Rng::seed_from_u64(1));
+        let (a, b) = (
+            train(&before)?,
+            tower.embed_training(&images, &mut ChaCha8Rng::seed_from_u64(1))?,
+        );
+        assert_eq!(a.to_vec2::<f32>()?, b.to_vec2::<f32>()?);
+        let (a, b) = (tower.embed_frozen(&before)?, tower.embed(&images)?);
+        assert_eq!(a.to_vec2::<f32>()?, b.to_vec2::<f32>()?);
+        Ok(())
+    }
+
+    #[test]
+    fn freezing_computes_what_the_whole_computes_in_use() -> Result<()> {
+        let (whole, _, images) = frozen(None)?;
+        let mut config = whole.config().clone();
+        config.frozen = Some("stage2".into());
+        let tensors = whole.parameters().snapshot().unwrap().into_iter().collect();
+        let parameters = Parameters::from_tensors(tensors, &Device::Cpu);
+        let part = Tower::with_parameters(config, parameters)?;
+        let difference = (part.embed(&images)? - whole.embed(&images)?)?.abs()?;
+        assert!(difference.max_all()?.to_scalar::<f32>()? < 1e-5);
+        Ok(())
+    }
+
+    #[test]
+    fn a_part_that_is_none_and_an_option_that_means_nothing_are_refused_by_name() {
+        let refused = |config: TowerConfig| {
+            let error = Tower::new(config, 1, &Device::Cpu).err().unwrap();
+            error.to_string()
+        };
+        let mut config = body(Body::Resnet9(Resnet9 { width: 3 }), (16, 24), 3);
+        config.frozen = Some("layer4".into());
+        let error = refused(config);
+        assert!(
+            error.contains("tower.frozen") && error.contains("stem, stage1"),
+            "{error}"
+        );
+        let resnet = Resnet {
+            stride: Stride::First,
+            ..Resnet::default()
+        };
+        let error = refused(body(Body::Resnet(resnet), (64, 64), 3));
+        assert!(error.contains("tower.body.stride"), "{error}");
     }
 
     /// torchvision counts 1.814 billion multiply-adds for ResNet-18 at 224 with its `fc` of 1000.

@@ -30,6 +30,7 @@ impl Resnet9 {
             bail!("ResNet-9's width must be at least 1")
         }
         block(layers, self.width, &vb, "stem")?;
+        layers.mark("stem");
         for (i, times) in [2, 4, 8].into_iter().enumerate() {
             let width = times * self.width;
             let stage = vb.pp(format!("stage{}", i + 1));
@@ -40,6 +41,7 @@ impl Resnet9 {
                 block(layers, width, &stage, "residual.1")
             };
             layers.residual(body, |_| Ok(()), None)?;
+            layers.mark(format!("stage{}", i + 1));
         }
         layers.global_maximum();
         Ok(())

@@ -48,7 +48,7 @@ impl Stages {
         if self.stages.is_empty() {
             bail!("a tower needs at least one stage")
         }
-        for stage in &self.stages {
+        for (i, stage) in self.stages.iter().enumerate() {
             if stage.channels == 0 || stage.convolutions == 0 {
                 bail!("a stage's channels and convolutions must be at least 1, got {stage:?}")
             }
@@ -59,6 +59,7 @@ impl Stages {
                 layers.activation(Activation::LeakyRelu(self.leaky_slope));
             }
             layers.max_pool(MaxPool2d::new(2))?;
+            layers.mark(format!("stage{}", i + 1));
         }
         Ok(())
     }

@@ -61,7 +61,8 @@ pub fn split(items: &Items, config: &SplitConfig, seed: u64) -> Result<Division,
         ("seen_test", config.seen_test),
     ] {
         let none = name == "seen_test" && value == 0.0;
-        if !none && !(value > 0.0 && value < 1.0) {
+        let share = value > 0.0 && value < 1.0;
+        if !(none || share) {
             return Err(SplitError::Share { name, value });
         }
     }
