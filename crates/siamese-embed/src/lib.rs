@@ -12,12 +12,14 @@
 //! # Ok::<(), siamese_embed::Error>(())
 //! ```
 
+mod backbone;
 mod embedder;
 mod embeddings;
 mod error;
 mod picture;
 mod place;
 
+pub use backbone::Backbone;
 pub use embedder::{Embedder, Verdict, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use candle_core::Device;
 use siamese_core::{Objective, Tower};
-use siamese_data::Batch;
+use siamese_data::{AugmentConfig, Batch};
 
 use crate::config::TrainConfig;
 use crate::data::Divided;
+use crate::frozen::Kept;
 use crate::run::{networks, params};
 use crate::step::{Prepared, gradients};
 use siamese_data::Part;
@@ -130,8 +131,14 @@ fn measure_step(
     batch: &Prepared,
 ) -> Result<Duration> {
     let mut optimizer = config.optimizer.build(params(tower, objective))?;
+    // what is frozen is passed once, and not in each step
+    let keeps = config.tower.frozen.is_some() && config.augment == AugmentConfig::default();
+    let kept = keeps
+        .then(|| Kept::made_up(tower, batch.images(), &batch.indices()))
+        .transpose()?;
     let mut step = |at| -> Result<()> {
-        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch)?;
+        let (grads, figures) =
+            gradients(tower, objective, (config.seed, at), batch, kept.as_ref())?;
         optimizer.step(&grads, 1e-6, 1.0)?;
         figures.to_vec1::<f32>()?;
         Ok(())

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
-use siamese_core::{Model, Objective, Parameters, Provenance, Threshold, Tower, WeightAverage};
+use siamese_core::{Model, Objective, Provenance, Threshold, Tower, WeightAverage};
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 
@@ -17,6 +17,7 @@ use crate::config::TrainConfig;
 use crate::data::{Divided, TrainingData};
 use crate::diverged::Diverged;
 use crate::folder::RunFolder;
+use crate::frozen::Kept;
 use crate::settings::Settings;
 use crate::stopping::{EarlyStopping, Monitor};
 
@@ -32,6 +33,8 @@ pub(crate) struct Run {
     pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
     pub(crate) average: Option<WeightAverage>,
+    /// What the frozen part of the tower makes of the images that are always the same.
+    pub(crate) kept: Option<Kept>,
     pub(crate) position: Position,
     /// What the run's past depends on.
     pub(crate) settings: Settings,
@@ -76,10 +79,7 @@ impl Run {
         let (tower, objective) = networks(config, &divided, device)?;
         check_monitor(config, &objective)?;
         let params = params(&tower, &objective);
-        let average = config
-            .weight_average
-            .map(|decay| WeightAverage::new(tower.parameters(), decay))
-            .transpose()?;
+        let average = average(config, &tower)?;
         Ok(Self {
             data: data.about.title.clone(),
             trained_on: divided.trained_on(data),
@@ -93,6 +93,7 @@ impl Run {
             tower,
             objective,
             average,
+            kept: None,
             position: Position::start(EarlyStopping::new(config.stopping)),
             settings: Settings::new(config, &data.about.fingerprint)?,
             last_images: Arc::new([]),
@@ -108,6 +109,12 @@ impl Run {
         );
         let parts = &self.divided.division.parts;
         data.keep_split(parts, &self.folder.file("split.csv"))
+    }
+
+    /// Begins the running average of the weights with what they are now.
+    pub(crate) fn begin_average(&mut self) -> Result<()> {
+        self.average = average(&self.config, &self.tower)?;
+        Ok(())
     }
 
     /// Sets everything but the position to what a checkpoint holds.
@@ -202,6 +209,11 @@ impl Run {
         };
         Ok(model.save(self.folder.best())?)
     }
+}
+
+fn average(config: &TrainConfig, tower: &Tower) -> Result<Option<WeightAverage>> {
+    let begin = |decay| WeightAverage::new(tower.parameters(), decay);
+    Ok(config.weight_average.map(begin).transpose()?)
 }
 
 fn check_images(config: &TrainConfig, images: &ImageSet) -> Result<()> {
@@ -300,17 +312,16 @@ pub(crate) fn networks(
 
 /// The trainable parameters; matrices and kernels of the tower decay, biases, norms and proxies do not.
 pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
-    let of = |parameters: &Parameters, prefix: &str, decays: bool| {
-        let trainable = parameters.trainable().into_iter();
-        let param = |(name, var): (String, candle_core::Var)| Param {
+    let of = |trainable: Vec<(String, Var)>, prefix: &str, decays: bool| {
+        let param = |(name, var): (String, Var)| Param {
             decay: decays && var.rank() > 1,
             name: format!("{prefix}.{name}"),
             var,
             rate: 1.0,
         };
-        trainable.map(param).collect::<Vec<_>>()
+        trainable.into_iter().map(param).collect::<Vec<_>>()
     };
-    let mut params = of(tower.parameters(), "tower", true);
-    params.extend(of(objective.parameters(), "objective", false));
+    let mut params = of(tower.trainable(), "tower", true);
+    params.extend(of(objective.parameters().trainable(), "objective", false));
     params
 }

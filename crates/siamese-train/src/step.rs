@@ -10,6 +10,7 @@ use siamese_core::{ImageInput, Objective, Tower};
 use siamese_data::{Batch, stream};
 
 use crate::collapse::BatchHealth;
+use crate::frozen::Kept;
 
 /// Sums over the batches of an epoch, read from the device now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -122,19 +123,23 @@ impl Prepared {
     }
 }
 
-/// Forward and backward: the gradients, and `[loss, spread², scale², active share]` on the device.
+/// Forward and backward, beginning with what is kept of the frozen part: the gradients, and `[loss, spread², scale², active share]` on the device.
 pub(crate) fn gradients(
     tower: &Tower,
     objective: &Objective,
     (seed, step): (u64, usize),
     batch: &Prepared,
+    kept: Option<&Kept>,
 ) -> Result<(GradStore, Tensor)> {
     let device = tower.parameters().device();
-    let images = batch.images.to_device(device)?;
+    let frozen = match kept.filter(|kept| kept.has(&batch.indices)) {
+        Some(kept) => kept.get(&batch.indices, device)?,
+        None => tower.freeze(&batch.images.to_device(device)?)?,
+    };
     let labels = Tensor::new(batch.labels.as_slice(), device)?;
     let mut dropout = stream(seed, "dropout", &[step as u64]);
     // all images of the batch at once, so that BatchNorm sees one distribution
-    let embeddings = tower.embed_training(&images, &mut dropout)?;
+    let embeddings = tower.embed_frozen_training(&frozen, &mut dropout)?;
     let scored = objective.score(&embeddings, &labels)?;
     let gradients = scored.loss.backward()?;
     let figures = [

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
-use siamese_data::{Loader, LoaderConfig, Part};
-use siamese_embed::embed;
+use siamese_data::{AugmentConfig, HubOptions, Loader, LoaderConfig, Part, Progress};
+use siamese_embed::{Backbone, Embeddings, embed};
 use siamese_evaluate::JudgedPairs;
 use siamese_kernels::optim::global_grad_norm;
 use siamese_report::{EpochRow, EventWriter};
@@ -19,6 +19,7 @@ use crate::config::TrainConfig;
 use crate::diverged::Diverged;
 use crate::event::{Event, StepEvent};
 use crate::finish::finish;
+use crate::frozen::Kept;
 use crate::request::{Outcome, Request};
 use crate::restore::restore;
 use crate::run::Run;
@@ -30,6 +31,9 @@ use crate::summary::Summary;
 /// them.
 const READ_EVERY: usize = 20;
 
+/// Images that pass the trained part at once, where the frozen one was passed before.
+const KEPT_AT_ONCE: usize = 64;
+
 /// Trains, keeps the best epoch's weights, and judges them once on the test images.
 ///
 /// # Errors
@@ -39,6 +43,9 @@ pub fn train(request: &Request) -> Result<Outcome> {
     let _claim = request.folder.claim()?;
     let mut run = Run::assemble(request.config, request.data, request.device, request.folder)?;
     let goes_on = restore(&mut run, request)?;
+    if !goes_on {
+        start_from_pretrained(&mut run, request)?;
+    }
     run.settle(request.data)?;
     let events = match goes_on {
         true => EventWriter::resume(run.folder.path(), run.position.step as u64)?,
@@ -48,6 +55,7 @@ pub fn train(request: &Request) -> Result<Outcome> {
             EventWriter::create(run.folder.path())?
         }
     };
+    keep_frozen(&mut run, request)?;
     match epochs(&mut run, request, events) {
         Ok(None) => Ok(Outcome::Finished(Box::new(judge(&run, request)?))),
         Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
@@ -60,6 +68,38 @@ pub fn train(request: &Request) -> Result<Outcome> {
             Ok(Outcome::Diverged { reason, summary })
         }
     }
+}
+
+/// Takes the weights that the tower is to start from, and tells which were taken.
+fn start_from_pretrained(run: &mut Run, request: &Request) -> Result<()> {
+    let Some(name) = run.config.tower.pretrained.clone() else {
+        return Ok(());
+    };
+    let hub = HubOptions::from_env();
+    let found = Backbone::find(&name, &hub, Progress::default(), request.device)?;
+    let loaded = run.tower.start_from(&found.pretrained, &name)?;
+    run.begin_average()?;
+    (request.observe)(&Event::Pretrained {
+        name: &name,
+        loaded: &loaded,
+    });
+    Ok(())
+}
+
+/// Passes the images through the frozen part once, those to train on only where no augmentation changes them.
+fn keep_frozen(run: &mut Run, request: &Request) -> Result<()> {
+    if run.config.tower.frozen.is_none() || run.position.epoch >= run.config.epochs {
+        return Ok(());
+    }
+    let mut indices = run.divided.part(Part::Validation);
+    if run.config.augment == AugmentConfig::default() {
+        indices.extend(run.divided.part(Part::Train));
+    }
+    let images = indices.len();
+    (request.observe)(&Event::Freezing { images });
+    let folder = run.folder.path();
+    run.kept = Some(Kept::of(&run.tower, &run.images, &indices, folder)?);
+    Ok(())
 }
 
 /// Trains until the end, or until the interrupt: then it returns the epoch under way, from 1.
@@ -202,7 +242,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
 fn step(run: &mut Run, batch: &Prepared, batches: usize, unread: &mut Unread) -> Result<f64> {
     let at = (run.config.seed, run.position.step);
-    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch)?;
+    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, run.kept.as_ref())?;
     let scale = match run.config.clip_norm {
         Some(most) => (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0),
         None => 1.0,
@@ -261,8 +301,22 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
     Ok((epoch_row(run, trained, &validation), verdict))
 }
 
+/// The embeddings of the validation images, from what is kept of them where that is so.
+fn embed_validation(run: &Run) -> Result<Embeddings> {
+    let indices = run.divided.part(Part::Validation);
+    let Some(kept) = run.kept.as_ref().filter(|kept| kept.has(&indices)) else {
+        return Ok(embed(&run.tower, &run.images, &indices)?);
+    };
+    let device = run.tower.parameters().device();
+    let mut values = Vec::new();
+    for batch in indices.chunks(KEPT_AT_ONCE) {
+        values.push(run.tower.embed_frozen(&kept.get(batch, device)?)?);
+    }
+    Ok(Embeddings::of(&values, run.images.len(), &indices)?)
+}
+
 fn validate(run: &Run) -> Result<Validation> {
-    let embeddings = embed(&run.tower, &run.images, &run.divided.part(Part::Validation))?;
+    let embeddings = embed_validation(run)?;
     let diverged =
         |what: String| Diverged::new(what, &run.position, 0, Arc::clone(&run.last_images));
     let sum = embeddings.values.sqr()?.sum_all()?.to_scalar::<f32>()?;
