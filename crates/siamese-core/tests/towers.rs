@@ -123,10 +123,6 @@ fn body(case: &str) -> (Body, Vec<Hidden>) {
             pool: Pool::Gem,
             ..resnet(18)
         }),
-        "resnet18_hidden" => Body::Resnet(Resnet {
-            pool: Pool::None,
-            ..resnet(18)
-        }),
         "resnet34" => Body::Resnet(resnet(34)),
         "resnet50" => Body::Resnet(resnet(50)),
         "resnet50_keras" => Body::Resnet(Resnet {
@@ -149,7 +145,7 @@ fn body(case: &str) -> (Body, Vec<Hidden>) {
             hidden: vec![16, 12],
             dropout: 0.0,
         }),
-        "conv4" => Body::Conv4(Conv4 {
+        "conv4" | "conv4_hidden" => Body::Conv4(Conv4 {
             channels: [6, 7, 8, 9],
             ..Conv4::default()
         }),
@@ -160,7 +156,7 @@ fn body(case: &str) -> (Body, Vec<Hidden>) {
         width: 7,
         norm: true,
     };
-    (body, vec![hidden; usize::from(case == "resnet18_hidden")])
+    (body, vec![hidden; usize::from(case == "conv4_hidden")])
 }
 
 #[test]

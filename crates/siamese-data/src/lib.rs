@@ -33,7 +33,7 @@ pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
 };
 pub use error::DataError;
-pub use hub::{HubOptions, Proxies};
+pub use hub::{HubOptions, Proxies, cached_weights, fetch_weights, hub_name};
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};

@@ -35,7 +35,12 @@ pub struct Verdict {
 }
 
 impl Embedder {
-    /// The model in a run's folder, or in a model file.
+    /// The model in a run's folder, or in a model file; or a backbone that was trained elsewhere, untrained by us: by its
+    /// safetensors file in torchvision's names, or by its name on the Hugging Face hub, `timm/resnet50.tv_in1k` or
+    /// `hf:user/name`. A file or a folder of that name counts first.
+    ///
+    /// A backbone takes pictures as its `config.json` says, where timm wrote one beside it, else 224×224 with ImageNet's
+    /// mean and deviation. Its embeddings are its features, of unit length; it judges no pair until a threshold is fitted.
     ///
     /// # Errors
     /// When it cannot be read; where something else lies there, it says what that looks like and what to type.

@@ -27,16 +27,6 @@ pub struct Embeddings {
 pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embeddings, Error> {
     check(tower, images)?;
     let input = &tower.config().input;
-    let mut rows = vec![None; images.len()];
-    for (row, &index) in (0u32..).zip(indices) {
-        let place = rows.get_mut(index as usize).ok_or_else(|| {
-            let count = images.len();
-            Error::Rows(format!(
-                "image {index} was asked for, but the set has {count}"
-            ))
-        })?;
-        *place = Some(row);
-    }
     let mut pixels = Vec::new();
     let batches = indices.chunks(batch(input.image_len())).map(|batch| {
         pixels.clear();
@@ -45,11 +35,26 @@ pub fn embed(tower: &Tower, images: &ImageSet, indices: &[u32]) -> Result<Embedd
         }
         Ok(tower.embed(&input.to_tensor(&pixels, tower.parameters().device())?)?)
     });
+    let rows = rows(images.len(), indices)?;
     let values = batches.collect::<Result<Vec<_>, Error>>()?;
     Ok(Embeddings {
         values: joined(&values)?,
         rows,
     })
+}
+
+/// The row of each of `count` images, where those at `indices` have one each in this order.
+fn rows(count: usize, indices: &[u32]) -> Result<Vec<Option<u32>>, Error> {
+    let mut rows = vec![None; count];
+    for (row, &index) in (0u32..).zip(indices) {
+        let place = rows.get_mut(index as usize).ok_or_else(|| {
+            Error::Rows(format!(
+                "image {index} was asked for, but the set has {count}"
+            ))
+        })?;
+        *place = Some(row);
+    }
+    Ok(rows)
 }
 
 fn joined(values: &[Tensor]) -> Result<Tensor, Error> {
@@ -89,6 +94,17 @@ impl Embeddings {
         Ok(Self {
             values,
             rows: (0..count).map(Some).collect(),
+        })
+    }
+
+    /// Embeddings `(N, D)` of the images at `indices` in a set of `count`, in this order.
+    ///
+    /// # Errors
+    /// When an index lies outside of the set, or there is none.
+    pub fn of(values: &[Tensor], count: usize, indices: &[u32]) -> Result<Self, Error> {
+        Ok(Self {
+            values: joined(values)?,
+            rows: rows(count, indices)?,
         })
     }
 

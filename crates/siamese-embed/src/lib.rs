@@ -12,6 +12,7 @@
 //! # Ok::<(), siamese_embed::Error>(())
 //! ```
 
+mod backbone;
 mod embedder;
 mod embeddings;
 mod error;
@@ -21,6 +22,7 @@ mod place;
 mod stream;
 mod table;
 
+pub use backbone::Backbone;
 pub use embedder::{Embedder, Verdict, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;

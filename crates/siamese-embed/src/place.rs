@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use siamese_core::Model;
-use siamese_data::{Looks, looks_of_file};
+use siamese_data::{HubOptions, Looks, Progress, hub_name, looks_of_file};
 
+use crate::backbone::Backbone;
 use crate::error::Error;
 
 /// The model within a run's folder.
@@ -23,7 +24,8 @@ pub fn model_path(place: &Path) -> PathBuf {
     }
 }
 
-/// The model in a run's folder, or in a model file.
+/// The model in a run's folder, or in a model file; or a backbone that was trained elsewhere, by its safetensors file in
+/// torchvision's names or by its name on the hub, such as `timm/resnet50.tv_in1k` or `hf:user/name`.
 ///
 /// # Errors
 /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
@@ -32,12 +34,23 @@ pub fn load_model(place: &Path, device: &Device) -> Result<Model, Error> {
     if place.is_dir() && !path.is_file() {
         return Err(other_folder(place));
     }
-    Model::load(&path, device).map_err(|error| match error {
-        siamese_core::Error::OtherFile { .. } | siamese_core::Error::NotTensors { .. } => {
-            other_file(&path).unwrap_or_else(|| error.into())
-        }
-        error => error.into(),
-    })
+    let word = place.to_string_lossy();
+    if !place.exists() && hub_name(&word).is_some() {
+        return backbone(&word, device);
+    }
+    match Model::load(&path, device) {
+        Err(siamese_core::Error::NotAModel { path }) => backbone(&path.to_string_lossy(), device),
+        Err(
+            error
+            @ (siamese_core::Error::OtherFile { .. } | siamese_core::Error::NotTensors { .. }),
+        ) => Err(other_file(&path).unwrap_or_else(|| error.into())),
+        loaded => Ok(loaded?),
+    }
+}
+
+/// A backbone alone, as the environment says that the hub is reached.
+fn backbone(place: &str, device: &Device) -> Result<Model, Error> {
+    Backbone::find(place, &HubOptions::from_env(), Progress::default(), device)?.model(device)
 }
 
 fn no_model(place: &Path, found: impl Into<String>, advice: impl Into<String>) -> Error {

@@ -3,9 +3,13 @@
 use anyhow::{Context, Result};
 use candle_core::Device;
 use siamese_core::ImageInput;
-use siamese_data::{Colour, Fit, Framing, Items, LeftOut, Listing, OpenOptions, Part};
+use siamese_data::{
+    Colour, Fit, Framing, HubOptions, Items, LeftOut, Listing, OpenOptions, Part, Progress,
+    cached_weights,
+};
+use siamese_embed::Backbone;
 
-use crate::config::{DataConfig, Layer, Preset, Proposal, TrainConfig, Traits, size};
+use crate::config::{DataConfig, Layer, Preset, Proposal, Start, TrainConfig, Traits, size};
 use crate::data::{Divided, TrainingData, pairs_of, published};
 use crate::plan::Plan;
 use crate::run::sampler;
@@ -29,8 +33,11 @@ impl Draft {
     /// Puts together what is told (a file's layer and single settings) with a preset and what is chosen from the data.
     /// The preset is the one that is told, else the one made for the set, else there is none; without labels none is.
     ///
+    /// The weights that the tower is to start from are looked for here; where none are told and photos are trained on,
+    /// those that the hub's cache has are proposed.
+    ///
     /// # Errors
-    /// When there is no such preset.
+    /// When there is no such preset, or no such weights.
     pub fn new(listing: Listing, source: &str, told: &Layer) -> Result<Self> {
         let preset = match told.text("preset") {
             Some("auto") => None,
@@ -54,7 +61,9 @@ impl Draft {
             upper.set("data.split.by", "classes")?;
         }
         let (divided, labels) = divide(&listing, &upper)?;
-        let Proposal { layer, mut reasons } = traits(&listing, &divided).propose(&upper)?;
+        let traits = traits(&listing, &divided);
+        let start = start(&upper, preset.is_none() && traits.photos())?;
+        let Proposal { layer, mut reasons } = traits.propose(start.as_ref(), &upper)?;
         if let Some(preset) = preset {
             reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
         }
@@ -186,6 +195,33 @@ impl Draft {
         let input = ImageInput::of_images(size, data.images.channels, pixels)?;
         input_layer(&input.mean, &input.std)
     }
+}
+
+/// Weights that are proposed for photos where the hub's cache has them, the first first.
+const AT_HAND: [&str; 3] = [
+    "timm/resnet50.tv_in1k",
+    "timm/resnet34.tv_in1k",
+    "timm/resnet18.tv_in1k",
+];
+
+/// The weights that the tower starts from: those that are told, else those at hand, where `at_hand` and no tower is told.
+fn start(told: &Layer, at_hand: bool) -> Result<Option<Start>> {
+    let hub = HubOptions::default();
+    let cached = |name: &&&str| cached_weights(name, &hub).is_some();
+    let name = match told.text("tower.pretrained") {
+        Some(name) => Some(name.to_string()),
+        None if at_hand && !told.has("tower.body") => {
+            AT_HAND.iter().find(cached).map(|name| name.to_string())
+        }
+        None => None,
+    };
+    let Some(name) = name else { return Ok(None) };
+    let found = Backbone::find(&name, &hub, Progress::default(), &Device::Cpu)?;
+    Ok(Some(Start {
+        body: found.pretrained.body(),
+        input: found.input,
+        name,
+    }))
 }
 
 /// Mean and deviation as a layer.

@@ -3,12 +3,25 @@
 use std::path::Path;
 use std::time::Duration;
 
+use siamese_core::Loaded;
 use siamese_report::EpochRow;
 
 /// Something that happened in a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Weights that were trained elsewhere were taken.
+    Pretrained {
+        /// Their file, or their name on the hub.
+        name: &'a str,
+        /// Which of them, and what was not found.
+        loaded: &'a Loaded,
+    },
+    /// Images begin to pass the frozen part of the tower, this once.
+    Freezing {
+        /// How many.
+        images: usize,
+    },
     /// A step was taken.
     Step(StepEvent),
     /// An epoch ended, its images were validated.

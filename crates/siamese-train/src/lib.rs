@@ -15,6 +15,7 @@ mod draft;
 mod event;
 mod finish;
 mod folder;
+mod frozen;
 mod plan;
 mod request;
 mod restore;
@@ -31,7 +32,8 @@ mod write_up;
 
 pub use claim::Claim;
 pub use config::{
-    DataConfig, JudgeConfig, Layer, OptimizerConfig, Preset, Proposal, TrainConfig, Traits,
+    DataConfig, JudgeConfig, Layer, OptimizerConfig, Preset, Proposal, Rates, Start, TrainConfig,
+    Traits,
 };
 pub use data::{DataRecord, Divided, TestSet, TrainingData};
 pub use draft::Draft;

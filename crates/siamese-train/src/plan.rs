@@ -9,6 +9,7 @@ use siamese_data::Batch;
 
 use crate::config::TrainConfig;
 use crate::data::Divided;
+use crate::frozen::Kept;
 use crate::run::{networks, params};
 use crate::step::{Prepared, gradients};
 use siamese_data::Part;
@@ -131,8 +132,14 @@ fn measure_step(
     batch: &Prepared,
 ) -> Result<Duration> {
     let mut optimizer = config.optimizer.build(params(tower, objective))?;
+    // what is frozen is passed once, and not in each step
+    let keeps = config.tower.frozen.is_some() && config.augment.is_identity();
+    let kept = keeps
+        .then(|| Kept::made_up(tower, batch.images(), &batch.indices()))
+        .transpose()?;
     let mut step = |at| -> Result<()> {
-        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch, config.chunk)?;
+        let how = (config.chunk, kept.as_ref());
+        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch, how)?;
         optimizer.step(&grads, 1e-6, 1.0)?;
         figures.to_vec1::<f32>()?;
         Ok(())

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
 use siamese_core::{
-    Head, HeadConfig, Metric, Model, Objective, Parameters, Provenance, Threshold, Tower,
+    Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower,
     WeightAverage,
 };
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
@@ -21,6 +21,7 @@ use crate::config::TrainConfig;
 use crate::data::{Divided, TestSet, TrainingData};
 use crate::diverged::Diverged;
 use crate::folder::RunFolder;
+use crate::frozen::Kept;
 use crate::settings::Settings;
 use crate::stopping::{EarlyStopping, Monitor};
 
@@ -40,6 +41,8 @@ pub(crate) struct Run {
     pub(crate) optimizer: Optimizer,
     /// Running averages of the tower's and the head's weights, by what a checkpoint calls them.
     pub(crate) averages: Vec<(&'static str, WeightAverage)>,
+    /// What the frozen part of the tower makes of the images that are always the same.
+    pub(crate) kept: Option<Kept>,
     pub(crate) position: Position,
     /// What the run's past depends on.
     pub(crate) settings: Settings,
@@ -108,6 +111,7 @@ impl Run {
             tower,
             objective,
             averages,
+            kept: None,
             position: Position::start(EarlyStopping::new(config.stopping)),
             settings: Settings::new(config, &data.about.fingerprint)?,
             last_images: Arc::new([]),
@@ -123,6 +127,12 @@ impl Run {
         );
         let parts = &self.divided.division.parts;
         data.keep_split(parts, &self.folder.file("split.csv"))
+    }
+
+    /// Begins the running averages of the weights with what they are now.
+    pub(crate) fn begin_averages(&mut self) -> Result<()> {
+        self.averages = averages(&self.config, &self.tower, &self.objective)?;
+        Ok(())
     }
 
     /// Sets everything but the position to what a checkpoint holds.
@@ -378,20 +388,19 @@ pub(crate) fn networks(
 
 /// The trainable parameters; matrices and kernels of the tower and the head decay, biases, norms and proxies do not.
 pub(crate) fn params(tower: &Tower, objective: &Objective) -> Vec<Param> {
-    let of = |parameters: &Parameters, prefix: &str, decays: bool| {
-        let trainable = parameters.trainable().into_iter();
-        let param = |(name, var): (String, candle_core::Var)| Param {
+    let of = |trainable: Vec<(String, Var)>, prefix: &str, decays: bool| {
+        let param = |(name, var): (String, Var)| Param {
             decay: decays && var.rank() > 1,
             rate: if decays { 1.0 } else { objective.rate(&name) },
             name: format!("{prefix}.{name}"),
             var,
         };
-        trainable.map(param).collect::<Vec<_>>()
+        trainable.into_iter().map(param).collect::<Vec<_>>()
     };
-    let mut params = of(tower.parameters(), "tower", true);
+    let mut params = of(tower.trainable(), "tower", true);
     if let Some(head) = objective.head() {
-        params.extend(of(head.parameters(), "head", true));
+        params.extend(of(head.parameters().trainable(), "head", true));
     }
-    params.extend(of(objective.parameters(), "objective", false));
+    params.extend(of(objective.parameters().trainable(), "objective", false));
     params
 }

@@ -13,6 +13,7 @@ use siamese_core::{ImageInput, Objective, Tower};
 use siamese_data::{Batch, stream};
 
 use crate::collapse::BatchHealth;
+use crate::frozen::Kept;
 
 /// Sums over the batches of an epoch, read from the device now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -127,13 +128,14 @@ impl Prepared {
 
 /// Forward and backward: the gradients, and `[loss, spread², scale², active share]` on the device.
 ///
-/// With `chunk` so many images are in the tower at once, which bounds the memory; the loss is of the whole batch.
+/// With a chunk so many images are in the tower at once, which bounds the memory; the loss is of the whole batch. Where
+/// the output of the frozen part is kept it begins with that.
 pub(crate) fn gradients(
     tower: &Tower,
     objective: &Objective,
     (seed, step): (u64, usize),
     batch: &Prepared,
-    chunk: Option<usize>,
+    (chunk, kept): (Option<usize>, Option<&Kept>),
 ) -> Result<(GradStore, Tensor)> {
     let device = tower.parameters().device();
     let labels = Tensor::new(batch.labels.as_slice(), device)?;
@@ -141,9 +143,12 @@ pub(crate) fn gradients(
     if let Some(chunk) = chunk.filter(|&chunk| chunk < batch.len()) {
         return cached::gradients(tower, objective, (&batch.images, &labels), chunk, dropout);
     }
-    let images = batch.images.to_device(device)?;
+    let frozen = match kept.filter(|kept| kept.has(&batch.indices)) {
+        Some(kept) => kept.get(&batch.indices, device)?,
+        None => tower.freeze(&batch.images.to_device(device)?)?,
+    };
     // all images of the batch at once, so that BatchNorm sees one distribution
-    let embeddings = tower.embed_training(&images, &mut dropout)?;
+    let embeddings = tower.embed_frozen_training(&frozen, &mut dropout)?;
     let scored = objective.score(&embeddings, &labels)?;
     let gradients = scored.loss.backward()?;
     Ok((gradients, figures(&scored, &embeddings)?))

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
-use siamese_data::{Loader, LoaderConfig};
-use siamese_embed::embed;
+use siamese_data::{HubOptions, Loader, LoaderConfig, Part, Progress};
+use siamese_embed::{Backbone, Embeddings, embed};
 use siamese_evaluate::JudgedPairs;
 use siamese_kernels::optim::global_grad_norm;
 use siamese_report::{EpochRow, EventWriter};
@@ -19,6 +19,7 @@ use crate::config::TrainConfig;
 use crate::diverged::Diverged;
 use crate::event::{Event, StepEvent};
 use crate::finish::finish;
+use crate::frozen::Kept;
 use crate::request::{Outcome, Request};
 use crate::restore::restore;
 use crate::run::Run;
@@ -30,6 +31,9 @@ use crate::summary::Summary;
 /// them.
 const READ_EVERY: usize = 20;
 
+/// Images that pass the trained part at once, where the frozen one was passed before.
+const KEPT_AT_ONCE: usize = 64;
+
 /// Trains, keeps the best epoch's weights, and judges them once on the test images.
 ///
 /// # Errors
@@ -39,6 +43,9 @@ pub fn train(request: &Request) -> Result<Outcome> {
     let _claim = request.folder.claim()?;
     let mut run = Run::assemble(request.config, request.data, request.device, request.folder)?;
     let goes_on = restore(&mut run, request)?;
+    if !goes_on {
+        start_from_pretrained(&mut run, request)?;
+    }
     run.settle(request.data)?;
     let events = match goes_on {
         true => EventWriter::resume(run.folder.path(), run.position.step as u64)?,
@@ -48,6 +55,7 @@ pub fn train(request: &Request) -> Result<Outcome> {
             EventWriter::create(run.folder.path())?
         }
     };
+    keep_frozen(&mut run, request)?;
     match epochs(&mut run, request, events) {
         Ok(None) => Ok(Outcome::Finished(Box::new(judge(&run, request)?))),
         Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
@@ -60,6 +68,40 @@ pub fn train(request: &Request) -> Result<Outcome> {
             Ok(Outcome::Diverged { reason, summary })
         }
     }
+}
+
+/// Takes the weights that the tower is to start from, and tells which were taken.
+fn start_from_pretrained(run: &mut Run, request: &Request) -> Result<()> {
+    let Some(name) = run.config.tower.pretrained.clone() else {
+        return Ok(());
+    };
+    let hub = HubOptions::from_env();
+    let found = Backbone::find(&name, &hub, Progress::default(), request.device)?;
+    let loaded = run.tower.start_from(&found.pretrained, &name)?;
+    run.begin_averages()?;
+    (request.observe)(&Event::Pretrained {
+        name: &name,
+        loaded: &loaded,
+    });
+    Ok(())
+}
+
+/// Passes the images through the frozen part once, those to train on only where no augmentation changes them.
+fn keep_frozen(run: &mut Run, request: &Request) -> Result<()> {
+    let over = run.position.epoch >= run.config.epochs;
+    // without labels every image that is looked at is a changed one
+    if run.config.tower.frozen.is_none() || over || run.config.data.unlabelled {
+        return Ok(());
+    }
+    let mut indices = run.divided.part(Part::Validation);
+    if run.config.augment.is_identity() && run.config.data.turned.is_none() {
+        indices.extend(run.divided.part(Part::Train));
+    }
+    let images = indices.len();
+    (request.observe)(&Event::Freezing { images });
+    let folder = run.folder.path();
+    run.kept = Some(Kept::of(&run.tower, &run.images, &indices, folder)?);
+    Ok(())
 }
 
 /// Trains until the end, or until the interrupt: then it returns the epoch under way, from 1.
@@ -203,7 +245,8 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
 fn step(run: &mut Run, batch: &Prepared, batches: usize, unread: &mut Unread) -> Result<f64> {
     let at = (run.config.seed, run.position.step);
-    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, run.config.chunk)?;
+    let how = (run.config.chunk, run.kept.as_ref());
+    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, how)?;
     let scale = match run.config.clip_norm {
         Some(most) => (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0),
         None => 1.0,
@@ -262,9 +305,23 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
     Ok((epoch_row(run, trained, &validation), verdict))
 }
 
+/// The embeddings of the validation images, from what is kept of them where that is so.
+fn embed_validation(run: &Run) -> Result<Embeddings> {
+    let of = &run.validation;
+    let Some(kept) = run.kept.as_ref().filter(|kept| kept.has(&of.indices)) else {
+        return Ok(embed(&run.tower, &of.images, &of.indices)?);
+    };
+    let device = run.tower.parameters().device();
+    let mut values = Vec::new();
+    for batch in of.indices.chunks(KEPT_AT_ONCE) {
+        values.push(run.tower.embed_frozen(&kept.get(batch, device)?)?);
+    }
+    Ok(Embeddings::of(&values, of.images.len(), &of.indices)?)
+}
+
 fn validate(run: &Run) -> Result<Validation> {
     let of = &run.validation;
-    let embeddings = embed(&run.tower, &of.images, &of.indices)?;
+    let embeddings = embed_validation(run)?;
     let diverged =
         |what: String| Diverged::new(what, &run.position, 0, Arc::clone(&run.last_images));
     let sum = embeddings.values.sqr()?.sum_all()?.to_scalar::<f32>()?;

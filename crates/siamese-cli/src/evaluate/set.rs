@@ -20,8 +20,11 @@ use super::set_report::{report, set_notes};
 pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
     let mut model = arguments.load_model()?;
     let mut material = Material::of(arguments, &model)?;
-    if let Some(target) = arguments.threshold.threshold_at {
-        model.threshold = Some(fit(arguments, &model, &mut material, target.0)?);
+    let told = arguments.threshold.threshold_at.map(|target| target.0);
+    // a backbone that nobody trained further has none
+    let missing = model.threshold.is_none().then_some(Target::BestAccuracy);
+    if let Some(target) = told.or(missing) {
+        model.threshold = Some(fit(arguments, &model, &mut material, target)?);
         arguments.save_model(&model)?;
     }
     let config = EvaluateConfig {

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
+use siamese_core::Loaded;
 use siamese_report::EpochRow;
 use siamese_train::{Event, StepEvent};
 use siamese_words::counted;
@@ -40,6 +41,11 @@ impl Progress {
                 best,
                 left,
             } => eprintln!("{}", epoch_line(row, *epochs, *best, *left)),
+            Event::Pretrained { name, loaded } => eprintln!("{}", pretrained_line(name, loaded)),
+            Event::Freezing { images } => eprintln!(
+                "passing {} images through the frozen part of the tower, once",
+                HumanCount(*images as u64)
+            ),
             Event::Alarm { epoch, reason } => eprintln!("ALARM in epoch {epoch}: {reason}"),
             Event::Warning(text) => eprintln!("WARNING: {text}"),
             Event::Stopped { patience } => {
@@ -114,6 +120,23 @@ impl EpochProgress {
             );
         }
     }
+}
+
+/// Which weights of a file were taken; those that are not all of one kind are named.
+fn pretrained_line(name: &str, loaded: &Loaded) -> String {
+    let mut line = format!("{} tensors taken from {name}", loaded.taken.len());
+    for (names, what) in [
+        (&loaded.fresh, "drawn anew"),
+        (&loaded.misshapen, "of another shape there, so drawn anew"),
+        (&loaded.unused, "there and not used"),
+    ] {
+        if !names.is_empty() {
+            let shown = names[..names.len().min(4)].join(", ");
+            let more = if names.len() > 4 { ", …" } else { "" };
+            line += &format!("; {} {what}: {shown}{more}", names.len());
+        }
+    }
+    line
 }
 
 /// The line of a finished epoch.

@@ -36,9 +36,15 @@ pub(crate) struct Settings {
     /// What happens to a picture of another shape: crop, pad or stretch
     #[arg(long)]
     fit: Option<String>,
-    /// The network: stages, conv4, resnet9 or resnet
+    /// The network: stages, conv4, resnet9, resnet12, resnet, koch, lenet or mlp
     #[arg(long, value_name = "KIND")]
     tower: Option<String>,
+    /// Weights to start from: a safetensors file, or a name on the Hugging Face hub such as timm/resnet50.tv_in1k
+    #[arg(long, value_name = "WEIGHTS")]
+    pretrained: Option<String>,
+    /// The last part of the network that is not trained: layer3, say, or body for all of it
+    #[arg(long, value_name = "PART")]
+    frozen: Option<String>,
     /// Length of an embedding
     #[arg(long, value_name = "D")]
     embedding: Option<String>,
@@ -110,6 +116,8 @@ impl Settings {
             ("data.colour", &self.colour),
             ("tower.input.fit", &self.fit),
             ("tower.body.kind", &self.tower),
+            ("tower.pretrained", &self.pretrained),
+            ("tower.frozen", &self.frozen),
             ("tower.embedding", &self.embedding),
             ("head.kind", &self.head),
             ("objective.kind", &self.loss),

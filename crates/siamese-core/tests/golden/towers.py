@@ -161,26 +161,20 @@ def gem():
     return net
 
 
-def hidden():
-    """System B's head on a ResNet-18 without its pool."""
-    net = resnet18(num_classes=5)
-    net.avgpool = nn.Identity()
-    parts = {"fc": nn.Linear(512 * 2 * 3, 7), "relu": nn.ReLU(), "bn": nn.BatchNorm1d(7)}
-    net.hidden = nn.ModuleList([nn.Sequential()])
-    for name, part in parts.items():
-        net.hidden[0].add_module(name, part)
-    last = nn.Linear(7, 5)
-    net.fc = last
-    forward = net._forward_impl
+class Hidden(Conv4):
+    """With system B's connected layers behind the body."""
 
-    def with_hidden(x):
-        net.fc = nn.Identity()
-        x = forward(x)
-        net.fc = last
-        return last(net.hidden[0](x))
+    def __init__(self, channels, slope, features):
+        super().__init__(channels, slope, 7)
+        parts = {"fc": nn.Linear(features, 7), "relu": nn.ReLU(), "bn": nn.BatchNorm1d(7)}
+        self.hidden = nn.ModuleList([nn.Sequential()])
+        for name, part in parts.items():
+            self.hidden[0].add_module(name, part)
 
-    net.forward = with_hidden
-    return net
+    def forward(self, x):
+        for i in range(4):
+            x = nn.functional.max_pool2d(getattr(self, str(i))(x), 2)
+        return self.fc(self.hidden[0](x.flatten(1)))
 
 
 def small_stem():
@@ -193,7 +187,7 @@ NETS = {
     "resnet18": ((4, 3, 72, 64), lambda: resnet18(num_classes=5)),
     "resnet18_small": ((3, 3, 18, 26), small_stem),
     "resnet18_gem": ((4, 3, 40, 64), gem),
-    "resnet18_hidden": ((8, 3, 40, 66), hidden),
+    "conv4_hidden": ((6, 3, 33, 26), lambda: Hidden([6, 7, 8, 9], 0.1, 9 * 2 * 1)),
     "resnet34": ((4, 3, 72, 64), lambda: resnet34(num_classes=5)),
     "resnet50": ((4, 3, 72, 64), lambda: resnet50(num_classes=5)),
     "resnet50_keras": ((4, 3, 72, 64), keras_strides),

@@ -17,8 +17,10 @@ mod published;
 mod repo;
 mod roots;
 mod transfer;
+mod weights;
 
 pub use options::HubOptions;
 pub use proxies::Proxies;
 pub(crate) use published::fetch_published;
-pub(crate) use repo::DatasetRepo;
+pub(crate) use repo::HubRepo;
+pub use weights::{cached_weights, fetch_weights, hub_name};

@@ -1,4 +1,4 @@
-//! A data set's repository on the hub: its list of files, and each file by way of the cache.
+//! A repository on the hub: its list of files, and each file by way of the cache.
 
 use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
@@ -13,19 +13,25 @@ use super::transfer::{self, Checksum};
 use crate::entries::entries;
 use crate::{DataError, Progress};
 
-/// A data set's repository on the hub.
-pub(crate) struct DatasetRepo<'a> {
+/// A repository on the hub: a data set's, or a model's.
+pub(crate) struct HubRepo<'a> {
     repo: Repo,
     options: &'a HubOptions,
 }
 
-impl<'a> DatasetRepo<'a> {
-    /// The branch `main` of the repository `name`, as `uoft-cs/cifar100`.
+impl<'a> HubRepo<'a> {
+    /// The branch `main` of the data set `name`, as `uoft-cs/cifar100`.
     pub(crate) fn new(name: &str, options: &'a HubOptions) -> Self {
         Self::at(name, "main", options)
     }
 
-    /// A branch, a tag or a commit.
+    /// The branch `main` of the model `name`, as `timm/resnet50.tv_in1k`.
+    pub(crate) fn model(name: &str, options: &'a HubOptions) -> Self {
+        let repo = Repo::with_revision(name.into(), RepoType::Model, "main".into());
+        Self { repo, options }
+    }
+
+    /// A branch, a tag or a commit of a data set.
     pub(crate) fn at(name: &str, revision: &str, options: &'a HubOptions) -> Self {
         let repo = Repo::with_revision(name.into(), RepoType::Dataset, revision.into());
         Self { repo, options }

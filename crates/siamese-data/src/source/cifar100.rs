@@ -6,7 +6,7 @@ use super::cifar_files::{FILES, REPO};
 use super::dataset::Dataset;
 use super::options::OpenOptions;
 use crate::error::DataError;
-use crate::hub::DatasetRepo;
+use crate::hub::HubRepo;
 
 /// Loads CIFAR-100: 50,000 training and 10,000 test images of 100 classes in 20 superclasses, 32×32 RGB. The bundled
 /// sample, which stands in for it where the hub cannot be reached, has 4,000 and 1,000 of them: a caller should say so
@@ -46,7 +46,7 @@ pub struct FetchedFiles {
 ///
 /// Any [`DataError`] of the hub, and of the file system.
 pub fn fetch_cifar100(options: &OpenOptions) -> Result<FetchedFiles, DataError> {
-    let repo = DatasetRepo::new(REPO, &options.hub);
+    let repo = HubRepo::new(REPO, &options.hub);
     Ok(FetchedFiles {
         train: repo.get(FILES[0], options.progress)?,
         test: repo.get(FILES[1], options.progress)?,

@@ -11,7 +11,7 @@ use super::options::OpenOptions;
 use super::origin::{Origin, SourceChoice};
 use super::{hub_repo, sample};
 use crate::error::DataError;
-use crate::hub::{self, DatasetRepo};
+use crate::hub::{self, HubRepo};
 
 /// Opens the set `known`: from a folder of data sets, from what was downloaded before, else downloaded now.
 ///
@@ -40,7 +40,7 @@ fn cifar100(options: &OpenOptions) -> Result<Listing, DataError> {
         SourceChoice::Hub => return hub_repo::open(REPO, options),
         SourceChoice::Auto => {}
     }
-    let repo = DatasetRepo::new(REPO, &options.hub);
+    let repo = HubRepo::new(REPO, &options.hub);
     let error = match repo.probe(FILES[0], options.progress) {
         Ok(()) => return hub_repo::open(REPO, options),
         Err(error) if error.is_out_of_reach() => error,

@@ -8,7 +8,7 @@ use super::listing::Listing;
 use super::options::OpenOptions;
 use super::origin::Origin;
 use crate::error::DataError;
-use crate::hub::DatasetRepo;
+use crate::hub::HubRepo;
 use crate::split::Part;
 
 /// The branch in which the hub keeps every data set as parquet files.
@@ -78,13 +78,13 @@ pub(crate) fn open(text: &str, options: &OpenOptions) -> Result<Listing, DataErr
         )
     })?;
     let revision = address.revision.as_deref().unwrap_or("main");
-    let mut repo = DatasetRepo::at(&address.id, revision, &options.hub);
+    let mut repo = HubRepo::at(&address.id, revision, &options.hub);
     let mut files = parquet_files(repo.files(options.progress)?);
     if files.is_empty() && address.revision.is_none() {
         options
             .progress
             .note("no parquet files there, taking those that the hub made of them");
-        repo = DatasetRepo::at(&address.id, CONVERTED, &options.hub);
+        repo = HubRepo::at(&address.id, CONVERTED, &options.hub);
         files = parquet_files(repo.files(options.progress)?);
     }
     let files = chosen(&place, files, address.config.as_deref())?;

@@ -17,9 +17,9 @@ use crate::stopping::StoppingConfig;
 
 pub(crate) use batch::size;
 pub use layers::Layer;
-pub use optimizer::OptimizerConfig;
+pub use optimizer::{OptimizerConfig, Rates};
 pub use preset::Preset;
-pub use propose::{Proposal, Traits};
+pub use propose::{Proposal, Start, Traits};
 
 /// The configuration of a training run, stored whole in its folder.
 ///

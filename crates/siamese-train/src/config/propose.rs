@@ -1,6 +1,7 @@
 //! What is not told is chosen from the data, and said.
 
 use anyhow::Result;
+use siamese_core::{Body, ImageInput};
 use siamese_words::counted;
 
 use super::layers::Layer;
@@ -24,6 +25,17 @@ pub struct Traits {
     pub unlabelled: bool,
 }
 
+/// Weights that a run is to start from, as far as a proposal follows from them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Their file, or their name on the hub.
+    pub name: String,
+    /// The body that they are of, where it is known.
+    pub body: Option<Body>,
+    /// The pictures that they were trained on.
+    pub input: ImageInput,
+}
+
 /// Settings chosen from the data, with the reasons in words.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
@@ -42,6 +54,8 @@ struct Choice {
     /// Whether a head learns to compare them.
     compares: bool,
     epochs: usize,
+    /// Whether the body is one that was trained before, most of it frozen.
+    frozen: bool,
 }
 
 /// Pictures whose longer side is at most this are small: they are taken whole, by a tower for small pictures.
@@ -58,16 +72,59 @@ const PHOTO_IMAGES: usize = 80_000;
 /// More epochs than these teach a small set nothing more.
 const MOST_EPOCHS: usize = 150;
 
+/// Epochs of a tower that was trained before.
+const START_EPOCHS: usize = 20;
+
+impl Start {
+    /// The body of the weights, all of it frozen but its last stage, and pictures as they are used to; nothing is changed
+    /// at random, so that the frozen part is passed but once.
+    fn layer(&self, told: &Layer) -> Result<Layer> {
+        let mut layer = Layer::default();
+        let mut set = |key: &str, value: String| layer.set(key, &value);
+        set("tower.pretrained", format!("{:?}", self.name))?;
+        let Some(body) = &self.body else {
+            return Ok(layer);
+        };
+        set("tower.input.mean", format!("{:?}", self.input.mean))?;
+        set("tower.input.std", format!("{:?}", self.input.std))?;
+        set("tower.frozen", "layer3".into())?;
+        set("learning_rate", "0.001".into())?;
+        if told.text("tower.frozen") != Some("body") {
+            set("optimizer.rates", "{ backbone = 0.1 }".into())?;
+        }
+        set("data.colour", "rgb".into())?;
+        let of_body = Layer::of(&serde_json::json!({ "tower": { "body": body } }))?;
+        Ok(layer.under(&of_body))
+    }
+
+    fn reason(&self) -> String {
+        let (name, tower) = (&self.name, self.body.as_ref().map(Body::to_string));
+        match tower {
+            Some(tower) => format!(
+                "{tower}, from the weights {name}, frozen but for its last stage; {}×{} pixels, as it is used to",
+                self.input.height, self.input.width
+            ),
+            None => format!("a tower that starts from the weights {name}"),
+        }
+    }
+}
+
 impl Traits {
-    /// Settings for such data, beneath what is told.
+    /// Settings for such data, and for the weights to start from where there are some, beneath what is told.
     ///
     /// # Errors
     /// None that a caller could mend.
-    pub fn propose(&self, told: &Layer) -> Result<Proposal> {
-        let choice = self.choose(told)?;
-        let layer = self.layer(&choice)?;
+    pub fn propose(&self, start: Option<&Start>, told: &Layer) -> Result<Proposal> {
+        let choice = self.choose(start, told)?;
+        let mut layer = self.layer(&choice)?;
         let untold = |keys: &[&str]| !keys.iter().any(|key| told.has(key));
-        let reasons = self.reasons(&choice).into_iter();
+        let mut reasons = self.reasons(&choice);
+        if let Some(start) = start {
+            layer = layer.under(&start.layer(told)?);
+            reasons.retain(|(keys, _)| keys != &["tower.body.kind"]);
+            reasons.push((&["tower.frozen"], start.reason()));
+        }
+        let reasons = reasons.into_iter();
         Ok(Proposal {
             layer,
             reasons: reasons
@@ -77,9 +134,19 @@ impl Traits {
         })
     }
 
-    /// What the rest follows from; a size or a loss that is told counts.
-    fn choose(&self, told: &Layer) -> Result<Choice> {
+    /// Whether these are photos.
+    pub(crate) fn photos(&self) -> bool {
         let (height, width) = self.training_size();
+        height.max(width) > SMALL
+    }
+
+    /// What the rest follows from; a size or a loss that is told counts.
+    fn choose(&self, start: Option<&Start>, told: &Layer) -> Result<Choice> {
+        let start = start.filter(|start| start.body.is_some());
+        let (height, width) = match start {
+            Some(start) => (start.input.height, start.input.width),
+            None => self.training_size(),
+        };
         let size = (
             told.value("tower.input.height")?.unwrap_or(height),
             told.value("tower.input.width")?.unwrap_or(width),
@@ -90,10 +157,14 @@ impl Traits {
         Ok(Choice {
             size,
             photo,
+            frozen: start.is_some_and(|start| start.body.is_some()),
             pairs: self.pairs.is_some() || objective == Some("contrastive") || sampled,
             compares: objective == Some("same_different")
                 || told.text("head.kind") == Some("comparison"),
-            epochs: self.epochs(size, photo),
+            epochs: match start {
+                Some(_) => START_EPOCHS,
+                None => self.epochs(size, photo),
+            },
         })
     }
 
@@ -113,11 +184,14 @@ impl Traits {
             set("tower.body.kind", "resnet".into())?;
             set("tower.body.depth", "18".into())?;
             set("tower.body.stem", "imagenet".into())?;
+        } else {
+            set("tower.body.kind", "stages".into())?;
+        }
+        if choice.photo && !choice.frozen {
             let crop = "{ scale = [0.35, 1.0], ratio = [0.75, 1.3333] }";
             set("augment.random_crop", crop.into())?;
             set("augment.jitter", "0.3".into())?;
-        } else {
-            set("tower.body.kind", "stages".into())?;
+        } else if !choice.frozen {
             set("augment.crop_padding", (height.min(width) / 8).to_string())?;
         }
         if self.unlabelled {
@@ -126,7 +200,8 @@ impl Traits {
             set("augment.random_crop", crop.into())?;
             set("augment.jitter", "0.4".into())?;
         }
-        set("augment.flip", (!self.grey).to_string())?;
+        // what never changes passes the frozen part but once
+        set("augment.flip", (!self.grey && !choice.frozen).to_string())?;
         set("data.colour", if self.grey { "grey" } else { "rgb" }.into())?;
         if choice.compares {
             set("head.kind", "comparison".into())?;
@@ -189,8 +264,12 @@ impl Traits {
             (None, true) => &["sampler.kind", "sampler.pairs_per_batch"],
             _ => &["objective.kind", "sampler.kind"],
         };
+        let time = match choice.frozen {
+            true => "",
+            false => ", some 20 minutes on two cores",
+        };
         let epochs = format!(
-            "{} of {}, some 20 minutes on two cores (--time fits the run to a budget)",
+            "{} of {}{time} (--time fits the run to a budget)",
             counted(choice.epochs, "epoch"),
             counted(self.images_an_epoch(), "image")
         );
@@ -315,7 +394,7 @@ mod tests {
     fn listed_pairs_are_trained_on_as_pairs() -> Result<()> {
         let mut traits = traits(300, 200, (128, 128), true, false);
         traits.pairs = Some(400);
-        let proposal = traits.propose(&Layer::default())?;
+        let proposal = traits.propose(None, &Layer::default())?;
         assert_eq!(proposal.layer.text("objective.kind"), Some("contrastive"));
         assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
         assert!(proposal.reasons.concat().contains("listed pairs"));
@@ -326,7 +405,7 @@ mod tests {
     fn without_labels_two_views_of_each_picture_are_learned_from() -> Result<()> {
         let mut traits = traits(600, 300, (128, 128), true, false);
         traits.unlabelled = true;
-        let proposal = traits.propose(&Layer::default())?;
+        let proposal = traits.propose(None, &Layer::default())?;
         let Proposal { layer, reasons } = proposal;
         assert_eq!(layer.text("objective.kind"), Some("nt_xent"));
         assert_eq!(layer.value::<usize>("sampler.images")?, Some(2));
@@ -346,7 +425,7 @@ mod tests {
         told.set("tower.input.height", "32")?;
         told.set("tower.input.width", "32")?;
         told.set("epochs", "3")?;
-        let proposal = photos.propose(&told)?;
+        let proposal = photos.propose(None, &told)?;
         assert_eq!(proposal.layer.text("tower.body.kind"), Some("stages"));
         let reasons = proposal.reasons.join("; ");
         assert!(
@@ -358,10 +437,43 @@ mod tests {
     }
 
     #[test]
+    fn weights_to_start_from_bring_their_body_and_their_pictures() -> Result<()> {
+        let body = Body::Resnet(siamese_core::Resnet {
+            depth: 50,
+            stride: siamese_core::Stride::First,
+            ..Default::default()
+        });
+        let start = Start {
+            name: "timm/resnet50.tv_in1k".into(),
+            body: Some(body.clone()),
+            input: ImageInput::imagenet(),
+        };
+        let photos = traits(300, 20, (480, 640), false, false);
+        let proposal = photos.propose(Some(&start), &Layer::default())?;
+        let layer = &proposal.layer;
+        assert_eq!(layer.value::<Body>("tower.body")?, Some(body));
+        assert_eq!(layer.value::<usize>("tower.input.height")?, Some(224));
+        assert_eq!(
+            layer.text("tower.pretrained"),
+            Some("timm/resnet50.tv_in1k")
+        );
+        assert_eq!(layer.text("tower.frozen"), Some("layer3"));
+        // else nothing could be kept of what is frozen
+        let augment: siamese_data::AugmentConfig = layer.value("augment")?.unwrap_or_default();
+        assert_eq!(augment, Default::default());
+        let reasons = proposal.reasons.join("; ");
+        assert!(
+            reasons.contains("timm/resnet50.tv_in1k") && !reasons.contains("ResNet-18"),
+            "{reasons}"
+        );
+        Ok(())
+    }
+
+    #[test]
     fn a_contrastive_loss_that_is_told_brings_its_pairs() -> Result<()> {
         let mut told = Layer::default();
         told.set("objective.kind", "contrastive")?;
-        let proposal = traits(300, 20, (128, 128), true, false).propose(&told)?;
+        let proposal = traits(300, 20, (128, 128), true, false).propose(None, &told)?;
         assert_eq!(proposal.layer.text("sampler.kind"), Some("pairs"));
         Ok(())
     }
@@ -375,14 +487,14 @@ mod tests {
             let mut told = Layer::default();
             told.set(key, value)?;
             let mut traits = traits(300, 20, (128, 128), true, false);
-            let proposal = traits.propose(&told)?;
+            let proposal = traits.propose(None, &told)?;
             let layer = &proposal.layer;
             assert_eq!(layer.text("head.kind"), Some("comparison"));
             assert_eq!(layer.text("objective.kind"), Some("same_different"));
             assert_eq!(layer.text("objective.pairs"), Some("in_batch"));
             assert_eq!(layer.text("sampler.kind"), Some("per_class"));
             traits.pairs = Some(400);
-            let layer = traits.propose(&told)?.layer;
+            let layer = traits.propose(None, &told)?.layer;
             assert_eq!(layer.text("objective.pairs"), Some("sampled"));
             assert_eq!(layer.text("sampler.kind"), Some("pairs"));
         }
