@@ -1,8 +1,9 @@
 //! A body under construction: its layers, the shape that they give, and what they cost.
 
-use candle_core::{Result, bail};
+use candle_core::{Error, Result, bail};
 use candle_nn::VarBuilder;
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
+use siamese_files::limits::{CHANNELS, LAYERS};
 use siamese_kernels::{
     Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, GlobalMaxPool,
     Layer, MaxPool2d, Residual, Sequential,
@@ -55,6 +56,7 @@ impl Layers {
         bias: bool,
         vb: VarBuilder,
     ) -> Result<()> {
+        self.room_for(channels)?;
         let config = same(kernel, stride, bias);
         let conv = Conv2d::new(self.shape.channels, channels, config, vb)?;
         self.convolve(conv, channels)
@@ -68,6 +70,7 @@ impl Layers {
         (kernel, stride): (usize, usize),
         vb: VarBuilder,
     ) -> Result<()> {
+        self.room_for(channels)?;
         let config = same(kernel, stride, false);
         let init = Init::Kaiming {
             dist: NormalOrUniform::Normal,
@@ -76,6 +79,12 @@ impl Layers {
         };
         let conv = Conv2d::with_init(self.shape.channels, channels, config, init, vb)?;
         self.convolve(conv, channels)
+    }
+
+    /// Whether a layer so wide is allowed, and another one at all: before its weights are made.
+    fn room_for(&self, channels: usize) -> Result<()> {
+        CHANNELS.check_len(channels).map_err(Error::msg)?;
+        LAYERS.check_len(self.list.len() + 1).map_err(Error::msg)
     }
 
     fn convolve(&mut self, conv: Conv2d, channels: usize) -> Result<()> {

@@ -7,10 +7,11 @@ mod resnet;
 mod resnet9;
 mod stages;
 
-use candle_core::{Device, Module, Result, Tensor, bail};
+use candle_core::{Device, Error, Module, Result, Tensor, bail};
 use candle_nn::{Linear, ModuleT, linear};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
+use siamese_files::limits::{CHANNELS, SIDE};
 use siamese_kernels::{Precision, Sequential};
 
 use crate::distance::normalize;
@@ -72,6 +73,13 @@ impl TowerConfig {
         if !(0.0..1.0).contains(&self.dropout) {
             bail!("dropout must be in 0..1, got {}", self.dropout)
         }
+        CHANNELS.check_len(self.embedding).map_err(Error::msg)?;
+        for side in [self.input.height, self.input.width] {
+            SIDE.check_len(side).map_err(Error::msg)?;
+        }
+        CHANNELS
+            .check_len(self.input.channels())
+            .map_err(Error::msg)?;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, ObjectiveConfig, Precision, TowerConfig};
 use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitConfig};
+use siamese_files::limits;
 
 use crate::schedule::Schedule;
 use crate::stopping::StoppingConfig;
@@ -157,6 +158,7 @@ impl TrainConfig {
         ] {
             ensure!(pairs > 1, "{name} must be at least 2, got {pairs}");
         }
+        self.check_counts()?;
         self.objective.validate().context("objective")?;
         self.sampler.validate()?;
         ensure!(
@@ -168,6 +170,25 @@ impl TrainConfig {
         );
         if let Some(problem) = self.schedule.problem() {
             bail!("{problem}");
+        }
+        Ok(())
+    }
+
+    /// Checks how much is asked for, before anything of that size is made.
+    fn check_counts(&self) -> Result<()> {
+        let counts = [
+            ("epochs", limits::EPOCHS, self.epochs),
+            (
+                "judge.validation_pairs",
+                limits::PAIRS,
+                self.judge.validation_pairs,
+            ),
+            ("judge.test_pairs", limits::PAIRS, self.judge.test_pairs),
+        ];
+        for (key, limit, count) in counts.into_iter().chain(self.sampler.counts()) {
+            if let Err(why) = limit.check_len(count) {
+                bail!("{key}: {why}");
+            }
         }
         Ok(())
     }
