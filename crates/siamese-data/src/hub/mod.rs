@@ -12,9 +12,11 @@ mod cache;
 mod client;
 mod failure;
 mod options;
+mod pace;
 mod proxies;
 mod published;
 mod repo;
+mod room;
 mod roots;
 mod transfer;
 
