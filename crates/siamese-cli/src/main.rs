@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     sigpipe::reset(); // `siamese … | head` ends quietly
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(said) => return help(&said),
+        Err(said) => return output::help(&said),
     };
     let result = match arguments.command {
         Command::Train(arguments) => train::run(&arguments),
@@ -68,14 +68,4 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(FAILURE)
     }))
-}
-
-/// Shows the help that was asked for, or what is wrong with the arguments.
-fn help(said: &clap::Error) -> ExitCode {
-    match said.print() {
-        Ok(()) => output::finish(ExitCode::from(
-            said.exit_code().try_into().unwrap_or(FAILURE),
-        )),
-        Err(error) => output::failure(&error).into(),
-    }
 }

@@ -4,6 +4,8 @@ use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::{ExitCode, exit};
 
+use siamese_files::{is_illegible, legible};
+
 /// The exit code of a command that failed.
 pub(crate) const FAILURE: u8 = 2;
 
@@ -33,22 +35,38 @@ macro_rules! eprintln {
     };
 }
 
-/// Writes to standard output; ends the command where that fails.
+/// Writes to standard output, [`legible`]; ends the command where that fails.
 pub(crate) fn write(what: Arguments) {
-    if let Err(error) = io::stdout().write_fmt(what) {
+    if let Err(error) = io::stdout().write_all(legible(&what.to_string()).as_bytes()) {
         exit(failure(&error).into());
     }
 }
 
-/// Writes to standard error, if that is possible.
+/// Writes to standard error, [`legible`], if that is possible.
 pub(crate) fn tell(what: Arguments) {
-    io::stderr().write_fmt(what).ok();
+    let text = what.to_string();
+    io::stderr().write_all(legible(&text).as_bytes()).ok();
 }
 
 /// Writes what standard output still holds back: `code`, or the failure.
 pub(crate) fn finish(code: ExitCode) -> ExitCode {
     match io::stdout().flush() {
         Ok(()) => code,
+        Err(error) => failure(&error).into(),
+    }
+}
+
+/// Shows the help that was asked for, or what is wrong with the arguments: in colours, but where an argument would
+/// command the terminal.
+pub(crate) fn help(said: &clap::Error) -> ExitCode {
+    let code = ExitCode::from(said.exit_code().try_into().unwrap_or(FAILURE));
+    let plain = said.render().to_string();
+    if plain.contains(is_illegible) {
+        tell(format_args!("{plain}"));
+        return code;
+    }
+    match said.print() {
+        Ok(()) => finish(code),
         Err(error) => failure(&error).into(),
     }
 }
