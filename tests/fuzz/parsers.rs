@@ -185,7 +185,7 @@ fn lists() -> Vec<Parser> {
             },
             |at, bytes| {
                 fs::write(at.join("pairs.txt"), bytes)?;
-                Ok(drop(read_pairs(&at.join("pairs.txt"))?))
+                read(read_pairs(&at.join("pairs.txt")))
             },
         ),
         parser(
@@ -193,7 +193,7 @@ fn lists() -> Vec<Parser> {
             || Ok(vec![LFW.to_vec()]),
             |at, bytes| {
                 fs::write(at.join("pairs.txt"), bytes)?;
-                Ok(drop(read_lfw_pairs(&at.join("pairs.txt"))?))
+                read(read_lfw_pairs(&at.join("pairs.txt")))
             },
         ),
         parser("split.csv", || Ok(vec![SPLIT.to_vec()]), split),
@@ -201,10 +201,10 @@ fn lists() -> Vec<Parser> {
             let path = at.join("run.toml");
             fs::write(&path, bytes)?;
             let layer = Layer::read(&path)?;
-            Ok(drop(TrainConfig::from_layers([
+            read(TrainConfig::from_layers([
                 &Preset::named("quick")?.layer,
                 &layer,
-            ])?))
+            ]))
         }),
     ]
 }
@@ -216,13 +216,13 @@ fn models() -> Vec<Parser> {
             ..parser("npz", seeds::arrays, |at, bytes| {
                 let path = at.join("e.npz");
                 fs::write(&path, bytes)?;
-                Ok(drop(read_npz(&path)?))
+                read(read_npz(&path))
             })
         },
         parser("models", seeds::models, |at, bytes| {
             let path = at.join("model.safetensors");
             fs::write(&path, bytes)?;
-            Ok(drop(Model::load(&path, &Device::Cpu)?))
+            read(Model::load(&path, &Device::Cpu))
         }),
         parser(
             "rows of a run",
@@ -234,7 +234,7 @@ fn models() -> Vec<Parser> {
             |at, bytes| {
                 fs::write(at.join("config.json"), "{}")?;
                 fs::write(at.join("metrics.jsonl"), bytes)?;
-                Ok(drop(RunFolder::open(at)?.epochs()?))
+                read(RunFolder::open(at)?.epochs())
             },
         ),
         parser(
@@ -242,10 +242,15 @@ fn models() -> Vec<Parser> {
             || Ok(vec![record()?]),
             |at, bytes| {
                 fs::write(at.join("config.json"), bytes)?;
-                Ok(drop(RunFolder::open(at)?.record()?))
+                read(RunFolder::open(at)?.record())
             },
         ),
     ]
+}
+
+/// Whether it was read, whatever was in it.
+fn read<T, E: Into<anyhow::Error>>(found: Result<T, E>) -> Result<()> {
+    found.map(drop).map_err(Into::into)
 }
 
 /// No picture of more than 25 million pixels: the limit that is the default takes more memory than is allowed here.
@@ -372,11 +377,11 @@ fn hub(at: &Path, bytes: &[u8]) -> Result<()> {
         ..HubOptions::new(endpoint, cache.path())
     };
     let source = siamese_data::SourceChoice::Hub;
-    Ok(drop(fetch_cifar100(&OpenOptions {
+    read(fetch_cifar100(&OpenOptions {
         hub,
         source,
         ..options(at)
-    })?))
+    }))
 }
 
 /// The sums of a PNG's chunks, taken anew.
