@@ -39,6 +39,9 @@ pub(crate) enum Kind {
     Npz = 20,
     Names = 21,
     Unwritable = 22,
+    TooMuch = 23,
+    Endless = 24,
+    Commands = 25,
 }
 
 /// Writes an input into an empty folder.
@@ -147,6 +150,10 @@ impl Entry {
 
     fn judge(&self, code: Option<i32>, said: &str) -> Result<()> {
         ensure!(!said.contains("panicked"), "a panic");
+        ensure!(
+            !said.contains(siamese_files::is_illegible),
+            "a terminal would obey it: {said:?}"
+        );
         ensure!(
             code == Some(self.code),
             "exit code {code:?}, expected {}",

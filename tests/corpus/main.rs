@@ -11,6 +11,7 @@ mod declared;
 mod entry;
 mod folders;
 mod formats;
+mod hostile;
 mod jpegs;
 mod judged;
 mod made;
@@ -35,7 +36,7 @@ use entry::{Entry, play};
 /// A theme, and what its table holds.
 type Theme = (&'static str, fn() -> Vec<Entry>);
 
-const THEMES: [Theme; 16] = [
+const THEMES: [Theme; 17] = [
     ("formats", formats::entries),
     ("transparent", transparent::entries),
     ("declared", declared::entries),
@@ -52,6 +53,7 @@ const THEMES: [Theme; 16] = [
     ("judged", judged::entries),
     ("npz", npz::entries),
     ("npz refused", npz_refused::entries),
+    ("hostile", hostile::entries),
 ];
 
 #[test]

@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: the gate. `.ci/run` calls this, so that what it asks is written down once.
 
 mod cuda;
+mod memory;
 mod tally;
 
 use std::fmt::Write as _;
@@ -22,10 +23,12 @@ Usage: cargo xtask ci [steps] [options]
 
 Steps (all of them, where none is named):
   fmt                formatting, as rustfmt has it
-  deny               licences and sources of the dependencies, where cargo-deny is installed
+  deny               licences and sources of the dependencies; cargo-deny is installed where CI is set
   clippy             lints of every target; a warning is an error
   doc                documentation builds; a broken link is an error
   test               every test: `cargo test --workspace`
+  miri               undefined behaviour in what Miri can run, where it is installed
+  asan               the kernels under AddressSanitizer, on Linux
   cuda               the CUDA code compiles, where a CUDA toolchain is at hand
 
 Options:
@@ -41,7 +44,9 @@ Examples:
   $ cargo xtask ci cuda --fetch-cuda
 ";
 
-const STEPS: [&str; 6] = ["fmt", "deny", "clippy", "doc", "test", "cuda"];
+const STEPS: [&str; 8] = [
+    "fmt", "deny", "clippy", "doc", "test", "miri", "asan", "cuda",
+];
 
 /// How a step ended.
 enum Outcome {
@@ -84,6 +89,8 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
                 &[("RUSTDOCFLAGS", "-D warnings".into())],
             )?,
             "test" => test(tally.insert(Tally::default()))?,
+            "miri" => memory::miri()?,
+            "asan" => memory::asan()?,
             _ => cuda::check(options.fetch_cuda)?,
         };
         done.push((*step, start.elapsed(), outcome));
@@ -136,6 +143,31 @@ fn cargo(args: &[&str], environment: &[(&str, std::ffi::OsString)]) -> Result<Ou
     })
 }
 
+/// As [`cargo`], with the nightly compiler.
+fn nightly_cargo(args: &[&str], environment: &[(&str, std::ffi::OsString)]) -> Result<Outcome> {
+    let line = args.join(" ");
+    println!(
+        "{}",
+        style::stdout().dim(&format!("$ cargo +nightly {line}"))
+    );
+    let mut command = Command::new("rustup");
+    command
+        .current_dir(paths::root())
+        .args(["run", "nightly", "cargo"])
+        .args(args);
+    command.stdin(Stdio::null());
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    // what the cargo that runs us says of its own toolchain is not for another
+    for name in ["CARGO", "RUSTC", "RUSTFLAGS"] {
+        command.env_remove(name);
+    }
+    let status = command.status().context("starting rustup")?;
+    Ok(match status.success() {
+        true => Outcome::Passed(String::new()),
+        false => Outcome::Failed(format!("cargo {line} ended with {status}")),
+    })
+}
+
 fn command(args: &[&str], environment: &[(&str, std::ffi::OsString)]) -> Command {
     println!(
         "{}",
@@ -152,9 +184,16 @@ fn command(args: &[&str], environment: &[(&str, std::ffi::OsString)]) -> Command
 
 fn deny() -> Result<Outcome> {
     if paths::on_path("cargo-deny").is_none() {
-        return Ok(Outcome::Skipped(
-            "cargo-deny is not installed (cargo install --locked cargo-deny)".into(),
-        ));
+        let install = "cargo install --locked cargo-deny";
+        if paths::variable("CI").is_none() {
+            return Ok(Outcome::Skipped(format!(
+                "cargo-deny is not installed ({install})"
+            )));
+        }
+        // some minutes, once for a machine
+        if let failed @ Outcome::Failed(_) = cargo(&["install", "--locked", "cargo-deny"], &[])? {
+            return Ok(failed);
+        }
     }
     // Advisories come from a database on the network: not part of a gate that must also hold without one.
     cargo(&["deny", "check", "licenses", "bans", "sources"], &[])

@@ -2,6 +2,8 @@
 
 use std::path::{MAIN_SEPARATOR, Path};
 
+use siamese_files::quoted;
+
 /// What `cargo xtask` sets, so that what is told to type works without an installed program.
 const CALLED_AS: &str = "SIAMESE_CALLED_AS";
 
@@ -42,26 +44,4 @@ fn is_on_path(own: &str) -> bool {
     let folder = Path::new(own).parent();
     let folders = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&folders).any(|path| Some(path.as_path()) == folder)
-}
-
-/// A word as a shell takes it.
-pub(crate) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_=+,./:@%~".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.into(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_that_a_shell_would_split_or_expand_are_quoted() {
-        assert_eq!(quoted("runs/birds-1"), "runs/birds-1");
-        assert_eq!(quoted("my photos/it's.jpg"), r"'my photos/it'\''s.jpg'");
-        assert_eq!(quoted(""), "''");
-        assert_eq!(quoted("Straße/ß.jpg"), "Straße/ß.jpg");
-    }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Args;
 use siamese_embed::fingerprint;
+use siamese_files::read_regular_text;
 use siamese_report::{CompareReport, ComparedRun};
 use siamese_train::{RunFolder, RunRecord, Summary};
 use siamese_words::counted;
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 fn read(folder: &RunFolder) -> Result<ComparedRun> {
     let path = folder.file("result.json");
     let reading = || format!("reading {} (is the run finished?)", path.display());
-    let text = std::fs::read_to_string(&path).with_context(reading)?;
+    let text = read_regular_text(&path).with_context(reading)?;
     let summary: Summary = serde_json::from_str(&text).with_context(reading)?;
     let record = folder.record()?;
     Ok(ComparedRun {
@@ -72,8 +73,8 @@ fn judged(folder: &RunFolder, record: &RunRecord, summary: &Summary) -> Result<s
     let path = folder.file("split.csv");
     let images = match path.exists() {
         true => {
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("reading {}", path.display()))?;
+            let text =
+                read_regular_text(&path).with_context(|| format!("reading {}", path.display()))?;
             let tested = text.lines().filter(|line| line.ends_with(",test"));
             let lines: Vec<&str> = tested.collect();
             format!("{:016x}", fingerprint(lines.join("\n").as_bytes()))

@@ -25,6 +25,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use siamese_files::is_illegible;
+
 use output::FAILURE;
 
 /// Training allocates the same large buffers step after step; mimalloc keeps their pages.
@@ -71,7 +73,7 @@ fn main() -> ExitCode {
     sigpipe::reset(); // `siamese … | head` ends quietly
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(said) => return help(&said),
+        Err(said) => return output::help(&said),
     };
     let result = match arguments.command {
         Command::Train(arguments) => train::run(&arguments),
@@ -92,7 +94,8 @@ fn main() -> ExitCode {
     }))
 }
 
-/// Shows the help that was asked for, or what is wrong with the arguments.
+/// Shows the help that was asked for, or what is wrong with the arguments: in colours, but where an argument would
+/// command the terminal.
 fn help(said: &clap::Error) -> ExitCode {
     if said.kind() == ErrorKind::InvalidUtf8 {
         let mut arguments = std::env::args_os();
@@ -104,10 +107,14 @@ fn help(said: &clap::Error) -> ExitCode {
         );
         return ExitCode::from(FAILURE);
     }
+    let code = ExitCode::from(said.exit_code().try_into().unwrap_or(FAILURE));
+    let plain = said.render().to_string();
+    if plain.contains(is_illegible) {
+        eprint!("{plain}");
+        return code;
+    }
     match said.print() {
-        Ok(()) => output::finish(ExitCode::from(
-            said.exit_code().try_into().unwrap_or(FAILURE),
-        )),
+        Ok(()) => output::finish(code),
         Err(error) => output::failure(&error).into(),
     }
 }

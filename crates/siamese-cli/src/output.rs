@@ -4,6 +4,8 @@ use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::{ExitCode, exit};
 
+use siamese_files::legible;
+
 /// The exit code of a command that failed.
 pub(crate) const FAILURE: u8 = 2;
 
@@ -33,16 +35,17 @@ macro_rules! eprintln {
     };
 }
 
-/// Writes to standard output; ends the command where that fails.
+/// Writes to standard output, [`legible`]; ends the command where that fails.
 pub(crate) fn write(what: Arguments) {
-    if let Err(error) = io::stdout().write_fmt(what) {
+    if let Err(error) = io::stdout().write_all(legible(&what.to_string()).as_bytes()) {
         exit(failure(&error).into());
     }
 }
 
-/// Writes to standard error, if that is possible.
+/// Writes to standard error, [`legible`], if that is possible.
 pub(crate) fn tell(what: Arguments) {
-    io::stderr().write_fmt(what).ok();
+    let text = what.to_string();
+    io::stderr().write_all(legible(&text).as_bytes()).ok();
 }
 
 /// Writes what standard output still holds back: `code`, or the failure.

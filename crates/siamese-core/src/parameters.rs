@@ -7,6 +7,8 @@ use candle_core::{DType, Device, Shape, Tensor, Var, bail};
 use candle_nn::init::Init;
 use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
+use siamese_files::limits::PARAMETERS;
+
 use crate::error::{Misfit, Result};
 use crate::init::{self, Fnv};
 use crate::objective::is_memory;
@@ -24,6 +26,8 @@ pub struct Parameters {
 struct Inner {
     vars: BTreeMap<String, Var>,
     source: Source,
+    /// Numbers that layers have asked for.
+    asked: u64,
 }
 
 /// Where a parameter's first values come from.
@@ -66,7 +70,11 @@ impl Parameters {
         let vars = BTreeMap::new();
         Self {
             device: device.clone(),
-            inner: Arc::new(Mutex::new(Inner { vars, source })),
+            inner: Arc::new(Mutex::new(Inner {
+                vars,
+                source,
+                asked: 0,
+            })),
         }
     }
 
@@ -248,6 +256,14 @@ impl SimpleBackend for Parameters {
             }
             return Ok(var.as_tensor().clone());
         }
+        let asked = shape
+            .dims()
+            .iter()
+            .try_fold(1u64, |n, side| n.checked_mul(*side as u64));
+        inner.asked = inner.asked.saturating_add(asked.unwrap_or(u64::MAX));
+        PARAMETERS
+            .check(inner.asked)
+            .map_err(candle_core::Error::msg)?;
         let var = match &mut inner.source {
             Source::Seed(seed) => {
                 Var::from_vec(init::draw(init, &shape, *seed, name)?, shape, device)?

@@ -84,7 +84,7 @@ pub fn read(
         path: path.to_path_buf(),
         source,
     };
-    let bytes = std::fs::read(path).map_err(|e| Error::io("reading", path, e))?;
+    let bytes = siamese_files::read_regular(path).map_err(|e| Error::io("reading", path, e))?;
     // the length of the header, and the header
     if bytes.get(8) != Some(&b'{') {
         let path = path.to_path_buf();

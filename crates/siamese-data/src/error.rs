@@ -112,6 +112,23 @@ pub enum DataError {
         reason: String,
     },
 
+    /// A file is larger than what its disk has free.
+    #[error(
+        "{url} has {missing} bytes to fetch, where {} has {free} bytes free; make room, or name a cache on another disk \
+         (HF_HUB_CACHE, SIAMESE_CACHE)",
+        folder.display()
+    )]
+    NoRoom {
+        /// The address asked for.
+        url: String,
+        /// Bytes that are yet to come, as the server claims.
+        missing: u64,
+        /// Where they were to lie.
+        folder: PathBuf,
+        /// Bytes free there.
+        free: u64,
+    },
+
     /// Offline mode, and the file is not in the cache.
     #[error(
         "{file} is not in {} and HF_HUB_OFFLINE forbids to fetch it; \

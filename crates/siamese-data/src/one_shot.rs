@@ -1,10 +1,12 @@
 //! One-shot trials from files, as Lake's on Omniglot: each test image belongs to one of a few training images.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use siamese_files::limits::check_growth;
+use siamese_files::{guarded, open_regular, read_regular};
 use zip::ZipArchive;
 
 use crate::entries::entries;
@@ -137,8 +139,9 @@ impl Files {
         let (archive, names) = if path.is_dir() {
             (None, names_below(path))
         } else {
-            let file = File::open(path).map_err(DataError::io("reading", path))?;
-            let archive = ZipArchive::new(file).map_err(|e| {
+            let (file, _) = open_regular(path).map_err(DataError::io("reading", path))?;
+            let read = guarded(|| ZipArchive::new(file).map_err(|e| e.to_string()));
+            let archive = read.unwrap_or_else(Err).map_err(|e| {
                 let looks = looks_of_file(path).map_or("a file", Looks::in_words);
                 not_trials(path, &format!("{looks}, no zip archive ({e})"))
             })?;
@@ -155,12 +158,22 @@ impl Files {
     fn read(&mut self, name: &str) -> Result<Vec<u8>, DataError> {
         let Some(archive) = &mut self.archive else {
             let file = self.path.join(name);
-            return fs::read(&file).map_err(DataError::io("reading", &file));
+            return read_regular(&file).map_err(DataError::io("reading", &file));
         };
         let mut bytes = Vec::new();
-        let read = archive.by_name(name).map_err(|e| e.to_string());
-        read.and_then(|mut entry| entry.read_to_end(&mut bytes).map_err(|e| e.to_string()))
-            .map_err(|reason| DataError::damaged(&self.path, format!("{name}: {reason}")))?;
+        guarded(|| {
+            let mut entry = archive.by_name(name).map_err(|e| e.to_string())?;
+            check_growth(entry.compressed_size(), entry.size())?;
+            // one that unpacks to more than it says is cut there, and no picture
+            let most = entry.size();
+            entry
+                .by_ref()
+                .take(most)
+                .read_to_end(&mut bytes)
+                .map_err(|e| e.to_string())
+        })
+        .unwrap_or_else(Err)
+        .map_err(|reason| DataError::damaged(&self.path, format!("{name}: {reason}")))?;
         Ok(bytes)
     }
 
@@ -226,6 +239,7 @@ fn not_trials(path: &Path, found: &str) -> DataError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// One run of two classes, images of 2×3 pixels.
     fn unpacked(labels: &str) -> tempfile::TempDir {

@@ -301,8 +301,11 @@ impl Wanted<'_> {
     fn read(&self, path: &Path) -> Option<PackedImages> {
         let file = File::open(path).ok()?;
         let length = file.metadata().ok()?.len();
+        let whole = length;
         let part = |at: u64, length: u64| -> Option<Vec<u8>> {
-            let mut bytes = vec![0; usize::try_from(length).ok()?];
+            // what a damaged file claims is not asked for
+            let within = at.checked_add(length).is_some_and(|end| end <= whole);
+            let mut bytes = vec![0; usize::try_from(length).ok().filter(|_| within)?];
             read_at(&file, &mut bytes, at).ok()?;
             Some(bytes)
         };

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use siamese_files::legible;
 
 /// How to report what takes a while, on standard error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,13 +42,13 @@ impl Progress {
     fn start(self, name: &str, size: u64, unit: Unit) -> Meter {
         let view = match self {
             Self::Silent => View::Silent,
-            Self::Stderr if stderr().is_terminal() => View::Bar(bar(name, size, unit)),
+            Self::Stderr if stderr().is_terminal() => View::Bar(bar(&legible(name), size, unit)),
             Self::Stderr => View::Lines {
                 next: Instant::now() + INTERVAL,
             },
         };
         Meter {
-            name: name.into(),
+            name: legible(name).into_owned(),
             size,
             unit,
             view,
@@ -60,7 +61,7 @@ impl Progress {
 
 /// A line on standard error; where that is full or closed it is let go, which `eprintln!` does not.
 fn say(line: &str) {
-    writeln!(stderr(), "{line}").ok();
+    writeln!(stderr(), "{}", legible(line)).ok();
 }
 
 /// What is counted.

@@ -7,9 +7,10 @@ mod hub_support;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use hub_server::{COMMIT, Faults, etag, sha256};
-use hub_support::{TRAIN, assert_whole, blobs, files, options, repo_folder, serve};
+use hub_server::{COMMIT, Faults, HubServer, etag, sha256};
+use hub_support::{TEST, TRAIN, assert_whole, blobs, files, options, repo_folder, serve};
 use siamese_data::{DataError, OpenOptions, Origin, Part, Progress, fetch_cifar100, open};
 use tempfile::TempDir;
 
@@ -280,4 +281,49 @@ fn a_repository_is_listed_fetched_and_then_read_without_the_network() {
         error.contains("404") && error.contains("check the name"),
         "{error}"
     );
+}
+
+#[test]
+fn a_server_that_only_drips_is_given_up() {
+    let faults = Faults {
+        drips: Some(Duration::from_millis(20)),
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let mut options = options(&folder, &server.endpoint);
+    options.hub.read_timeout = Duration::from_millis(200);
+    let error = fetch_cifar100(&options).unwrap_err();
+    assert!(matches!(error, DataError::BrokenDownload { .. }), "{error}");
+    assert!(error.to_string().contains("1024 a second"), "{error}");
+}
+
+#[test]
+fn a_server_that_sends_wrong_ranges_without_end_is_given_up() {
+    let faults = Faults {
+        wrong_ranges: true,
+        ..Faults::default()
+    };
+    let files = [(TRAIN, 5), (TEST, 6)].map(|(name, byte)| (name, vec![byte; 4 << 20]));
+    let (server, folder) = (
+        HubServer::start(files.to_vec(), faults),
+        TempDir::new().unwrap(),
+    );
+    let error = fetch_cifar100(&options(&folder, &server.endpoint)).unwrap_err();
+    assert!(matches!(error, DataError::BrokenDownload { .. }), "{error}");
+    assert!(server.starts().len() < 10, "{:?}", server.starts());
+}
+
+#[test]
+fn a_claimed_size_that_the_disk_has_no_room_for_is_refused_before_a_byte_is_fetched() {
+    let faults = Faults {
+        claims: Some(1 << 60),
+        ..Faults::default()
+    };
+    let (server, folder) = (serve(faults), TempDir::new().unwrap());
+    let error = fetch_cifar100(&options(&folder, &server.endpoint)).unwrap_err();
+    if cfg!(unix) {
+        assert!(matches!(error, DataError::NoRoom { .. }), "{error}");
+        assert!(error.to_string().contains("bytes free"), "{error}");
+        assert!(server.starts().is_empty());
+    }
 }

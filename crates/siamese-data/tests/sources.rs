@@ -467,3 +467,31 @@ fn images_and_labels_that_do_not_fit_are_an_error() {
         "{error}"
     );
 }
+
+#[test]
+fn noise_in_the_form_of_a_known_set_does_not_bear_its_name_on_the_hub() {
+    let folder = TempDir::new().unwrap();
+    let set = folder.path().join("set");
+    fs::create_dir(&set).unwrap();
+    let record = |i: u8| [&[0, i % 16][..], &[i.wrapping_mul(37); 3072]].concat();
+    let records: Vec<u8> = (0..32).flat_map(record).collect();
+    fs::write(set.join("train.bin"), &records).unwrap();
+    fs::write(set.join("test.bin"), &records).unwrap();
+    let names: Vec<String> = (0..16).map(|i| format!("invented {i}")).collect();
+    fs::write(set.join("fine_label_names.txt"), names.join("\n")).unwrap();
+    fs::write(set.join("coarse_label_names.txt"), "things\n").unwrap();
+    let listing = open(&set, &options(&folder)).unwrap();
+    assert_eq!(listing.hub_name(), None);
+    assert_eq!(
+        listing.honest_title(),
+        "CIFAR-100 (other files than were published)"
+    );
+
+    let sample = OpenOptions {
+        source: SourceChoice::Sample,
+        ..options(&folder)
+    };
+    let sample = open("cifar100", &sample).unwrap();
+    assert_eq!(sample.hub_name(), Some("uoft-cs/cifar100"));
+    assert_eq!(sample.honest_title(), "CIFAR-100");
+}

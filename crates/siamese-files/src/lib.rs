@@ -2,6 +2,21 @@
 //!
 //! A reader never sees half a file, whatever happens while it is written: a crash, a full disk, a second writer.
 //! Every writer of the toolkit goes through [`write_whole`].
+//!
+//! And files that others wrote do no harm: [`limits`] says how much one may ask of the machine, [`open_regular`] opens
+//! those that end, [`guarded`] catches what their parsers throw, [`legible`] is their text as a
+//! terminal may see it, [`quoted`] as a shell may.
+
+mod guard;
+mod legible;
+pub mod limits;
+mod regular;
+mod shell;
+
+pub use guard::guarded;
+pub use legible::{is_illegible, legible};
+pub use regular::{open_regular, read_regular, read_regular_text};
+pub use shell::quoted;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};

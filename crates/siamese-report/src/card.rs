@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use siamese_files::legible;
 use siamese_metrics::Figure;
 
 use crate::data::{Direction, SetFigures, described, distinct};
@@ -292,24 +293,44 @@ fn code(language: &str, lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    format!(
-        "```{language}\n{}\n```\n",
-        lines.join("\n").replace("```", "` ` `")
-    )
+    let lines = legible(&lines.join("\n")).into_owned();
+    // a fence ends at as many backticks as it began with
+    let runs = lines.split(|letter| letter != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or(0).max(2) + 1);
+    format!("{fence}{language}\n{lines}\n{fence}\n")
 }
 
-/// Text on one line that cannot start HTML.
+/// Text on one line that starts no HTML, and nothing of Markdown's: names come from files.
 fn inline(text: &str) -> String {
-    text.replace(['\n', '\r'], " ").replace('<', "&lt;")
+    let line = text.replace(['\n', '\r', '\t'], " ");
+    let line = legible(&line);
+    let mut escaped = String::with_capacity(line.len());
+    let mut before = ' ';
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        // within a word it is a letter like others
+        let in_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric());
+        match letter {
+            '<' => escaped.push_str("&lt;"),
+            '_' if in_word(Some(&before)) && in_word(letters.peek()) => escaped.push('_'),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '&' => escaped.extend(['\\', letter]),
+            other => escaped.push(other),
+        }
+        before = letter;
+    }
+    match escaped.trim_start().starts_with(['#', '>', '-', '+', '=']) {
+        true => format!("\\{}", escaped.trim_start()),
+        false => escaped,
+    }
 }
 
 fn cell(text: &str) -> String {
-    inline(text).replace('|', "\\|")
+    inline(text)
 }
 
 /// A YAML string in double quotes.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    legible(&serde_json::Value::from(text).to_string()).into_owned()
 }
 
 #[cfg(test)]
@@ -391,6 +412,27 @@ mod tests {
             assert!(text.contains(part), "{part}\n{text}");
         }
         assert!(card().to_markdown().contains("name: \"CIFAR-100\""));
+    }
+
+    #[test]
+    fn names_from_files_are_neither_markup_nor_commands() {
+        let text = ModelCard {
+            name: "[x](javascript:a)".into(),
+            data: "*runs*/`id`/cifar_100_\u{1b}[2J\u{202e}".into(),
+            figures: vec![SetFigures::on("a|b", vec![Figure::new("eer", 0.1)])],
+            reproduce: vec!["siamese train '````\u{1b}'".into()],
+            ..card()
+        }
+        .to_markdown();
+        for part in [
+            r"# \[x\](javascript:a)",
+            r"\*runs\*/\`id\`/cifar_100\_\\u001b\[2J\\u202e",
+            r"| a\|b |",
+            "`````sh\nsiamese train '````\\u001b'\n`````\n",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains(['\u{1b}', '\u{202e}']));
     }
 
     #[test]

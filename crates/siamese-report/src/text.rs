@@ -1,5 +1,7 @@
 //! Numbers and names as text: escaped, finite, and short.
 
+use siamese_files::is_illegible;
+
 /// Escapes text for HTML and SVG, both between tags and inside quoted attributes.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -11,8 +13,8 @@ pub(crate) fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
             '\n' | '\t' => escaped.push(letter),
-            // Other control characters are no characters of XML.
-            control if control.is_control() => escaped.push('\u{fffd}'),
+            // Other control characters are no characters of XML; those that turn the direction of writing mislead.
+            hidden if is_illegible(hidden) => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
     }
@@ -122,7 +124,7 @@ mod tests {
             escape(r#"<a href="x">&'"#),
             "&lt;a href=&quot;x&quot;&gt;&amp;&#39;"
         );
-        assert_eq!(escape("a\u{0}b"), "a\u{fffd}b");
+        assert_eq!(escape("a\u{0}b\u{202e}"), "a\u{fffd}b\u{fffd}");
     }
 
     #[test]

@@ -240,3 +240,40 @@ fn the_calibration_error_is_the_figure_and_none_of_the_plots_own() {
     assert!(calibrated(ece).contains("mean error 3.12%"));
     assert!(!calibrated(Vec::new()).contains("mean error"));
 }
+
+/// The policy lets a browser take the one style whose sum it holds: an attribute, a script or another style it refuses.
+#[test]
+fn every_page_forbids_all_but_its_own_style_and_pictures() {
+    let pages = [
+        page(confused(40, |class| {
+            format!("<style>*{{}}</style> hue-{class}")
+        })),
+        siamese_report::CompareReport::default().to_html(),
+        siamese_report::DataReport::default().to_html(),
+    ];
+    for html in pages {
+        let policy = html
+            .split_once("Content-Security-Policy\" content=\"")
+            .unwrap()
+            .1;
+        let policy = policy.split_once('"').unwrap().0;
+        assert!(policy.starts_with("default-src 'none'; img-src data:; style-src 'sha256-"));
+        let style = html
+            .split_once("<style>")
+            .unwrap()
+            .1
+            .split_once("</style>")
+            .unwrap()
+            .0;
+        let sum = {
+            use base64::Engine as _;
+            use sha2::Digest as _;
+            base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style))
+        };
+        assert!(policy.contains(&format!("'sha256-{sum}'")), "{policy}");
+        assert_eq!(html.matches("<style").count(), 1);
+        for forbidden in [" style=\"", "<script", " onclick", "unsafe-inline"] {
+            assert!(!html.contains(forbidden), "{forbidden}");
+        }
+    }
+}

@@ -136,7 +136,7 @@ impl Checkpoint {
     /// # Errors
     /// When the file is missing, damaged, or no checkpoint.
     pub(crate) fn load(path: &Path, device: &Device) -> Result<Self> {
-        Self::from_bytes(&std::fs::read(path)?, device)
+        Self::from_bytes(&siamese_files::read_regular(path)?, device)
     }
 
     fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {

@@ -150,10 +150,10 @@ impl TrainingData {
         let data = Self {
             about: DataRecord {
                 name: listing.name.clone(),
-                title: listing.title.clone(),
-                hub: listing.hub_id.clone(),
                 licence: listing.licence.clone(),
                 citation: listing.citation.clone(),
+                title: listing.honest_title(),
+                hub: listing.hub_name().map(String::from),
                 kind: listing.kind.clone(),
                 origin: listing.origin.to_string(),
                 fingerprint: fingerprint(&loaded.images)?,

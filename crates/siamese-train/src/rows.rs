@@ -1,6 +1,6 @@
 //! The rows of `metrics.jsonl`: one line of JSON per epoch, as many as the checkpoint counts.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -84,7 +84,8 @@ impl RunFolder {
         if !path.exists() {
             return Ok(String::new());
         }
-        let bytes = fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+        let bytes = siamese_files::read_regular(&path)
+            .with_context(|| format!("reading {}", path.display()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
@@ -92,6 +93,7 @@ impl RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn row(epoch: usize) -> EpochRow {
         EpochRow {

@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use siamese_evaluate::Evaluation;
+use siamese_files::quoted;
 use siamese_report::{Banner, Level, ModelCard, RunReport, SetFigures};
 use siamese_words::counted;
 
 use crate::data::TestSet;
-use crate::folder::RunRecord;
+use crate::folder::{RunFolder, RunRecord};
 use crate::request::Request;
 use crate::run::Run;
 use crate::summary::Summary;
@@ -61,10 +62,7 @@ fn report(
                 format!("{} of at most {}", summary.epochs, run.config.epochs),
             ),
         ],
-        reproduce: vec![
-            record.command.clone(),
-            format!("siamese train {}", run.folder.file("config.json").display()),
-        ],
+        reproduce: vec![record.command.clone(), again(&run.folder)],
         ..Default::default()
     };
     if let (Some(set), Some(tested)) = (judged.0.first(), judged.1.first()) {
@@ -72,6 +70,12 @@ fn report(
     }
     report.figures = figures(judged, summary);
     Ok(report)
+}
+
+/// The command that trains a run's settings again.
+fn again(folder: &RunFolder) -> String {
+    let config = folder.file("config.json");
+    format!("siamese train {}", quoted(&config.to_string_lossy()))
 }
 
 fn banners(run: &Run, summary: &Summary) -> Vec<Banner> {
@@ -109,7 +113,7 @@ fn card(
     summary: &Summary,
     record: &RunRecord,
 ) -> Result<ModelCard> {
-    let (config, folder) = (&run.config, run.folder.path().display());
+    let config = &run.config;
     let input = &config.tower.input;
     Ok(ModelCard {
         name: run.folder.name(),
@@ -152,10 +156,7 @@ fn card(
         ],
         figures: figures(judged, summary),
         figures_note: figures_note(run, summary, judged),
-        reproduce: vec![
-            record.command.clone(),
-            format!("siamese train {folder}/config.json"),
-        ],
+        reproduce: vec![record.command.clone(), again(&run.folder)],
         ..Default::default()
     })
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use siamese_core::metrics::fewshot::{ClassSplit, cifar_fs, fc100};
 use siamese_core::metrics::verification::Target;
 use siamese_evaluate::EpisodeConfig;
+use siamese_files::limits::EPISODES;
 
 /// N-way K-shot episodes.
 #[derive(Args)]
@@ -31,8 +32,15 @@ pub(super) struct FewShotArguments {
     #[arg(long, default_value_t = 15, requires = "few_shot")]
     queries: usize,
     /// Episodes for each K
-    #[arg(long, default_value_t = 1000, requires = "few_shot")]
+    #[arg(long, default_value_t = 1000, requires = "few_shot", value_parser = episode_count)]
     episodes: usize,
+}
+
+/// A number of episodes, within the limit.
+fn episode_count(text: &str) -> Result<usize, String> {
+    let count: usize = text.parse().map_err(|_| "expected a number of episodes")?;
+    EPISODES.check_len(count)?;
+    Ok(count)
 }
 
 /// The classes that episodes are drawn from.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use siamese_data::Part;
 use siamese_train::{RunFolder, Summary, TrainingData};
 
-use crate::called::{command, quoted};
+use siamese_files::quoted;
+
+use crate::called::command;
 
 /// Prints the figures, where the files are, and the next things to type.
 pub(super) fn say(summary: &Summary, data: &TrainingData, folder: &RunFolder) {

@@ -1,7 +1,8 @@
 //! What a tower is made of.
 
-use candle_core::{Result, bail};
+use candle_core::{Error, Result, bail};
 use serde::{Deserialize, Serialize};
+use siamese_files::limits::{CHANNELS, SIDE};
 
 use super::body::Body;
 use super::stages::Stages;
@@ -88,6 +89,14 @@ impl TowerConfig {
         }
         if !(0.0..1.0).contains(&self.dropout) {
             bail!("dropout must be in 0..1, got {}", self.dropout)
+        }
+        let input = &self.input;
+        let hidden = self.hidden.iter().map(|hidden| hidden.width);
+        for width in hidden.chain([self.embedding, input.channels()]) {
+            CHANNELS.check_len(width).map_err(Error::msg)?;
+        }
+        for side in [input.height, input.width] {
+            SIDE.check_len(side).map_err(Error::msg)?;
         }
         Ok(())
     }

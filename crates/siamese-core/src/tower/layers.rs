@@ -1,8 +1,9 @@
 //! A network under construction: its steps, the shape that they give, and what they cost.
 
-use candle_core::{Result, bail};
+use candle_core::{Error, Result, bail};
 use candle_nn::init::{FanInOut, Init, NonLinearity, NormalOrUniform};
 use candle_nn::{Linear, VarBuilder};
+use siamese_files::limits::{CHANNELS, LAYERS};
 use siamese_kernels::{
     Activation, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, GlobalMaxPool,
     Layer, MaxPool2d, Residual, Sequential,
@@ -83,6 +84,7 @@ impl Layers {
         bias: bool,
         vb: VarBuilder,
     ) -> Result<()> {
+        self.room_for(channels)?;
         let config = same(kernel, stride, bias);
         let conv = Conv2d::new(self.shape.channels, channels, config, vb)?;
         self.convolve(conv, channels)
@@ -96,6 +98,7 @@ impl Layers {
         (kernel, stride): (usize, usize),
         vb: VarBuilder,
     ) -> Result<()> {
+        self.room_for(channels)?;
         let config = same(kernel, stride, false);
         let init = Init::Kaiming {
             dist: NormalOrUniform::Normal,
@@ -114,6 +117,7 @@ impl Layers {
         init: DenseInit,
         vb: VarBuilder,
     ) -> Result<()> {
+        self.room_for(channels)?;
         if let Some(init) = init.bias {
             // made here, the convolution finds it
             vb.get_with_hints(channels, "bias", init)?;
@@ -126,6 +130,12 @@ impl Layers {
         };
         let conv = Conv2d::with_init(self.shape.channels, channels, config, init.weight, vb)?;
         self.convolve(conv, channels)
+    }
+
+    /// Whether a layer so wide is allowed, and another one at all: before its weights are made.
+    fn room_for(&self, channels: usize) -> Result<()> {
+        CHANNELS.check_len(channels).map_err(Error::msg)?;
+        LAYERS.check_len(self.list.len() + 1).map_err(Error::msg)
     }
 
     fn convolve(&mut self, conv: Conv2d, channels: usize) -> Result<()> {
@@ -221,6 +231,7 @@ impl Layers {
 
     /// The same, drawn as `init` says.
     pub(crate) fn dense(&mut self, width: usize, init: DenseInit, vb: VarBuilder) -> Result<()> {
+        self.room_for(width)?;
         let weight = vb.get_with_hints((width, self.shape.len()), "weight", init.weight)?;
         let bias = |init| vb.get_with_hints(width, "bias", init);
         let bias = init.bias.map(bias).transpose()?;

@@ -13,6 +13,7 @@ use super::agents::Agents;
 use super::answer::{self, Metadata, Said};
 use super::failure::Failure;
 use super::options::HubOptions;
+use super::pace::Paced;
 use crate::{DataError, Progress};
 
 const MAX_REDIRECTS: usize = 8;
@@ -95,12 +96,18 @@ impl<'a> Client<'a> {
         self.patiently(|| {
             let response = self.send(url, 0)?;
             let mut bytes = Vec::new();
-            let body = response.into_body().into_reader();
+            let body = self.body_of(response);
             body.take(MAX_ANSWER)
                 .read_to_end(&mut bytes)
                 .map_err(|error| Failure::passing(error.to_string()))?;
             Ok(bytes)
         })
+    }
+
+    /// The body of an answer, which must not come too slowly.
+    pub(super) fn body_of(&self, response: Response<Body>) -> impl Read {
+        let body = response.into_body().into_reader();
+        Paced::new(body, self.options.read_timeout, self.options.min_rate)
     }
 
     /// Tries, again while that may help.
@@ -250,12 +257,23 @@ fn leads_to(url: &str, response: &Response<Body>) -> Result<Option<String>, Fail
     }
     let location = answer::text(response.headers(), LOCATION.as_str()).unwrap_or_default();
     match join(url, &location) {
+        Some(next) if is_open(&next) && !is_open(url) => Err(refused(
+            url,
+            format!(
+                "it redirects from https to {location:?}, which anyone on the way can read and change"
+            ),
+        )),
         Some(next) => Ok(Some(next)),
         None => Err(refused(
             url,
             format!("it redirects to {location:?}, which is nowhere"),
         )),
     }
+}
+
+/// Whether what is sent to `url` and comes from there is open to all on the way.
+fn is_open(url: &str) -> bool {
+    !Origin::of(url).is_some_and(|origin| origin.is_https())
 }
 
 fn in_a_circle(url: &str) -> Failure {
@@ -268,4 +286,30 @@ fn refused(url: &str, reason: String) -> Failure {
         reason,
         advice: "check HF_ENDPOINT",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_never_leads_out_of_what_is_secret() {
+        let leads = |from: &str, to: &str| {
+            let answer = Response::builder().status(302).header(LOCATION, to);
+            leads_to(from, &answer.body(Body::builder().data("")).unwrap())
+        };
+        for to in ["http://hub/x", "HTTP://other/x", "//hub:80/x"] {
+            match leads("https://hub/a", to) {
+                Ok(next) => assert!(next.unwrap().starts_with("https://"), "{to}"),
+                Err(Failure::Final(error)) => {
+                    assert!(error.to_string().contains("from https to"), "{error}");
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert!(leads("https://hub/a", "http://hub/x").is_err());
+        let next = |from, to| leads(from, to).unwrap().unwrap();
+        assert_eq!(next("https://hub/a", "/b"), "https://hub/b");
+        assert_eq!(next("http://hub/a", "http://other/b"), "http://other/b");
+    }
 }

@@ -32,6 +32,8 @@ pub struct HubOptions {
     pub connect_timeout: Duration,
     /// The longest silence of a connected server.
     pub read_timeout: Duration,
+    /// Bytes a second that a connected server must bring, each `read_timeout`.
+    pub min_rate: u64,
     /// How often in a row a request may fail, beyond the first time.
     pub retries: u32,
     /// The wait before the first retry; it doubles with each further one.
@@ -72,6 +74,7 @@ impl HubOptions {
             offline: false,
             connect_timeout: Duration::from_secs(3),
             read_timeout: Duration::from_secs(20),
+            min_rate: 1 << 10,
             retries: 5,
             backoff: Duration::from_secs(1),
             proxies: Proxies::default(),
@@ -289,6 +292,8 @@ mod tests {
             ("HF_TOKEN", "\"hf_secret\""),
             ("HF_TOKEN", "Bearer hf_secret"),
             ("HF_TOKEN", "hf_secrét"),
+            ("HF_TOKEN", "hf_secret\u{1b}[2J"),
+            ("HF_TOKEN", "hf_secret\u{7f}x"),
             ("HF_HUB_OFFLINE", "perhaps"),
             ("HF_HUB_ETAG_TIMEOUT", "soon"),
             ("HF_HUB_DOWNLOAD_TIMEOUT", "0"),

@@ -10,6 +10,7 @@ use ureq::http::{Response, StatusCode};
 use super::answer::text;
 use super::client::Client;
 use super::failure::Failure;
+use super::room;
 use crate::progress::Meter;
 use crate::{DataError, Progress, digest};
 
@@ -49,6 +50,7 @@ pub(super) fn download(
     let folder = blob.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(DataError::io("creating", folder))?;
     let mut part = Part::open(with_ending(blob, "incomplete"))?;
+    room::check(url, size.saturating_sub(part.len()?), folder)?;
 
     let name = url.rsplit('/').next().unwrap_or(url);
     let mut meter = progress.meter(name, size);
@@ -93,6 +95,8 @@ fn fill(
     meter: &mut Meter,
 ) -> Result<(), DataError> {
     let mut failures = 0;
+    // headway is what was never there before: a server that sends the same again and again makes none
+    let mut furthest = part.len()?.min(size);
     loop {
         let start = part.len()?;
         if start > size {
@@ -104,15 +108,16 @@ fn fill(
             return Ok(());
         }
         let failure = match client.send(url, start) {
-            Ok(response) => match append(response, size, part, meter)? {
+            Ok(response) => match append(client, response, size, part, meter)? {
                 None => continue,
                 Some(failure) => failure,
             },
             Err(failure) => failure,
         };
         let received = part.len()?;
-        if received >= start + HEADWAY {
+        if received >= furthest.saturating_add(HEADWAY) {
             failures = 0;
+            furthest = received;
         }
         client.wait_out(failure, &mut failures, |last| DataError::BrokenDownload {
             url: url.into(),
@@ -125,6 +130,7 @@ fn fill(
 
 /// Writes one answer's body where it belongs. `Some` tells why it did not reach the end.
 fn append(
+    client: &Client,
     response: Response<Body>,
     size: u64,
     part: &mut Part,
@@ -151,7 +157,7 @@ fn append(
     }
 
     let missing = size - part.len()?;
-    let mut body = response.into_body().into_reader().take(missing);
+    let mut body = client.body_of(response).take(missing);
     let mut buffer = vec![0; 1 << 16];
     loop {
         let n = match body.read(&mut buffer) {

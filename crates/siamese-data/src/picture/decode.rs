@@ -1,7 +1,6 @@
 //! Encoded bytes to a picture, upright and opaque.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::error::ImageFormatHint;
 use image::metadata::Orientation;
@@ -216,8 +215,7 @@ fn refusal(error: ImageError) -> PictureError {
 
 /// Someone else's parser that panics has met a damaged file.
 fn guarded<T>(work: impl FnOnce() -> Result<T, PictureError>) -> Result<T, PictureError> {
-    let panicked = |_| Err(PictureError::Damaged("its decoder gave up".into()));
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked)
+    siamese_files::guarded(work).unwrap_or_else(|gave_up| Err(PictureError::Damaged(gave_up)))
 }
 
 #[cfg(test)]

@@ -60,9 +60,8 @@ pub fn probe_file(path: &Path) -> Result<PictureInfo, DataError> {
 /// What the system said instead of giving its bytes.
 pub fn looks_of_file(path: &Path) -> io::Result<Looks> {
     let mut head = Vec::new();
-    File::open(path)?
-        .take(looks::HEAD as u64)
-        .read_to_end(&mut head)?;
+    let (file, _) = siamese_files::open_regular(path)?;
+    file.take(looks::HEAD as u64).read_to_end(&mut head)?;
     Ok(Looks::of(&head))
 }
 
@@ -92,12 +91,9 @@ pub(crate) fn decode_file(
 
 /// A regular file, no longer than allowed, and its length: a pipe would be waited for without end.
 fn open(path: &Path, limits: &PictureLimits) -> Result<(File, u64), PictureError> {
-    let found = path.metadata().map_err(unreadable)?;
-    if !found.is_file() {
-        return Err(PictureError::Unreadable("it is no regular file".into()));
-    }
+    let (file, found) = siamese_files::open_regular(path).map_err(unreadable)?;
     limits.check_file(found.len())?;
-    Ok((File::open(path).map_err(unreadable)?, found.len()))
+    Ok((file, found.len()))
 }
 
 fn unreadable(error: io::Error) -> PictureError {

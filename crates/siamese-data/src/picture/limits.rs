@@ -1,7 +1,9 @@
 //! How large a picture may be, and why one is not read.
 
+use siamese_files::limits::PIXELS;
+
 /// The environment variable that raises or lowers [`PictureLimits::max_pixels`].
-const VARIABLE: &str = "SIAMESE_MAX_PIXELS";
+const VARIABLE: &str = PIXELS.variable;
 
 /// A pixel of 16-bit RGBA has so many bytes.
 const BYTES_OF_A_PIXEL: u64 = 8;
@@ -19,7 +21,7 @@ pub struct PictureLimits {
 
 impl Default for PictureLimits {
     fn default() -> Self {
-        Self::of_pixels(225_000_000)
+        Self::of_pixels(PIXELS.default)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use siamese_files::limits::{self, Limit};
+
 use super::chances::ClassSampling;
 use super::error::SamplerError;
 use super::pairs::PairSamplerConfig;
@@ -121,10 +123,24 @@ impl SamplerConfig {
     /// Images in a whole batch.
     pub fn batch_images(&self) -> usize {
         match self {
-            Self::Pairs(pairs) => 2 * pairs.pairs_per_batch,
-            Self::PerClass(PerClass { classes, images }) => classes * images,
-            Self::Episodes(e) => e.ways * (e.shots + e.queries),
+            Self::Pairs(pairs) => pairs.pairs_per_batch.saturating_mul(2),
+            Self::PerClass(PerClass { classes, images }) => classes.saturating_mul(*images),
+            Self::Episodes(e) => e.ways.saturating_mul(e.shots.saturating_add(e.queries)),
         }
+    }
+
+    /// How much is asked for: the setting, its limit, and how many.
+    pub fn counts(&self) -> Vec<(&'static str, Limit, usize)> {
+        let batch = match self {
+            Self::Pairs(_) => "sampler.pairs_per_batch",
+            Self::PerClass(_) => "sampler.classes and sampler.images",
+            Self::Episodes(_) => "sampler.ways, sampler.shots and sampler.queries",
+        };
+        let mut counts = vec![(batch, limits::BATCH, self.batch_images())];
+        if let Self::Episodes(episodes) = self {
+            counts.push(("sampler.per_epoch", limits::EPISODES, episodes.per_epoch));
+        }
+        counts
     }
 
     /// Whether every setting is in range, whatever the images.

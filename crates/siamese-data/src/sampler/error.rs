@@ -63,6 +63,9 @@ pub enum SamplerError {
         /// The length of the table.
         given: usize,
     },
+    /// More is asked for than allowed, in words.
+    #[error("{0}")]
+    TooMany(String),
     /// A setting is out of its range.
     #[error("{name} is {value}, expected {expected}")]
     Setting {

@@ -4,6 +4,8 @@ use rand::Rng;
 use rand::seq::{SliceRandom, index};
 use serde::{Deserialize, Serialize};
 
+use siamese_files::limits::PAIRS;
+
 use super::error::SamplerError;
 use super::groups::Groups;
 use crate::rng::stream;
@@ -59,6 +61,9 @@ pub fn evaluation_pairs(
     }
     let mut rng = stream(seed, "evaluation pairs", &[]);
     let (like, unlike) = shares(count, ranks.like_total(), ranks.unlike_total());
+    PAIRS
+        .check_len(like.saturating_add(unlike))
+        .map_err(SamplerError::TooMany)?;
     let mut pairs = Vec::with_capacity(like + unlike);
     for rank in draw(ranks.like_total(), like, &mut rng) {
         pairs.push(oriented(ranks.like(rank), true, &mut rng));

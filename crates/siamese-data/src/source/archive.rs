@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
+use siamese_files::guarded;
+
 use super::listing::LeftOut;
 use super::mistaken::mistaken;
 use super::shown::{shown, shown_bytes};
@@ -53,8 +55,11 @@ impl Archive {
         for (i, file) in (0u32..).zip(&files) {
             let head = file.head(HEAD)?;
             match ArchiveKind::of(&head) {
-                Some(ArchiveKind::Tar) => archive.read_tar(i, file)?,
-                Some(ArchiveKind::Zip) => archive.read_zip(i, file)?,
+                Some(kind) => guarded(|| match kind {
+                    ArchiveKind::Tar => archive.read_tar(i, file),
+                    ArchiveKind::Zip => archive.read_zip(i, file),
+                })
+                .unwrap_or_else(|gave_up| Err(DataError::damaged(&file.path, gave_up)))?,
                 None => return Err(mistaken(&file.path, &head, "tar or zip archive")),
             }
         }

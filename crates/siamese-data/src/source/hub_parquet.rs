@@ -1,10 +1,9 @@
 //! Parquet files with a column of pictures and a column of classes, as the hub's data sets are.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use serde_json::Value;
 use siamese_words::counted;
 
@@ -14,7 +13,7 @@ use super::columns::{
 use super::listing::{Item, LeftOut, Listing};
 use super::names::CIFAR100;
 use super::options::{Columns, OpenOptions};
-use super::parquet_columns::{Values, is_bytes, leaves, open, read_column, refusal};
+use super::parquet_columns::{ParquetFile, Values, is_bytes, leaves, open, read_column, refusal};
 use super::rows::{Row, Rows};
 use super::shards::by_part;
 use super::shown::shown;
@@ -62,6 +61,8 @@ struct Set {
     parts: Vec<Option<Part>>,
     texts: Vec<[Option<String>; 4]>,
     left_out: Vec<LeftOut>,
+    /// Of all texts.
+    bytes: usize,
     /// The names that the files' own metadata gives to numbers.
     names: [Option<Vec<String>>; 2],
     is_cifar100: bool,
@@ -88,9 +89,8 @@ impl Set {
         self.is_cifar100 |= found.is_cifar100;
         let mut before = 0;
         for number in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(number).map_err(&refused)?;
             before += self
-                .add_group(path, part, (number, before), &*group, &found)
+                .add_group(path, part, (number, before), &reader, &found)
                 .map_err(&refused)?;
         }
         self.columns.push(found.image);
@@ -104,30 +104,35 @@ impl Set {
         path: &Path,
         part: Option<Part>,
         (number, before): (usize, u32),
-        group: &dyn RowGroupReader,
+        reader: &ParquetFile,
         found: &Found,
     ) -> Result<u32, ParquetError> {
-        let count = u32::try_from(group.metadata().num_rows()).unwrap_or(0);
+        let count = u32::try_from(reader.rows_of(number)).unwrap_or(0);
         let mut values: [Option<Values>; 4] = [None, None, None, None];
         for (values, place) in values.iter_mut().zip(found.places) {
-            *values = place.map(|place| read_column(group, place)).transpose()?;
+            *values = place
+                .map(|place| read_column(reader, number, place))
+                .transpose()?;
         }
         for kind in [LABEL, SUPERCLASS] {
             let broken = values[kind]
                 .as_ref()
                 .and_then(Values::first_with_a_fraction);
-            if let (Some(number), Some(place)) = (broken, found.places[kind]) {
-                let name = group.metadata().column(place).column_path().string();
+            if let (Some(value), Some(place)) = (broken, found.places[kind]) {
+                let name = reader.metadata().row_group(number).column(place).column_path().string();
                 return Err(ParquetError::NYI(format!(
-                    "column {name} holds real numbers such as {number}, which are no classes"
+                    "column {name} holds real numbers such as {value}, which are no classes"
                 )));
             }
         }
         let file = shown(path.file_name().unwrap_or_default());
+        let bytes = self.bytes;
         for row in 0..count {
             let name = format!("{file}#{}", before + row);
             let text = |values: &Option<Values>| values.as_ref()?.text(row as usize);
             let texts = values.each_ref().map(text);
+            self.bytes += texts.iter().flatten().map(String::len).sum::<usize>();
+            reader.check_texts(self.bytes - bytes)?;
             let unnamed = self.names[LABEL].is_some() && texts[LABEL].as_deref() == Some("-1");
             if texts[LABEL].is_none() || unnamed {
                 self.left_out.push(LeftOut::new(name, "without a label"));
@@ -205,7 +210,7 @@ struct Found {
 }
 
 impl Found {
-    fn of(reader: &SerializedFileReader<File>, asked: &Columns) -> Result<Self, String> {
+    fn of(reader: &ParquetFile, asked: &Columns) -> Result<Self, String> {
         let leaves = leaves(reader);
         let features = features(reader);
         let image = image_column(reader, &leaves, &features, asked.image.as_deref())?;
@@ -247,7 +252,7 @@ impl Found {
 }
 
 /// What the `datasets` library wrote about the columns into the file.
-fn features(reader: &SerializedFileReader<File>) -> Value {
+fn features(reader: &ParquetFile) -> Value {
     let pairs = reader.metadata().file_metadata().key_value_metadata();
     let text = pairs.and_then(|pairs| {
         pairs
@@ -268,7 +273,7 @@ fn class_names(features: &Value, column: &str) -> Option<Vec<String>> {
 /// The leaf column with pictures: the one asked for, the one the file says is of pictures, `NAME.bytes` where
 /// there is one, else the first whose first value begins as a picture.
 fn image_column(
-    reader: &SerializedFileReader<File>,
+    reader: &ParquetFile,
     leaves: &[(usize, String)],
     features: &Value,
     asked: Option<&str>,
@@ -303,8 +308,7 @@ fn image_column(
         return Ok(place);
     }
     let first_is_picture = |index: usize| -> Option<bool> {
-        let group = reader.get_row_group(0).ok()?;
-        let Ok(Values::Bytes(values)) = read_column(&*group, index) else {
+        let Ok(Values::Bytes(values)) = read_column(reader, 0, index) else {
             return None;
         };
         let first = values.iter().flatten().next()?;

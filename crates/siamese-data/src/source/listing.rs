@@ -141,6 +141,26 @@ impl LeftOut {
 }
 
 impl Listing {
+    /// The set's repository on the hub, where it is sure that the pictures are that set's: fetched from there, the sample
+    /// of it, or by their md5. A folder that only looks like a known set has none.
+    pub fn hub_name(&self) -> Option<&str> {
+        let sure = match self.origin {
+            Origin::Hub { .. } | Origin::Sample(_) => true,
+            Origin::Path(_) => self.verified == Some(true),
+        };
+        self.hub_id.as_deref().filter(|_| sure)
+    }
+
+    /// The title; where the files are known not to be those that were published, it says so.
+    pub fn honest_title(&self) -> String {
+        match self.verified {
+            Some(false) if !matches!(self.origin, Origin::Sample(_)) => {
+                format!("{} (other files than were published)", self.title)
+            }
+            _ => self.title.clone(),
+        }
+    }
+
     /// An empty listing, to be filled.
     pub(crate) fn new(path: &Path, kind: impl Into<String>, store: Store) -> Self {
         let name = name_of_path(path);

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use siamese_files::guarded;
+
 use super::archive::{Archive, ArchiveKind};
 use super::archives;
 use super::listing::Listing;
@@ -22,10 +24,11 @@ use crate::picture::{HEAD, Looks, UNKNOWN, is_picture_name};
 ///
 /// [`DataError::Unrecognised`] says what was found, and what to type instead; any other [`DataError`] of the files.
 pub(crate) fn open_path(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {
-    match path.is_dir() {
+    let open = || match path.is_dir() {
         true => open_folder(path, options),
         false => open_file(path, options),
-    }
+    };
+    guarded(open).unwrap_or_else(|gave_up| Err(DataError::damaged(path, gave_up)))
 }
 
 fn open_file(path: &Path, options: &OpenOptions) -> Result<Listing, DataError> {

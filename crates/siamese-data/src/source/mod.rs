@@ -36,6 +36,7 @@ pub(crate) mod pairs_file;
 pub(crate) mod pairs_layout;
 pub(crate) mod pairs_rows;
 pub(crate) mod parquet_columns;
+pub(crate) mod parquet_pages;
 pub(crate) mod pictures;
 pub(crate) mod pixels;
 pub(crate) mod rows;

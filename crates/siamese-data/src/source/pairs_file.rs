@@ -1,7 +1,8 @@
 //! A list of pairs of pictures to judge: two paths and a verdict on each line, as people write it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use siamese_files::read_regular;
 
 use super::pairs_layout::{Layout, Row, Unclear, layout};
 use super::pairs_rows::{even, rows_of};
@@ -27,7 +28,7 @@ pub struct PathPair {
 /// # Errors
 /// A file that cannot be read, or is no text.
 pub fn read_text(path: &Path) -> Result<String, DataError> {
-    let bytes = fs::read(path).map_err(DataError::io("reading", path))?;
+    let bytes = read_regular(path).map_err(DataError::io("reading", path))?;
     let text = text_of(path, &bytes)?;
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
@@ -130,6 +131,7 @@ fn as_lfw(rows: &[Row]) -> Option<Unclear> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read_bytes(bytes: &[u8]) -> Result<Vec<PathPair>, String> {
         let folder = tempfile::tempdir().unwrap();

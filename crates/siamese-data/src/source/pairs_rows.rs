@@ -1,7 +1,8 @@
 //! The rows of a list of pairs, whatever divides them, without its comments.
 
-use std::fs;
 use std::path::Path;
+
+use siamese_files::read_regular;
 
 use super::delimiter::{delimiter, is_note};
 use super::pairs_layout::{Row, Unclear};
@@ -10,7 +11,7 @@ use crate::error::DataError;
 
 /// The rows of the file, a heading among them; comments are left out.
 pub(crate) fn rows_of(path: &Path) -> Result<Vec<Row>, DataError> {
-    let bytes = fs::read(path).map_err(DataError::io("reading", path))?;
+    let bytes = read_regular(path).map_err(DataError::io("reading", path))?;
     let ending = path.extension().unwrap_or_default().to_string_lossy();
     if bytes.starts_with(b"PAR1") || ending.to_lowercase().contains("json") {
         let table = read(path, |_| true)?;

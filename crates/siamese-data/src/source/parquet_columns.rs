@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Deref;
 use std::path::Path;
 
 use parquet::basic::{ConvertedType, LogicalType, Type};
@@ -11,7 +12,11 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
+use siamese_files::limits::check_growth;
+use siamese_files::{guarded, open_regular};
+
 use super::mistaken::mistaken;
+use super::parquet_pages::check_pages;
 use super::shown::shown_bytes;
 use super::table_text::Table;
 use crate::error::DataError;
@@ -52,20 +57,84 @@ impl Values {
     }
 }
 
+/// A parquet file of which the table of contents was read.
+pub(crate) struct ParquetFile {
+    reader: SerializedFileReader<File>,
+    /// The same file, to look at its pages before they are unpacked.
+    pages: File,
+    length: u64,
+}
+
+impl Deref for ParquetFile {
+    type Target = SerializedFileReader<File>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.reader
+    }
+}
+
+impl ParquetFile {
+    /// How many rows group `number` has.
+    pub(crate) fn rows_of(&self, number: usize) -> usize {
+        let rows = self.metadata().row_group(number).num_rows();
+        usize::try_from(rows).unwrap_or(0)
+    }
+
+    /// Checks that texts of so many bytes may come from it.
+    pub(crate) fn check_texts(&self, bytes: usize) -> Result<(), ParquetError> {
+        check_growth(self.length, bytes as u64).map_err(ParquetError::General)
+    }
+}
+
 /// Opens a parquet file.
 ///
 /// # Errors
 ///
 /// [`DataError::Unrecognised`] if it is none, [`DataError::Damaged`] if it is cut.
-pub(crate) fn open(path: &Path) -> Result<SerializedFileReader<File>, DataError> {
-    let mut file = File::open(path).map_err(DataError::io("opening", path))?;
+pub(crate) fn open(path: &Path) -> Result<ParquetFile, DataError> {
+    let (mut file, found) = open_regular(path).map_err(DataError::io("opening", path))?;
     let mut head = Vec::new();
     let read = file.by_ref().take(HEAD as u64).read_to_end(&mut head);
     read.map_err(DataError::io("reading", path))?;
     if !head.starts_with(MAGIC) {
         return Err(mistaken(path, &head, "parquet file"));
     }
-    SerializedFileReader::new(file).map_err(refusal(path))
+    let pages = file.try_clone().map_err(DataError::io("opening", path))?;
+    let reader = parsed(|| SerializedFileReader::new(file)).map_err(refusal(path))?;
+    check_rows(&reader, found.len())
+        .map_err(|why| DataError::unrecognised(path, why, "look at it with another program"))?;
+    let length = found.len();
+    Ok(ParquetFile {
+        reader,
+        pages,
+        length,
+    })
+}
+
+/// What the parser says; where it panics, that the file is damaged.
+fn parsed<T>(work: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    guarded(work).unwrap_or_else(|gave_up| Err(ParquetError::General(gave_up)))
+}
+
+/// A row takes so many bytes here, with its name and its texts.
+const BYTES_OF_A_ROW: u64 = 256;
+
+/// Checks the rows that a file of `bytes` declares: a row may take no byte of it, where all are alike.
+fn check_rows(reader: &SerializedFileReader<File>, bytes: u64) -> Result<(), String> {
+    let metadata = reader.metadata();
+    let rows = |rows: i64| u64::try_from(rows).map_err(|_| format!("it declares {rows} rows"));
+    let mut told = 0u64;
+    for group in metadata.row_groups() {
+        told = told.saturating_add(rows(group.num_rows())?);
+    }
+    let whole = rows(metadata.file_metadata().num_rows())?;
+    if told != whole {
+        return Err(format!(
+            "it declares {whole} rows, and {told} in its row groups"
+        ));
+    }
+    check_growth(bytes, whole.saturating_mul(BYTES_OF_A_ROW))
+        .map_err(|why| format!("it declares {whole} rows: {why}"))
 }
 
 /// How a parquet file begins and ends.
@@ -102,7 +171,7 @@ fn ends_whole(path: &Path) -> bool {
 }
 
 /// The paths of the leaf columns, as `image.bytes`, that hold one value per row.
-pub(crate) fn leaves(reader: &SerializedFileReader<File>) -> Vec<(usize, String)> {
+pub(crate) fn leaves(reader: &ParquetFile) -> Vec<(usize, String)> {
     let schema = reader.metadata().file_metadata().schema_descr();
     let columns = schema.columns().iter().enumerate();
     let single = columns.filter(|(_, column)| column.max_rep_level() == 0);
@@ -112,7 +181,7 @@ pub(crate) fn leaves(reader: &SerializedFileReader<File>) -> Vec<(usize, String)
 }
 
 /// Whether the leaf column `index` holds bytes.
-pub(crate) fn is_bytes(reader: &SerializedFileReader<File>, index: usize) -> bool {
+pub(crate) fn is_bytes(reader: &ParquetFile, index: usize) -> bool {
     let column = reader
         .metadata()
         .file_metadata()
@@ -121,15 +190,26 @@ pub(crate) fn is_bytes(reader: &SerializedFileReader<File>, index: usize) -> boo
     column.physical_type() == Type::BYTE_ARRAY
 }
 
-/// Reads the leaf column `index` of one row group.
+/// Reads the leaf column `index` of row group `number`.
 ///
 /// # Errors
 ///
 /// What the parquet file has wrong with it; [`ParquetError::NYI`] for a type that is none of numbers, text and bytes.
 pub(crate) fn read_column(
-    group: &dyn RowGroupReader,
+    file: &ParquetFile,
+    number: usize,
     index: usize,
 ) -> Result<Values, ParquetError> {
+    parsed(|| {
+        let group = file.reader.get_row_group(number)?;
+        let (start, length) = group.metadata().column(index).byte_range();
+        let pages = (start, start.saturating_add(length));
+        check_pages(&file.pages, pages).map_err(ParquetError::General)?;
+        read_values(&*group, index)
+    })
+}
+
+fn read_values(group: &dyn RowGroupReader, index: usize) -> Result<Values, ParquetError> {
     let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
     let column = group.metadata().column(index).column_descr_ptr();
     let level = column.max_def_level();
@@ -226,16 +306,20 @@ pub(crate) fn read_table(path: &Path) -> Result<Table, DataError> {
     let damaged = refusal(path);
     let reader = open(path)?;
     let mut columns: Vec<(String, Vec<String>)> = Vec::new();
+    let mut bytes = 0;
     for (index, name) in leaves(&reader) {
         let mut values = Vec::new();
         for i in 0..reader.num_row_groups() {
-            let group = reader.get_row_group(i).map_err(&damaged)?;
-            let rows = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
             // a column of another type says nothing about where a picture is or what it shows
-            let Ok(column) = read_column(&*group, index) else {
+            let Ok(column) = read_column(&reader, i, index) else {
                 break;
             };
-            values.extend((0..rows).map(|row| column.text(row).unwrap_or_default()));
+            for row in 0..reader.rows_of(i) {
+                let text = column.text(row).unwrap_or_default();
+                bytes += text.len();
+                values.push(text);
+            }
+            reader.check_texts(bytes).map_err(&damaged)?;
         }
         columns.push((name, values));
     }

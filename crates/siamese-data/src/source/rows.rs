@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::data_type::ByteArray;
-use parquet::file::reader::FileReader;
 
 use super::parquet_columns::{Values, open, read_column};
 use super::stored::spread;
@@ -91,10 +90,7 @@ impl Rows {
 
     fn read(&self, (file, group): Group) -> Result<Vec<Option<ByteArray>>, String> {
         let reader = open(&self.files[file as usize]).map_err(|error| error.to_string())?;
-        let group = reader
-            .get_row_group(group as usize)
-            .map_err(|error| error.to_string())?;
-        match read_column(&*group, self.columns[file as usize])
+        match read_column(&reader, group as usize, self.columns[file as usize])
             .map_err(|error| error.to_string())?
         {
             Values::Bytes(pictures) => Ok(pictures),

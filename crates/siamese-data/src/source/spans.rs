@@ -9,16 +9,12 @@ use std::sync::Arc;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 
+use siamese_files::limits::check_growth;
+use siamese_files::open_regular;
+
 use super::stored::{RawImage, Stored};
 use crate::error::DataError;
 use crate::picture::PictureLimits;
-
-/// A gzipped file may unpack to so many bytes.
-const MAX_UNPACKED: u64 = 64 << 30;
-
-/// A file that unpacks to more than this may not be smaller by more than [`MAX_RATIO`].
-const SUSPICIOUS: u64 = 2 << 30;
-const MAX_RATIO: u64 = 200;
 
 /// Pictures within files.
 #[derive(Debug)]
@@ -58,8 +54,14 @@ impl Spans {
         limits
             .check_file(longest)
             .map_err(|error| error.to_string())?;
-        let mut bytes = vec![0; span.length as usize];
+        check_growth(span.length, longest)?;
         let file = &self.files[span.file as usize];
+        // an entry may claim to be longer than the archive that it lies in
+        let end = span.at.saturating_add(span.length);
+        if file.length().map_err(|error| error.to_string())? < end {
+            return Err("it ends beyond the file that it lies in".into());
+        }
+        let mut bytes = vec![0; span.length as usize];
         file.read_at(span.at, &mut bytes)
             .map_err(|error| error.to_string())?;
         if let Some(length) = span.inflated {
@@ -117,7 +119,7 @@ impl SpanFile {
     ///
     /// [`DataError::Damaged`] if it cannot be unpacked, [`DataError::Unrecognised`] if it unpacks to too much.
     pub(crate) fn open(path: &Path, scratch: &Path) -> Result<Self, DataError> {
-        let mut file = File::open(path).map_err(DataError::io("opening", path))?;
+        let (mut file, _) = open_regular(path).map_err(DataError::io("opening", path))?;
         let mut magic = [0; 2];
         let gzipped = file.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
         let unpacked = gzipped
@@ -245,15 +247,10 @@ fn unpack(path: &Path, mut file: File, scratch: &Path) -> Result<File, DataError
         out.write_all(&buffer[..n])
             .map_err(DataError::io("unpacking into", scratch))?;
         length += n as u64;
-        if length > MAX_UNPACKED
-            || (length > SUSPICIOUS && length > packed.saturating_mul(MAX_RATIO))
-        {
-            return Err(DataError::unrecognised(
-                path,
-                format!("its {packed} bytes unpack to more than {length}"),
-                "unpack it yourself if you trust it, and name the folder",
-            ));
-        }
+        check_growth(packed, length).map_err(|why| {
+            let advice = "or unpack it yourself, and name the folder";
+            DataError::unrecognised(path, why, advice)
+        })?;
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
+use siamese_files::{guarded, read_regular};
 
 use super::rows::Rows;
 use super::spans::Spans;
@@ -35,11 +36,12 @@ impl Store {
 
     /// Picture `item`, where its file is within the limits; an error says why it cannot be read, in words.
     pub(crate) fn picture(&self, item: usize, limits: &PictureLimits) -> Result<Stored, String> {
-        match self {
+        guarded(|| match self {
             Self::Files(paths) => read_file(&paths[item], limits).map(Stored::Encoded),
             Self::Spans(spans) => spans.picture(item, limits),
             Self::Rows(rows) => rows.picture(item).map(Stored::Encoded),
-        }
+        })
+        .unwrap_or_else(Err)
     }
 
     /// At most `most` pictures that are quick to get, spread as evenly as that allows.
@@ -93,5 +95,5 @@ fn read_file(path: &Path, limits: &PictureLimits) -> Result<Vec<u8>, String> {
     limits
         .check_file(length)
         .map_err(|error| error.to_string())?;
-    fs::read(path).map_err(|error| error.to_string())
+    read_regular(path).map_err(|error| error.to_string())
 }

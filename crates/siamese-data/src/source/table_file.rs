@@ -1,9 +1,10 @@
 //! The rows of a table, whatever it is written in: CSV, TSV, JSON lines, a JSON array, parquet.
 
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+
+use siamese_files::read_regular;
 
 use super::delimiter::{delimiter, is_note};
 use super::mistaken::refuse_stand_in;
@@ -28,7 +29,7 @@ pub(crate) fn is_table_name(path: &Path) -> bool {
 ///
 /// [`DataError::Unrecognised`] names the line that cannot be read.
 pub(crate) fn read(path: &Path, is_header: impl Fn(&[String]) -> bool) -> Result<Table, DataError> {
-    let bytes = fs::read(path).map_err(DataError::io("reading", path))?;
+    let bytes = read_regular(path).map_err(DataError::io("reading", path))?;
     if bytes.starts_with(b"PAR1") {
         return parquet_columns::read_table(path);
     }
@@ -216,6 +217,7 @@ fn of_objects(objects: Vec<(u64, Map<String, Value>)>) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn read_bytes(bytes: &[u8]) -> Result<Table, String> {
         let folder = tempfile::tempdir().unwrap();

@@ -11,6 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -40,6 +41,12 @@ pub(crate) struct Faults {
     pub(crate) resolves: Option<(&'static str, &'static str)>,
     /// Do not answer when the headers alone are asked for.
     pub(crate) no_heads: bool,
+    /// Claim that every file is so long.
+    pub(crate) claims: Option<u64>,
+    /// Send content a byte at a time, with a rest after each.
+    pub(crate) drips: Option<Duration>,
+    /// Send half of what is asked for from the start, and another range than asked for from elsewhere.
+    pub(crate) wrong_ranges: bool,
     /// The content host's redirects tell neither size nor ETag.
     pub(crate) tells_little: bool,
 }
@@ -150,7 +157,18 @@ impl Shared {
             true => self.content(&seen),
             false => self.hub(&seen),
         };
-        stream.write_all(&bytes).ok()
+        let drips = self.faults.lock().unwrap().drips;
+        match drips.filter(|_| is_content) {
+            None => stream.write_all(&bytes).ok(),
+            Some(rest) => bytes.chunks(1).try_for_each(|byte| {
+                let in_body = bytes.windows(4).position(|w| w == b"\r\n\r\n");
+                let at = byte.as_ptr().addr() - bytes.as_ptr().addr();
+                if in_body.is_some_and(|end| at > end + 4) {
+                    thread::sleep(rest);
+                }
+                stream.write_all(byte).ok()
+            }),
+        }
     }
 
     fn hub(&self, seen: &Seen) -> Vec<u8> {
@@ -234,7 +252,7 @@ impl Shared {
         let location = format!("{commit}Location: {host}/blobs/{sha256}?signed=1\r\n");
         let linked = format!(
             "X-Linked-Etag: \"{sha256}\"\r\nX-Linked-Size: {}\r\n",
-            content.len()
+            faults.claims.unwrap_or(content.len() as u64)
         );
         let lines = match faults.tells_little {
             true => location,
@@ -267,6 +285,13 @@ impl Shared {
             _ => (0, size),
         };
         let mut body = content[start..end].to_vec();
+        if faults.wrong_ranges {
+            let range = format!("Content-Range: bytes 1-{}/{size}\r\n", size - 1);
+            return match start {
+                0 => [head("200 OK", "", size), body[..size / 2].to_vec()].concat(),
+                _ => [head("206 Partial", &range, size - 1), body].concat(),
+            };
+        }
         let mut answer = match seen.start {
             Some(_) if !faults.ignores_ranges => {
                 let range = format!("Content-Range: bytes {start}-{}/{size}\r\n", end - 1);

@@ -23,6 +23,8 @@ use std::path::Path;
 
 use labels::{Labels, number};
 use npy::Array;
+use siamese_files::limits::check_growth;
+use siamese_files::{guarded, open_regular};
 pub use spool::NpzSpool;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
@@ -84,8 +86,9 @@ pub fn read_npz(path: &Path) -> Result<EmbeddingFile> {
         path: path.to_owned(),
         why,
     };
-    let file = File::open(path).map_err(|e| fail(e.to_string()))?;
-    read_from(BufReader::new(file)).map_err(fail)
+    let (file, found) = open_regular(path).map_err(|e| fail(e.to_string()))?;
+    let read = guarded(|| read_from(BufReader::new(file), found.len()));
+    read.unwrap_or_else(Err).map_err(fail)
 }
 
 /// The names of an archive's arrays, in words.
@@ -100,15 +103,23 @@ fn held<R: Read + Seek>(archive: &zip::ZipArchive<R>) -> String {
     }
 }
 
-fn read_from(reader: impl Read + Seek) -> Result<EmbeddingFile, String> {
+/// Reads an archive of `packed` bytes.
+fn read_from(reader: impl Read + Seek, packed: u64) -> Result<EmbeddingFile, String> {
     let mut archive =
         zip::ZipArchive::new(reader).map_err(|e| format!("is no .npz archive: {e}"))?;
     let held = held(&archive);
+    let mut unpacked = 0u64;
     let mut array = |name: &str| -> Result<Option<Array>, String> {
         match archive.by_name(&format!("{name}.npy")) {
-            Ok(entry) => Array::read(entry)
-                .map(Some)
-                .map_err(|e| format!("array `{name}`: {e}")),
+            Ok(entry) => {
+                let room = |length: u64| {
+                    unpacked = unpacked.saturating_add(length);
+                    check_growth(packed, unpacked)
+                };
+                Array::read(entry, room)
+                    .map(Some)
+                    .map_err(|e| format!("array `{name}`: {e}"))
+            }
             Err(ZipError::FileNotFound) => Ok(None),
             Err(e) => Err(format!("array `{name}`: {e}")),
         }

@@ -30,7 +30,11 @@ enum Kind {
 }
 
 impl Array {
-    pub(super) fn read(mut reader: impl Read) -> Result<Self, String> {
+    /// Reads an array; `room` says whether one of so many bytes may be.
+    pub(super) fn read(
+        mut reader: impl Read,
+        mut room: impl FnMut(u64) -> Result<(), String>,
+    ) -> Result<Self, String> {
         let header = read_header(&mut reader)?;
         let descr = quoted(&header, "descr")?;
         let (kind, size, big_endian) = parse_descr(&descr)?;
@@ -45,6 +49,8 @@ impl Array {
         let expected = count
             .and_then(|n| n.checked_mul(size))
             .ok_or("its shape is too large")?;
+        // texts of no letters take no bytes, and memory all the same
+        room(count.unwrap_or(0).max(expected) as u64)?;
         let mut bytes = Vec::new();
         let read = reader.take(expected as u64 + 1).read_to_end(&mut bytes);
         read.map_err(|e| e.to_string())?;
@@ -211,6 +217,9 @@ pub(super) fn header(descr: &str, shape: &str) -> Vec<u8> {
     bytes
 }
 
+/// NumPy itself refuses headers above 10,000 bytes.
+const LONGEST_HEADER: u64 = 1 << 16;
+
 fn read_header(reader: &mut impl Read) -> Result<String, String> {
     let short = |_| "ends within its header".to_owned();
     let mut start = [0; 8];
@@ -222,21 +231,24 @@ fn read_header(reader: &mut impl Read) -> Result<String, String> {
         1 => {
             let mut length = [0; 2];
             reader.read_exact(&mut length).map_err(short)?;
-            usize::from(u16::from_le_bytes(length))
+            u64::from(u16::from_le_bytes(length))
         }
         2 | 3 => {
             let mut length = [0; 4];
             reader.read_exact(&mut length).map_err(short)?;
-            u32::from_le_bytes(length) as usize
+            u64::from(u32::from_le_bytes(length))
         }
         version => return Err(format!("has .npy version {version}, expected 1 to 3")),
     };
+    if length > LONGEST_HEADER {
+        return Err(format!("declares a header of {length} bytes"));
+    }
     let mut header = Vec::new();
     reader
-        .take(length as u64)
+        .take(length)
         .read_to_end(&mut header)
         .map_err(short)?;
-    if header.len() < length {
+    if (header.len() as u64) < length {
         return Err("ends within its header".to_owned());
     }
     String::from_utf8(header).map_err(|_| "has a header that is no text".to_owned())

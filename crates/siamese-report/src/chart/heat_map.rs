@@ -94,13 +94,14 @@ pub fn heat_map(map: &HeatMap) -> String {
     }
     body.push_str(&axis_names(map, named, &layout));
     format!(
-        r#"<svg class="chart heat-map" style="--width:{0}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{body}</svg>"#,
+        r#"<svg class="chart heat-map width-{3:.0}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{body}</svg>"#,
         px(width),
         px(height),
         escape(&format!(
             "{}. Heat map of {size} rows and columns.",
             map.title
-        ))
+        )),
+        width
     )
 }
 

@@ -95,7 +95,7 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
         );
     }
     format!(
-        r#"<svg class="chart map" style="--width:{0}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{body}</svg>"#,
+        r#"<svg class="chart map width-{3:.0}" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{body}</svg>"#,
         px(width),
         px(height),
         escape(&format!(
@@ -103,7 +103,8 @@ pub fn scatter_map(map: &ScatterMap, picture: impl Fn(usize) -> Option<Picture>)
             map.title,
             placed.len(),
             map.classes.len()
-        ))
+        )),
+        width
     )
 }
 
@@ -170,7 +171,7 @@ fn paint(class: usize, classes: usize) -> String {
         return format!(r#"class="dot c{}""#, class % COLOURS);
     }
     let hue = class as f64 / classes as f64 * 360.0;
-    format!(r#"class="dot" style="--hue:{hue:.0}""#)
+    format!(r#"class="dot hue-{hue:.0}""#)
 }
 
 fn draw_picture(

@@ -1,6 +1,11 @@
 //! The shell of a page: head, banners, what stands open, what is folded, footer.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
 
 use crate::data::{Banner, Level};
 use crate::text::{breakable, escape};
@@ -38,7 +43,9 @@ pub(crate) struct Section {
 
 /// A whole page, from `<!doctype html>` to `</html>`.
 pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
-    let mut html = String::with_capacity(1 << 16);
+    let body: String = sections.iter().map(section_html).collect();
+    let style = format!("\n{}{}", include_str!("style.css"), variables(&body));
+    let mut html = String::with_capacity(body.len() + (1 << 16));
     let title = match head.title {
         "" => "Unnamed run",
         title => title,
@@ -46,12 +53,13 @@ pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
     let _ = write!(
         html,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"siamese-report {}\">\n\
-         <title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n<header>\n",
+         <title>{}</title>\n<style>{style}</style>\n</head>\n<body>\n<header>\n",
+        policy(&style),
         env!("CARGO_PKG_VERSION"),
         escape(title),
-        include_str!("style.css")
     );
     line(&mut html, "p", "kicker", head.kicker);
     let _ = writeln!(html, "<h1>{}</h1>", breakable(title));
@@ -60,7 +68,7 @@ pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
     html.extend(banners);
     line(&mut html, "p", "verdict", head.verdict);
     html.push_str("</header>\n<main>\n");
-    html.extend(sections.iter().map(section_html));
+    html.push_str(&body);
     let _ = write!(
         html,
         "</main>\n<footer>Made by siamese {}. This page needs no other file, no network and no \
@@ -68,6 +76,31 @@ pub(crate) fn page(head: &Head<'_>, sections: &[Section]) -> String {
         env!("CARGO_PKG_VERSION")
     );
     html
+}
+
+/// What a browser may do with the page: show it, its one style and the pictures that lie in it; no script, no network.
+fn policy(style: &str) -> String {
+    let hash = STANDARD.encode(Sha256::digest(style));
+    format!(
+        "default-src 'none'; img-src data:; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
+    )
+}
+
+/// Rules for the classes `hue-210` and `width-640` of `body`: a style in an attribute is none that a policy can allow.
+fn variables(body: &str) -> String {
+    let mut rules = BTreeSet::new();
+    for name in ["hue", "width"] {
+        let marker = format!("{name}-");
+        for (at, _) in body.match_indices(&marker) {
+            let rest = &body[at + marker.len()..];
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            if (1..=6).contains(&digits) {
+                let value = &rest[..digits];
+                rules.insert(format!(".{marker}{value} {{ --{name}: {value}; }}\n"));
+            }
+        }
+    }
+    rules.into_iter().collect()
 }
 
 /// A line of text in an element of its own; nothing where there is none.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
 use siamese_core::{Distance, HeadConfig, ObjectiveConfig, Precision, TowerConfig};
 use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitBy, SplitConfig, Turned};
+use siamese_files::limits;
 
 use crate::schedule::Schedule;
 use crate::stopping::StoppingConfig;
@@ -181,6 +182,7 @@ impl TrainConfig {
         ] {
             ensure!(pairs > 1, "{name} must be at least 2, got {pairs}");
         }
+        self.check_counts()?;
         let (input, augment) = (&self.tower.input, &self.augment);
         let size = (input.height, input.width);
         let (height, width) = augment.cached_size.unwrap_or(size);
@@ -244,6 +246,25 @@ impl TrainConfig {
             !self.augment.is_identity(),
             "without labels two views of a picture are learned from, and they differ by nothing: say something of augment"
         );
+        Ok(())
+    }
+
+    /// Checks how much is asked for, before anything of that size is made.
+    fn check_counts(&self) -> Result<()> {
+        let counts = [
+            ("epochs", limits::EPOCHS, self.epochs),
+            (
+                "judge.validation_pairs",
+                limits::PAIRS,
+                self.judge.validation_pairs,
+            ),
+            ("judge.test_pairs", limits::PAIRS, self.judge.test_pairs),
+        ];
+        for (key, limit, count) in counts.into_iter().chain(self.sampler.counts()) {
+            if let Err(why) = limit.check_len(count) {
+                bail!("{key}: {why}");
+            }
+        }
         Ok(())
     }
 }
