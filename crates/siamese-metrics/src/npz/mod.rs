@@ -15,6 +15,7 @@
 
 mod labels;
 mod npy;
+mod steady;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use labels::{Labels, number};
 use npy::Array;
+use steady::Steady;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
@@ -235,7 +237,7 @@ fn write_to(
     gallery: Option<&EmbeddingView>,
     names: &Names,
 ) -> Result<(), ZipError> {
-    let mut archive = zip::ZipWriter::new(writer);
+    let mut archive = zip::ZipWriter::new(Steady::new(writer));
     let sets = [("", Some(embeddings)), ("gallery_", gallery)];
     for (prefix, set) in sets
         .into_iter()
@@ -270,6 +272,5 @@ fn write_to(
         archive.write_all(&npy::header(&descr, &format!("({},)", texts.len())))?;
         archive.write_all(&bytes)?;
     }
-    archive.finish()?.flush()?;
-    Ok(())
+    Ok(archive.finish()?.finish()?)
 }
