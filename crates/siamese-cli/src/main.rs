@@ -14,6 +14,7 @@ mod verify;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use output::FAILURE;
@@ -50,28 +51,45 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    sigpipe::reset(); // `siamese … | head` ends quietly
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(said) => return help(&said),
     };
-    let result = match arguments.command {
-        Command::Train(arguments) => train::run(&arguments),
-        Command::New(arguments) => train::new(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
-        Command::Compare(arguments) => compare::run(&arguments),
-        Command::Fetch(arguments) => data::fetch(&arguments),
-        Command::Data(command) => check::run(&command),
-    };
-    output::finish(result.unwrap_or_else(|error| {
+    if !matches!(arguments.command, Command::Train(_)) {
+        sigpipe::reset(); // `siamese … | head` ends quietly; a training goes on, whoever reads
+    }
+    output::finish(run(&arguments.command).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(FAILURE)
     }))
 }
 
+fn run(command: &Command) -> Result<ExitCode> {
+    outlive_full_files().context("taking over the signal for files that grow too large")?;
+    rayon::ThreadPoolBuilder::new().build_global().context(
+        "starting the threads that compute: allow more of them (ulimit -u), or ask for fewer by RAYON_NUM_THREADS=1",
+    )?;
+    match command {
+        Command::Train(arguments) => train::run(arguments),
+        Command::New(arguments) => train::new(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Fetch(arguments) => data::fetch(arguments),
+        Command::Data(command) => check::run(command),
+    }
+}
+
+/// A file that outgrows the limit (`ulimit -f`) is an error of the write, not the end of the process.
+fn outlive_full_files() -> std::io::Result<()> {
+    #[cfg(unix)]
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default())?;
+    Ok(())
+}
+
 /// Shows the help that was asked for, or what is wrong with the arguments.
 fn help(said: &clap::Error) -> ExitCode {
+    sigpipe::reset();
     match said.print() {
         Ok(()) => output::finish(ExitCode::from(
             said.exit_code().try_into().unwrap_or(FAILURE),

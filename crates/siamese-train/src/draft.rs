@@ -7,6 +7,7 @@ use siamese_data::{Colour, Fit, Framing, Items, LeftOut, Listing, OpenOptions, P
 
 use crate::config::{DataConfig, Layer, Preset, Proposal, TrainConfig, Traits};
 use crate::data::{Divided, TrainingData, pairs_of, published};
+use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::run::sampler;
 
@@ -118,6 +119,14 @@ impl Draft {
         let batches = sampler.batches_per_epoch();
         let plan = Plan::measure(&config, &self.divided, batches, device)?;
         Ok((config, plan))
+    }
+
+    /// The memory that the run takes, told without a step.
+    ///
+    /// # Errors
+    /// When the settings make no run.
+    pub fn memory(&self, device: &Device) -> Result<Memory> {
+        Memory::of(&self.rough_config()?, &self.divided, device)
     }
 
     /// How the images are divided, in a line; pictures that cannot be read are not known yet.

@@ -15,13 +15,16 @@ mod draft;
 mod event;
 mod finish;
 mod folder;
+mod memory;
 mod plan;
 mod request;
 mod restore;
+mod room;
 mod rows;
 mod run;
 mod schedule;
 mod settings;
+mod skip;
 mod step;
 mod stopping;
 mod summary;
@@ -30,12 +33,13 @@ mod write_up;
 
 pub use claim::Claim;
 pub use config::{
-    DataConfig, JudgeConfig, Layer, OptimizerConfig, Preset, Proposal, TrainConfig, Traits,
+    DataConfig, JudgeConfig, Layer, OnNan, OptimizerConfig, Preset, Proposal, TrainConfig, Traits,
 };
 pub use data::{DataRecord, Divided, TestSet, TrainingData};
 pub use draft::Draft;
 pub use event::{Event, StepEvent};
 pub use folder::{RunFolder, RunRecord};
+pub use memory::Memory;
 pub use plan::Plan;
 pub use request::{Outcome, Request};
 pub use run::check;

@@ -7,7 +7,7 @@ mod resnet;
 mod resnet9;
 mod stages;
 
-use candle_core::{Device, Module, Result, Tensor, bail};
+use candle_core::{DType, Device, Module, Result, Tensor, bail};
 use candle_nn::{Linear, ModuleT, linear};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -137,6 +137,17 @@ impl Tower {
     /// What an image costs it.
     pub fn cost(&self) -> Cost {
         self.cost
+    }
+
+    /// Bytes of working memory that training on a CPU keeps for each image of a batch.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub fn kept_bytes(&self) -> Result<usize> {
+        let input = &self.config.input;
+        let shape = (1, input.channels(), input.height, input.width);
+        let image = Tensor::zeros(shape, DType::F32, self.parameters.device())?;
+        self.backbone.kept_bytes(&image)
     }
 
     /// Its weights, by name.
