@@ -12,6 +12,7 @@ mod paths;
 mod siamese;
 mod style;
 mod suggest;
+mod torture;
 mod train;
 
 use std::process::ExitCode;
@@ -68,6 +69,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask bench train",
         help: bench::HELP,
         run: bench::run,
+    },
+    Command {
+        name: "torture",
+        group: "Work on it",
+        summary: "kills, full disks, closed streams: what a run loses by them",
+        example: "cargo xtask torture --minutes 30",
+        help: torture::HELP,
+        run: torture::run,
     },
 ];
 

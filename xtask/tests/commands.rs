@@ -22,7 +22,14 @@ fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
     for args in [&[][..], &["--help"], &["help"]] {
         let (output, stdout, _) = output(xtask(args));
         assert!(output.status.success());
-        for command in ["train-cifar100", "fetch", "doctor", "ci", "bench"] {
+        for command in [
+            "train-cifar100",
+            "fetch",
+            "doctor",
+            "ci",
+            "bench",
+            "torture",
+        ] {
             assert!(
                 stdout.contains(&format!("$ cargo xtask {command}")),
                 "{command} in {stdout}"
@@ -34,7 +41,14 @@ fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
 
 #[test]
 fn each_command_explains_itself_and_runs_nothing() {
-    for command in ["train-cifar100", "fetch", "doctor", "ci", "bench"] {
+    for command in [
+        "train-cifar100",
+        "fetch",
+        "doctor",
+        "ci",
+        "bench",
+        "torture",
+    ] {
         let (help, stdout, _) = output(xtask(&[command, "--help"]));
         assert!(help.status.success(), "{command}");
         assert!(
