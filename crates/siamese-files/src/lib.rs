@@ -8,6 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// The ending of a file that is being written.
@@ -130,8 +131,7 @@ fn replace(
 ) -> io::Result<()> {
     // what cannot be removed is no reason not to write
     sweep_those(folder_of(target), |name| is_partial_of(name, target)).ok();
-    let partial = partial_of(target);
-    let file = create_locked(&partial)?;
+    let (file, partial) = create_locked(target)?;
     let written = write_synced(file, write).and_then(|_locked| {
         before(target)?;
         fs::rename(&partial, target)
@@ -144,19 +144,24 @@ fn replace(
     sync_folder(target)
 }
 
-/// The partial file, empty and locked; another thread that writes the same file is waited for.
-fn create_locked(partial: &Path) -> io::Result<File> {
+/// A new partial file for `target`, locked, and where it is.
+fn create_locked(target: &Path) -> io::Result<(File, PathBuf)> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
     loop {
-        let file = OpenOptions::new()
+        let partial = partial_of(target, NUMBER.fetch_add(1, Ordering::Relaxed));
+        let created = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(false)
-            .open(partial)?;
+            .create_new(true)
+            .open(&partial);
+        let file = match created {
+            // a process of the same number was killed, or lives in another container
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
+            created => created?,
+        };
         file.lock().ok(); // some network file systems know no locks
-        // until it was locked, it may have been renamed by that thread, or swept away
+        // until it was locked, it may have been swept away
         if partial.exists() {
-            file.set_len(0)?;
-            return Ok(file);
+            return Ok((file, partial));
         }
     }
 }
@@ -173,10 +178,10 @@ fn write_synced(
     Ok(file)
 }
 
-/// `folder/name` → `folder/.name.PID.partial`: hidden, and not another process's.
-fn partial_of(path: &Path) -> PathBuf {
+/// `folder/name` → `folder/.name.PID-NUMBER.partial`: hidden, and not another process's or thread's.
+fn partial_of(path: &Path, number: u64) -> PathBuf {
     let mut name = hidden(path);
-    name.push(format!("{}.{PARTIAL}", std::process::id()));
+    name.push(format!("{}-{number}.{PARTIAL}", std::process::id()));
     path.with_file_name(name)
 }
 
@@ -186,7 +191,8 @@ fn is_partial_of(name: &OsStr, path: &Path) -> bool {
         .as_encoded_bytes()
         .strip_prefix(hidden(path).as_encoded_bytes());
     let process = rest.and_then(|rest| rest.strip_suffix(format!(".{PARTIAL}").as_bytes()));
-    process.is_some_and(|process| !process.is_empty() && process.iter().all(u8::is_ascii_digit))
+    let numbers = |byte: &u8| byte.is_ascii_digit() || *byte == b'-';
+    process.is_some_and(|process| !process.is_empty() && process.iter().all(numbers))
 }
 
 /// `folder/name` → `.name.`
@@ -245,8 +251,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let left = [
-            ".a.1.partial",
-            ".a.2.partial",
+            ".a.1-0.partial",
+            ".a.2-7.partial",
             ".b.1.partial",
             ".a.b.1.partial",
             "a.partial",
@@ -254,7 +260,8 @@ mod tests {
         for name in left {
             fs::write(at(name), b"half").unwrap();
         }
-        let writing = create_locked(&at(".a.2.partial")).unwrap();
+        let writing = File::open(at(".a.2-7.partial")).unwrap();
+        writing.lock().unwrap();
         write_bytes(&at("a"), b"whole").unwrap();
         assert_eq!(
             left.map(|name| at(name).exists()),
@@ -267,11 +274,11 @@ mod tests {
         );
         drop(writing);
         sweep(folder.path()).unwrap();
-        assert!(!at(".a.2.partial").exists() && at("a").exists());
+        assert!(!at(".a.2-7.partial").exists() && at("a").exists());
     }
 
     #[test]
-    fn threads_that_write_one_file_take_turns() {
+    fn of_threads_that_write_one_file_the_last_one_wins() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         let whole = |i: u8| vec![i; 100_000];
@@ -291,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(write_bytes(&folder.path().join("none/model"), b"x").is_err());
         assert_eq!(
-            partial_of(Path::new("model")).parent(),
+            partial_of(Path::new("model"), 0).parent(),
             Some(Path::new("")),
             "beside the file"
         );
