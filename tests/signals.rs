@@ -97,6 +97,19 @@ impl Running {
     }
 }
 
+/// Whether this process, and so its children, ignore a signal.
+fn is_ignored(signal: &str) -> bool {
+    let bit = match signal {
+        "HUP" => 0,
+        "INT" => 1,
+        _ => return false,
+    };
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> bit & 1 == 1)
+}
+
 #[test]
 fn every_wish_to_end_leaves_a_checkpoint_and_only_a_second_ctrl_c_ends_at_once() -> Result<()> {
     // of signals at one instant, any may be the first
@@ -107,6 +120,9 @@ fn every_wish_to_end_leaves_a_checkpoint_and_only_a_second_ctrl_c_ends_at_once()
         (&["TERM", "TERM"], &[143]),
         (&["INT"], &[130]),
     ] {
+        if signals.iter().all(|signal| is_ignored(signal)) {
+            continue; // whoever started the tests had it so
+        }
         let run = Running::start(":")?;
         run.send(signals)?;
         let (ended, said) = run.end()?;
