@@ -238,6 +238,7 @@ fn model(body: Body) -> Result<Vec<u8>> {
         ..TowerConfig::cifar100()
     };
     let model = Model {
+        head: None,
         tower: Tower::new(config, 7, &Device::Cpu)?,
         distance: Distance::Euclidean,
         threshold: None,

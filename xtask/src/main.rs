@@ -6,6 +6,7 @@
 // one file for both programs: the standard library's prints panic on a full device
 #[macro_use]
 #[path = "../../crates/siamese-cli/src/output.rs"]
+#[allow(dead_code)] // some of it only the binary says
 mod output;
 
 mod bench;
@@ -19,6 +20,7 @@ mod reproduce;
 mod siamese;
 mod style;
 mod suggest;
+mod torture;
 mod train;
 
 use std::process::ExitCode;
@@ -91,6 +93,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask objectives --set cifar100 --time 10m",
         help: objectives::HELP,
         run: objectives::run,
+    },
+    Command {
+        name: "torture",
+        group: "Work on it",
+        summary: "kills, full disks, closed streams: what a run loses by them",
+        example: "cargo xtask torture --minutes 30",
+        help: torture::HELP,
+        run: torture::run,
     },
 ];
 

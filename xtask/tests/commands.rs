@@ -29,6 +29,7 @@ fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
             "ci",
             "bench",
             "reproduce",
+            "torture",
         ] {
             assert!(
                 stdout.contains(&format!("$ cargo xtask {command}")),
@@ -48,6 +49,7 @@ fn each_command_explains_itself_and_runs_nothing() {
         "ci",
         "bench",
         "reproduce",
+        "torture",
     ] {
         let (help, stdout, _) = output(xtask(&[command, "--help"]));
         assert!(help.status.success(), "{command}");

@@ -23,6 +23,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use siamese_files::is_illegible;
@@ -70,33 +71,50 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    sigpipe::reset(); // `siamese … | head` ends quietly
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(said) => return output::help(&said),
+        Err(said) => return help(&said),
     };
-    let result = match arguments.command {
-        Command::Train(arguments) => train::run(&arguments),
-        Command::New(arguments) => train::new(&arguments),
-        Command::Evaluate(arguments) => evaluate::run(&arguments),
-        Command::Embed(arguments) => embed::run(&arguments),
-        Command::Verify(arguments) => verify::run(&arguments),
-        Command::Gallery(command) => gallery::run(&command),
-        Command::Identify(arguments) => identify::run(&arguments),
-        Command::Search(arguments) => search::run(&arguments),
-        Command::Compare(arguments) => compare::run(&arguments),
-        Command::Fetch(arguments) => data::fetch(&arguments),
-        Command::Data(command) => check::run(&command),
-    };
-    output::finish(result.unwrap_or_else(|error| {
+    if !matches!(arguments.command, Command::Train(_)) {
+        sigpipe::reset(); // `siamese … | head` ends quietly; a training goes on, whoever reads
+    }
+    output::finish(run(&arguments.command).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::from(FAILURE)
     }))
 }
 
+fn run(command: &Command) -> Result<ExitCode> {
+    outlive_full_files().context("taking over the signal for files that grow too large")?;
+    rayon::ThreadPoolBuilder::new().build_global().context(
+        "starting the threads that compute: allow more of them (ulimit -u), or ask for fewer by RAYON_NUM_THREADS=1",
+    )?;
+    match command {
+        Command::Train(arguments) => train::run(arguments),
+        Command::New(arguments) => train::new(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Embed(arguments) => embed::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
+        Command::Gallery(command) => gallery::run(command),
+        Command::Identify(arguments) => identify::run(arguments),
+        Command::Search(arguments) => search::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
+        Command::Fetch(arguments) => data::fetch(arguments),
+        Command::Data(command) => check::run(command),
+    }
+}
+
+/// A file that outgrows the limit (`ulimit -f`) is an error of the write, not the end of the process.
+fn outlive_full_files() -> std::io::Result<()> {
+    #[cfg(unix)]
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default())?;
+    Ok(())
+}
+
 /// Shows the help that was asked for, or what is wrong with the arguments: in colours, but where an argument would
 /// command the terminal.
 fn help(said: &clap::Error) -> ExitCode {
+    sigpipe::reset();
     if said.kind() == ErrorKind::InvalidUtf8 {
         let mut arguments = std::env::args_os();
         let bad = arguments.find(|argument| argument.to_str().is_none());

@@ -3,6 +3,7 @@
 use std::fmt::Arguments;
 use std::io::{self, ErrorKind, Write};
 use std::process::{ExitCode, exit};
+use std::sync::Mutex;
 
 use siamese_files::legible;
 
@@ -48,11 +49,25 @@ pub(crate) fn tell(what: Arguments) {
     io::stderr().write_all(legible(&text).as_bytes()).ok();
 }
 
-/// Writes what standard output still holds back: `code`, or the failure.
+/// Why something that was offered could not be written.
+static NOT_TAKEN: Mutex<Option<io::Error>> = Mutex::new(None);
+
+/// Writes to standard output what is not all that the command is for: where that fails, the command goes on, and tells at
+/// its end.
+pub(crate) fn offer(text: &str) {
+    if let Err(error) = io::stdout().write_all(text.as_bytes())
+        && let Ok(mut not_taken) = NOT_TAKEN.lock()
+    {
+        not_taken.get_or_insert(error);
+    }
+}
+
+/// Writes what standard output still holds back: `code`, or the failure. A reader that has gone away wanted no more.
 pub(crate) fn finish(code: ExitCode) -> ExitCode {
-    match io::stdout().flush() {
-        Ok(()) => code,
-        Err(error) => failure(&error).into(),
+    let not_taken = NOT_TAKEN.lock().ok().and_then(|mut error| error.take());
+    match not_taken.map_or_else(|| io::stdout().flush(), Err) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => failure(&error).into(),
+        _ => code,
     }
 }
 

@@ -110,11 +110,15 @@ impl Parameters {
 
     /// Those that an optimizer changes: all but BatchNorm's running statistics and an objective's memory.
     pub fn trainable(&self) -> Vec<(String, Var)> {
-        let is_buffer = |name: &str| {
-            name.ends_with("running_mean") || name.ends_with("running_var") || is_memory(name)
-        };
         let mut vars = self.all();
         vars.retain(|(name, _)| !is_buffer(name));
+        vars
+    }
+
+    /// Those that a pass in training changes by itself: BatchNorm's running statistics and an objective's memory.
+    pub fn buffers(&self) -> Vec<(String, Var)> {
+        let mut vars = self.all();
+        vars.retain(|(name, _)| is_buffer(name));
         vars
     }
 
@@ -229,6 +233,10 @@ impl Parameters {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_buffer(name: &str) -> bool {
+    name.ends_with("running_mean") || name.ends_with("running_var") || is_memory(name)
 }
 
 fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {

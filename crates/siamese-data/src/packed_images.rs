@@ -18,7 +18,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -35,9 +34,6 @@ const FOOTER: u64 = 20;
 
 /// Bytes of images that are decoded before they are written.
 const CHUNK: usize = 32 << 20;
-
-/// A partial file that nobody wrote to for this long was left by a killed process.
-const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Which set a cache file holds.
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +148,7 @@ pub fn packed_images(
         return Ok(packed);
     }
     let made = fs::create_dir_all(folder).map_err(DataError::io("creating", folder));
-    remove_abandoned(folder);
+    siamese_files::sweep(folder).ok(); // who cannot remove what killed processes left can still work
     let bytes = (count * framing.image_len()) as u64;
     if bytes > options.memory {
         made?;
@@ -377,24 +373,6 @@ fn kept_of(count: usize, left_out: &[(u32, String)]) -> Vec<u32> {
     let mut missing = left_out.iter().map(|(i, _)| *i).peekable();
     let kept = (0..count as u32).filter(|i| missing.next_if_eq(i).is_none());
     kept.collect()
-}
-
-/// Removes the partial files that killed processes left.
-fn remove_abandoned(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let partial = name.starts_with('.') && name.ends_with(siamese_files::PARTIAL);
-        let modified = entry.metadata().and_then(|found| found.modified());
-        let age = modified.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
-        if partial && name.contains(".images.") && age.is_ok_and(|age| age > ABANDONED) {
-            // who cannot remove it can still work
-            fs::remove_file(entry.path()).ok();
-        }
-    }
 }
 
 #[cfg(test)]

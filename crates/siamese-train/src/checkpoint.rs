@@ -28,12 +28,26 @@ pub(crate) struct Position {
     pub step: usize,
     /// Sums over the batches of this epoch.
     pub totals: Totals,
+    /// Steps that were skipped.
+    #[serde(default)]
+    pub skipped: Skipped,
     /// Early stopping.
     pub stopping: EarlyStopping,
     /// The collapse alarm, if it was raised, with its epoch (from 1).
     pub alarm: Option<(usize, String)>,
     /// Seconds of training so far.
     pub seconds: f64,
+}
+
+/// How many steps were skipped, since their loss or gradient was no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Skipped {
+    /// Of the whole run.
+    pub in_all: usize,
+    /// Of the epoch under way.
+    pub in_epoch: usize,
+    /// One right after the other, up to now.
+    pub in_a_row: usize,
 }
 
 impl Position {
@@ -44,6 +58,7 @@ impl Position {
             batch: 0,
             step: 0,
             totals: Totals::default(),
+            skipped: Skipped::default(),
             stopping,
             alarm: None,
             seconds: 0.0,

@@ -11,6 +11,7 @@ use siamese_embed::Backbone;
 
 use crate::config::{DataConfig, Layer, Preset, Proposal, Start, TrainConfig, Traits, size};
 use crate::data::{Divided, TrainingData, pairs_of, published};
+use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::run::sampler;
 
@@ -148,6 +149,14 @@ impl Draft {
         let batches = sampler.batches_per_epoch();
         let plan = Plan::measure(&config, &self.divided, batches, device)?;
         Ok((config, plan))
+    }
+
+    /// The memory that the run takes, told without a step.
+    ///
+    /// # Errors
+    /// When the settings make no run.
+    pub fn memory(&self, device: &Device) -> Result<Memory> {
+        Memory::of(&self.rough_config()?, &self.divided, device)
     }
 
     /// How the images are divided, in a line; pictures that cannot be read are not known yet.

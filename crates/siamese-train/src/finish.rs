@@ -132,6 +132,7 @@ fn told(run: &Run, request: &Request, best_epoch: usize, figures: Summary) -> Su
         epochs: run.position.epoch,
         seconds: run.position.seconds,
         seed: run.config.seed,
+        skipped_steps: run.position.skipped.in_all,
         alarm: run.diverged.clone().or(alarm),
         ..figures
     }

@@ -21,6 +21,7 @@ const CANDLE_VERSION: &str = "0.11.1";
 const LAST: &str = "last.safetensors";
 /// What is kept of a training that diverged.
 pub(crate) const DIVERGED: &str = "diverged.json";
+pub(crate) const DIVERGED_PICTURES: &str = "diverged.png";
 /// The file that is locked. It is never replaced or removed, since a lock is on the file and not on its name.
 pub(crate) const LOCK: &str = ".lock";
 
@@ -38,7 +39,8 @@ pub(crate) const LOCK: &str = ".lock";
 /// | `report.html` | everything to look at |
 /// | `README.md` | the model card |
 /// | `events.out.tfevents.*` | for TensorBoard |
-/// | `diverged.json` | the step at which the loss was no number, and its images |
+/// | `diverged.json` | the first step at which the loss was no number, and its images |
+/// | `diverged.png` | these as they were augmented for that step, pixel for pixel, row by row |
 /// | `.lock` | locked by the process that trains |
 #[derive(Debug, Clone)]
 pub struct RunFolder {
@@ -227,16 +229,10 @@ impl RunFolder {
         self.file("previous.safetensors")
     }
 
-    /// Removes what killed processes left of files that they were writing; only the holder of a claim may.
+    /// Removes what killed processes left of files that they were writing.
     pub(crate) fn sweep(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if is_partial(&entry.file_name().to_string_lossy()) {
-                fs::remove_file(entry.path())
-                    .with_context(|| format!("removing {}", entry.path().display()))?;
-            }
-        }
-        Ok(())
+        siamese_files::sweep(&self.path)
+            .with_context(|| format!("sweeping {}", self.path.display()))
     }
 
     /// Reads `config.json`.
@@ -289,23 +285,18 @@ impl RunFolder {
 /// Whether all that a folder holds is what a start leaves that never came to train, its first checkpoint included.
 fn is_failed_start(path: &Path) -> Result<bool> {
     for entry in fs::read_dir(path).with_context(|| format!("reading {}", path.display()))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        let of_a_start = match name.as_str() {
-            "config.json" | "split.csv" | DIVERGED | LOCK => true,
+        let name = entry?.file_name();
+        let of_a_start = match &*name.to_string_lossy() {
+            "config.json" | "split.csv" | DIVERGED | DIVERGED_PICTURES | LOCK => true,
             LAST => Checkpoint::load(&path.join(LAST), &Device::Cpu)
                 .is_ok_and(|checkpoint| checkpoint.state.position.step == 0),
-            _ => name.starts_with("events.out.tfevents.") || is_partial(&name),
+            text => text.starts_with("events.out.tfevents.") || siamese_files::is_partial(&name),
         };
         if !of_a_start {
             return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// Whether a file is what a killed process left of one that it was writing.
-fn is_partial(name: &str) -> bool {
-    name.starts_with('.') && Path::new(name).extension() == Some(siamese_files::PARTIAL.as_ref())
 }
 
 #[cfg(test)]

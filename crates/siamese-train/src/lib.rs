@@ -16,13 +16,16 @@ mod event;
 mod finish;
 mod folder;
 mod frozen;
+mod memory;
 mod plan;
 mod request;
 mod restore;
+mod room;
 mod rows;
 mod run;
 mod schedule;
 mod settings;
+mod skip;
 mod step;
 mod stopping;
 mod summary;
@@ -32,13 +35,14 @@ mod write_up;
 
 pub use claim::Claim;
 pub use config::{
-    DataConfig, JudgeConfig, Layer, OptimizerConfig, Preset, Proposal, Rates, Start, TrainConfig,
+    DataConfig, JudgeConfig, Layer, OnNan, OptimizerConfig, Preset, Proposal, Rates, Start, TrainConfig,
     Traits,
 };
 pub use data::{DataRecord, Divided, TestSet, TrainingData};
 pub use draft::Draft;
 pub use event::{Event, StepEvent};
 pub use folder::{RunFolder, RunRecord};
+pub use memory::Memory;
 pub use plan::Plan;
 pub use request::{Outcome, Request};
 pub use run::check;

@@ -10,6 +10,7 @@ use siamese_data::Batch;
 use crate::config::TrainConfig;
 use crate::data::Divided;
 use crate::frozen::Kept;
+use crate::memory::Memory;
 use crate::run::{networks, params};
 use crate::step::{Prepared, gradients};
 use siamese_data::Part;
@@ -38,8 +39,8 @@ pub struct Plan {
     pub step: Duration,
     /// Passing one image through the tower without training, as measured.
     pub embed: Duration,
-    /// Bytes that a training step holds, roughly: images, activations and their gradients, weights with optimizer state.
-    pub memory: u64,
+    /// The memory that it takes.
+    pub memory: Memory,
 }
 
 impl Plan {
@@ -54,16 +55,14 @@ impl Plan {
         device: &Device,
     ) -> Result<Self> {
         let (tower, objective) = networks(config, divided, device)?;
-        let batch_images = config.sampler.batch_images();
+        let memory = Memory::of_networks(config, &tower, &objective)?;
+        let batch_images = memory.batch_images;
         let batch = made_up(config, divided, batch_images)?;
         let step = measure_step(config, (&tower, &objective), &batch)?;
         let embed = measure_embed(config, &tower, &batch, device)?;
         let judged = |part| divided.part(part).len();
         let of_head = objective.head().map_or(0, |head| head.parameters().count());
         let parameters = tower.parameters().count() + of_head + objective.parameters().count();
-        // activations and their gradients, f32
-        let at_once = config.chunk.unwrap_or(batch_images).min(batch_images);
-        let held = 8 * tower.cost().activations * at_once as u64;
         Ok(Self {
             parameters,
             multiply_adds: tower.cost().multiply_adds,
@@ -77,7 +76,7 @@ impl Plan {
             epochs: config.epochs,
             step,
             embed,
-            memory: held + 16 * parameters as u64,
+            memory,
         })
     }
 

@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::config::TrainConfig;
 
-/// What may be another one when a run goes on: how long it goes on, and where its images lie (they have a fingerprint).
-const FREE: [&str; 3] = ["epochs", "stopping.patience", "data.source"];
+/// What may be another one when a run goes on: how long it goes on, what is done at steps that it had none of yet, and
+/// where its images lie (they have a fingerprint).
+const FREE: [&str; 4] = ["epochs", "stopping.patience", "on_nan", "data.source"];
 /// The images, among the settings.
 const IMAGES: &str = "the images' fingerprint";
 /// Differences that are told.

@@ -36,6 +36,9 @@ pub struct Summary {
     /// Test images that are among the training images, pixel for pixel.
     #[serde(default)]
     pub leaked: usize,
+    /// Steps that were skipped, since their loss or gradient was no number.
+    #[serde(default, skip_serializing_if = "none")]
+    pub skipped_steps: usize,
     /// The seed of the run.
     pub seed: u64,
     /// The collapse alarm, if it was raised.
@@ -96,10 +99,11 @@ impl std::fmt::Display for Summary {
             self.epochs,
             self.seconds / 60.0
         )?;
-        match leak_note(self.leaked) {
-            Some(note) => write!(f, "\n{note}"),
-            None => Ok(()),
-        }
+        let notes = [leak_note(self.leaked), skipped_note(self.skipped_steps)];
+        notes
+            .iter()
+            .flatten()
+            .try_for_each(|note| write!(f, "\n{note}"))
     }
 }
 
@@ -113,6 +117,17 @@ pub(crate) fn leak_note(leaked: usize) -> Option<String> {
             are(leaked)
         )
     })
+}
+
+/// Says that steps were skipped.
+pub(crate) fn skipped_note(skipped: usize) -> Option<String> {
+    (skipped > 0).then(|| {
+        format!("{skipped} steps were skipped: their loss or gradient was no number (diverged.json has the first)")
+    })
+}
+
+fn none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Figures in a file: an object whose keys are their names.

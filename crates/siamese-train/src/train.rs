@@ -13,9 +13,9 @@ use siamese_evaluate::JudgedPairs;
 use siamese_kernels::optim::global_grad_norm;
 use siamese_report::{EpochRow, EventWriter};
 
-use crate::checkpoint::Position;
+use crate::checkpoint::{Position, Skipped};
 use crate::collapse;
-use crate::config::TrainConfig;
+use crate::config::{OnNan, TrainConfig};
 use crate::diverged::Diverged;
 use crate::event::{Event, StepEvent};
 use crate::finish::finish;
@@ -23,6 +23,7 @@ use crate::frozen::Kept;
 use crate::request::{Outcome, Request};
 use crate::restore::restore;
 use crate::run::Run;
+use crate::skip::{buffers, not_a_number, skip};
 use crate::step::{Prepared, Totals, Unread, gradients};
 use crate::stopping::{Monitor, Verdict};
 use crate::summary::Summary;
@@ -61,7 +62,8 @@ pub fn train(request: &Request) -> Result<Outcome> {
         Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
         Err(error) => {
             let diverged = error.downcast::<Diverged>()?;
-            let reason = diverged.explain(&run.config, &run.folder, &request.data.names)?;
+            diverged.keep(&run, &request.data.names)?;
+            let reason = diverged.explain(&run, &request.data.names);
             ensure!(run.position.stopping.best().is_some(), "{reason}");
             run.diverged = Some(reason.clone());
             let summary = Box::new(judge(&run, request)?);
@@ -121,6 +123,10 @@ fn epochs(run: &mut Run, request: &Request, mut events: EventWriter) -> Result<O
             epoch: epoch + 1,
             batch: 0,
             totals: Totals::default(),
+            skipped: Skipped {
+                in_epoch: 0,
+                ..run.position.skipped
+            },
             seconds: run.position.seconds + started.elapsed().as_secs_f64(),
             ..run.position.clone()
         };
@@ -163,7 +169,7 @@ fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
     };
     for batch in &mut loader {
         let batch = batch??;
-        learning_rate = step(run, &batch, count, &mut unread)?;
+        learning_rate = step(run, request, &batch, count, &mut unread)?;
         images += batch.len();
         let interrupted = request.interrupt.load(Ordering::Relaxed);
         let last = run.position.batch == count;
@@ -243,25 +249,46 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
 }
 
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
-fn step(run: &mut Run, batch: &Prepared, batches: usize, unread: &mut Unread) -> Result<f64> {
+fn step(
+    run: &mut Run,
+    request: &Request,
+    batch: &Prepared,
+    batches: usize,
+    unread: &mut Unread,
+) -> Result<f64> {
     let at = (run.config.seed, run.position.step);
+    let before = match run.config.on_nan {
+        OnNan::Skip => Some(buffers(run)?),
+        OnNan::Stop => None,
+    };
     let how = (run.config.chunk, run.kept.as_ref());
     let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, how)?;
-    let scale = match run.config.clip_norm {
-        Some(most) => (most / (global_grad_norm(run.optimizer.params(), &grads)? + 1e-6)).min(1.0),
-        None => 1.0,
+    let norm = match run.config.clip_norm.is_some() || before.is_some() {
+        true => global_grad_norm(run.optimizer.params(), &grads)?,
+        false => 0.0,
     };
     let total_steps = batches * run.config.epochs;
     let factor = run.config.schedule.factor(run.position.step, total_steps);
     let learning_rate = run.config.learning_rate * factor;
+    run.last_images = batch.indices();
+    run.position.step += 1;
+    run.position.batch += 1;
+    if let Some(before) = before {
+        if let Some(what) = not_a_number(run, &figures, norm)? {
+            skip(run, request, before, what)?;
+            return Ok(learning_rate);
+        }
+        run.position.skipped.in_a_row = 0;
+    }
+    let scale = match run.config.clip_norm {
+        Some(most) => (most / (norm + 1e-6)).min(1.0),
+        None => 1.0,
+    };
     run.optimizer.step(&grads, learning_rate, scale)?;
     for (_, average) in &mut run.averages {
         average.update()?;
     }
-    run.last_images = batch.indices();
     unread.push(figures, batch.indices());
-    run.position.step += 1;
-    run.position.batch += 1;
     Ok(learning_rate)
 }
 
@@ -366,6 +393,7 @@ fn epoch_row(run: &Run, trained: &Trained, validation: &Validation) -> EpochRow 
         active_share: Some(trained.health.active_share),
         seconds: Some(trained.seconds),
         images_per_second: Some(trained.images_per_second),
+        skipped_steps: run.position.skipped.in_epoch,
         data_wait_share: Some(trained.waited.as_secs_f64() / trained.seconds),
     }
 }

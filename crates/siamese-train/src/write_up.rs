@@ -10,7 +10,7 @@ use crate::data::TestSet;
 use crate::folder::{RunFolder, RunRecord};
 use crate::request::Request;
 use crate::run::Run;
-use crate::summary::Summary;
+use crate::summary::{Summary, skipped_note};
 
 /// The test sets and what was found of each.
 type Judged<'a> = (&'a [TestSet], &'a [Evaluation]);
@@ -85,6 +85,14 @@ fn banners(run: &Run, summary: &Summary) -> Vec<Banner> {
     }
     if let Some((epoch, reason)) = &run.position.alarm {
         banners.push(Banner::collapse(*epoch, reason));
+    }
+    if let Some(text) = skipped_note(summary.skipped_steps) {
+        let title = "Steps were skipped".into();
+        banners.push(Banner {
+            level: Level::Warning,
+            title,
+            text,
+        });
     }
     if let Some(reason) = &run.diverged {
         banners.push(Banner {

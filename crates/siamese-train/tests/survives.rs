@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use candle_core::Device;
-use siamese_train::{Event, Outcome, Request, RunFolder, RunRecord, TrainConfig, check, train};
+use siamese_data::{ImageSet, Part};
+use siamese_train::{
+    Event, OnNan, Outcome, Request, RunFolder, RunRecord, TrainConfig, TrainingData, check, train,
+};
 use tempfile::TempDir;
 
-use support::{assert_same_bits, config, data, go_on, run, tensors};
+use support::{assert_same_bits, config, data, data_of, go_on, images, run, tensors};
 
 /// Steps of an epoch of the small configuration.
 const EPOCH: usize = 10;
@@ -290,6 +293,87 @@ fn a_training_that_diverges_stops_at_its_step_and_its_best_model_is_judged() -> 
         let sum = tensor.to_dtype(candle_core::DType::F64)?.sum_all()?;
         assert!(sum.to_scalar::<f64>()?.is_finite(), "{name}");
     }
+    Ok(())
+}
+
+/// Images of which one of those trained on is too bright to be squared, once it is normalised by [`DIM`].
+fn one_too_bright(config: &TrainConfig) -> Result<TrainingData> {
+    let mut pixels = Vec::new();
+    let images = images()?;
+    let bright = data()?.divide(&config.data, config.seed)?.part(Part::Train)[0];
+    for i in 0..images.len() {
+        let dim = images.image(i)?.iter().map(|p| p / 64).collect();
+        pixels.extend(match i == bright as usize {
+            true => vec![255; images.image_len()],
+            false => dim,
+        });
+    }
+    let labels = images.labels.to_vec();
+    let names = images.classes.to_vec();
+    Ok(data_of(ImageSet::new(6, 8, 1, pixels, labels, names)?))
+}
+
+const DIM: [(&str, &str); 2] = [
+    ("tower.input.mean", "[0.0]"),
+    ("tower.input.std", "[1e-19]"),
+];
+
+#[test]
+fn steps_that_are_no_numbers_are_skipped_counted_and_shown_where_that_is_asked_for() -> Result<()> {
+    let parent = tempfile::tempdir()?;
+    let [mean, std] = DIM;
+    let skipping = config(&[mean, std, ("on_nan", "skip")])?;
+    let data = one_too_bright(&skipping)?;
+    let whole = run(parent.path(), "whole", &skipping, &data, 0)?;
+    let count = whole.summary.skipped_steps;
+    assert!((1..30).contains(&count), "{count}");
+    assert!(whole.summary.to_string().contains("steps were skipped"));
+    let rows = whole.folder.epochs()?;
+    assert_eq!(
+        rows.iter().map(|row| row.skipped_steps).sum::<usize>(),
+        count
+    );
+    let kept = fs::read_to_string(whole.folder.file("diverged.json"))?;
+    assert!(kept.contains("diverged.png"), "{kept}");
+    let sheet = image::open(whole.folder.file("diverged.png"))?.to_luma8();
+    assert_eq!((sheet.width() % 8, sheet.height() % 6), (0, 0));
+    let bright = sheet.pixels().filter(|pixel| pixel.0[0] == 255).count();
+    assert!(
+        bright >= 5 * 7,
+        "{bright} pixels of the image that is too bright"
+    );
+
+    let parts = run(parent.path(), "parts", &skipping, &data, 30)?;
+    assert_eq!(parts.summary.skipped_steps, count);
+    for file in [RunFolder::last, RunFolder::best] {
+        assert_same_bits(
+            &tensors(&file(&whole.folder))?,
+            &tensors(&file(&parts.folder))?,
+        )?;
+    }
+    let stopping = config(&[mean, std])?;
+    let folder = RunFolder::create(parent.path(), Some("stops"), "")?;
+    let record = RunRecord::new(&stopping, &data.about, "CPU".into(), "test".into());
+    folder.write_json("config.json", &record)?;
+    let error = go_on(&folder, &stopping, &data, false)
+        .err()
+        .context("it went on")?;
+    assert!(format!("{error:#}").contains("--on-nan skip"), "{error:#}");
+    assert!(folder.file("diverged.png").exists());
+    Ok(())
+}
+
+#[test]
+fn too_many_skipped_steps_in_a_row_end_a_training() -> Result<()> {
+    let parent = tempfile::tempdir()?;
+    let mut config = growing(10.0)?;
+    config.on_nan = OnNan::Skip;
+    let folder = started(parent.path(), &config)?;
+    let Outcome::Diverged { reason, summary } = go_on(&folder, &config, &data()?, false)? else {
+        panic!("it did not diverge")
+    };
+    assert!(reason.contains("steps in a row"), "{reason}");
+    assert!(summary.skipped_steps >= 10, "{}", summary.skipped_steps);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! `siamese train`, and `siamese new`.
 
+mod interrupt;
 mod next;
 mod progress;
 mod settings;
@@ -7,7 +8,6 @@ mod settings;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -17,8 +17,8 @@ use indicatif::{DecimalBytes, HumanCount, HumanDuration};
 use siamese_data::{LeftOut, Loose, OpenOptions, open};
 use siamese_embed::framing;
 use siamese_train::{
-    Draft, Layer, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig, TrainingData,
-    check, train,
+    Draft, Layer, Memory, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig,
+    TrainingData, check, train,
 };
 use siamese_words::counted;
 
@@ -27,9 +27,6 @@ use crate::data::{DataArguments, as_text, say_as_published, warn_unless_as_publi
 use crate::device::{DeviceChoice, describe};
 use progress::Progress;
 use settings::Settings;
-
-/// Set by Ctrl-C: the run ends after the current step.
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
 /// Arguments of `siamese train`.
 #[derive(Args)]
@@ -57,6 +54,9 @@ pub(crate) struct Arguments {
     /// Print plan, parameters, estimated time and memory, and end
     #[arg(long)]
     dry_run: bool,
+    /// Begin also where more memory is needed than there seems to be
+    #[arg(long)]
+    any_memory: bool,
     /// Print the whole configuration, and end
     #[arg(long)]
     print_config: bool,
@@ -95,7 +95,6 @@ pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode> {
 /// Runs `siamese train`.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = arguments.device.open()?;
-    ctrlc::set_handler(on_interrupt).context("taking over Ctrl-C")?;
     match &arguments.resume {
         Some(run) => resume(arguments, run, &device),
         None => start(arguments, &device),
@@ -112,6 +111,9 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
     let told = told(&arguments.settings, &arguments.place, file)?;
     let source = source(arguments, file, &told)?;
     let mut draft = draft(&source, &arguments.place, &told)?;
+    if !arguments.any_memory && !arguments.print_config {
+        draft.memory(device)?.check()?; // before pictures are decoded, and a step is measured
+    }
     if arguments.time.is_some() || arguments.dry_run {
         let (config, mut plan) = draft.plan(device)?;
         if let Some(budget) = arguments.time {
@@ -190,6 +192,10 @@ fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode
     let (data, problems) = of_run(&record, &arguments.place)?;
     say_left_out(&problems);
     record.check_data(&data.about)?;
+    if !arguments.any_memory {
+        let divided = data.divide(&record.config.data, record.config.seed)?;
+        Memory::of(&record.config, &divided, device)?.check()?;
+    }
     if record.config != before {
         folder.write_json("config.json", &record)?;
     }
@@ -204,6 +210,7 @@ fn run_and_refit(
     data: &TrainingData,
     folder: &RunFolder,
 ) -> Result<ExitCode> {
+    interrupt::listen()?;
     let ended = go(arguments, device, &record.config, data, folder)?;
     if !arguments.refit || record.refit_of.is_some() || ended != ExitCode::SUCCESS {
         return Ok(ended);
@@ -272,7 +279,7 @@ fn go(
         folder,
         workers: arguments.workers,
         checkpoint_every: arguments.checkpoint_every,
-        interrupt: &INTERRUPT,
+        interrupt: &interrupt::WANTED,
         observe: &|event| progress.draw(event),
     });
     progress.clear();
@@ -288,7 +295,7 @@ fn go(
         Outcome::Interrupted { epoch } => {
             let go_on = command(["train", "--resume", &folder.path().to_string_lossy()]);
             eprintln!("interrupted in epoch {epoch}; go on with: {go_on}");
-            Ok(ExitCode::from(130))
+            Ok(interrupt::code())
         }
     }
 }
@@ -362,8 +369,9 @@ fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
         HumanDuration(plan.whole())
     );
     println!(
-        "memory      {} for a training step, roughly",
-        DecimalBytes(plan.memory)
+        "memory      about {} beside the images, {} of it for each image of a batch",
+        DecimalBytes(plan.memory.bytes()),
+        DecimalBytes(plan.memory.per_image)
     );
 }
 
@@ -408,14 +416,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     } else {
         Err(wrong())
     }
-}
-
-/// The first Ctrl-C ends the run after the current step, a second one at once.
-fn on_interrupt() {
-    if INTERRUPT.swap(true, Ordering::Relaxed) {
-        std::process::exit(130);
-    }
-    eprintln!("\nending after this step, with a checkpoint; press Ctrl-C again to end at once");
 }
 
 #[cfg(test)]

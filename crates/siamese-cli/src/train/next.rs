@@ -8,13 +8,12 @@ use siamese_train::{RunFolder, Summary, TrainingData};
 use siamese_files::quoted;
 
 use crate::called::command;
+use crate::output::offer;
 
-/// Prints the figures, where the files are, and the next things to type.
+/// Prints the figures, where the files are, and the next things to type. The run is whole even where they cannot be
+/// printed.
 pub(super) fn say(summary: &Summary, data: &TrainingData, folder: &RunFolder) {
     let place = folder.path().to_string_lossy();
-    println!("\n{summary}\n");
-    println!("model   {place}/best.safetensors");
-    println!("report  {place}/report.html\n");
     let [one, other] = match two_pictures(data, folder) {
         Some(pictures) => pictures.map(|path| path.to_string_lossy().into_owned()),
         None => ["ONE.jpg", "OTHER.jpg"].map(String::from),
@@ -25,11 +24,14 @@ pub(super) fn say(summary: &Summary, data: &TrainingData, folder: &RunFolder) {
         _ => "xdg-open",
     };
     let report = quoted(&format!("{place}/report.html"));
-    println!("now  {}", command(["verify", &place, &one, &other]));
-    println!("     {opener} {report}");
-    println!("     {}", command(["evaluate", &place, "--folder", "DIR"]));
+    let verify = command(["verify", &place, &one, &other]);
+    let evaluate = command(["evaluate", &place, "--folder", "DIR"]);
+    offer(&format!(
+        "\n{summary}\n\nmodel   {place}/best.safetensors\nreport  {place}/report.html\n\n\
+         now  {verify}\n     {opener} {report}\n     {evaluate}\n"
+    ));
     if summary.sample {
-        println!("\nWARNING: trained on the bundled sample only; these figures say little");
+        offer("\nWARNING: trained on the bundled sample only; these figures say little\n");
     }
 }
 

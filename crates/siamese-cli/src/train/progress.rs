@@ -145,8 +145,12 @@ fn epoch_line(row: &EpochRow, epochs: usize, best: bool, left: Duration) -> Stri
         Some(value) => format!("{value:.digits$}"),
         None => "–".into(),
     };
+    let skipped = match row.skipped_steps {
+        0 => String::new(),
+        n => format!("  skipped {n}"),
+    };
     format!(
-        "epoch {:>3}/{epochs}  loss {:.4} / {}  AUC {}{}  EER {}  accuracy {}  spread {}  active {}  {} img/s  {:#} left",
+        "epoch {:>3}/{epochs}  loss {:.4} / {}  AUC {}{}  EER {}  accuracy {}  spread {}  active {}  {} img/s{skipped}  {:#} left",
         row.epoch,
         row.train_loss,
         figure(row.validation_loss, 4),

@@ -93,6 +93,9 @@ pub(crate) struct Settings {
     /// What the network computes in: f32, tf32 or bf16 (the last two are for CUDA)
     #[arg(long)]
     precision: Option<String>,
+    /// A step whose loss or gradient is no number: stop, or skip it and go on (20 in a row end the training)
+    #[arg(long, value_name = "WHAT")]
+    on_nan: Option<String>,
     /// Epochs without progress that end the run
     #[arg(long, value_name = "EPOCHS")]
     patience: Option<String>,
@@ -105,7 +108,7 @@ pub(crate) struct Settings {
 }
 
 /// What a checkpoint's past does not depend on: `--resume` takes these.
-const RESUMABLE: [&str; 2] = ["epochs", "stopping.patience"];
+const RESUMABLE: [&str; 3] = ["epochs", "stopping.patience", "on_nan"];
 
 impl Settings {
     /// Every setting that was given, as key and value, in the order in which they apply.
@@ -134,6 +137,7 @@ impl Settings {
             ("clip_norm", &self.clip_norm),
             ("weight_average", &self.weight_average),
             ("precision", &self.precision),
+            ("on_nan", &self.on_nan),
             ("stopping.patience", &self.patience),
             ("stopping.min_delta", &self.min_delta),
             ("stopping.monitor", &self.monitor),

@@ -17,7 +17,7 @@ mod stages;
 
 use std::collections::BTreeSet;
 
-use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
 use candle_nn::VarBuilder;
 use rand::Rng;
 use siamese_kernels::Precision;
@@ -112,6 +112,17 @@ impl Tower {
     /// What an image costs it.
     pub fn cost(&self) -> Cost {
         self.cost
+    }
+
+    /// Bytes of working memory that training on a CPU keeps for each image of a batch; what is frozen keeps none.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub fn kept_bytes(&self) -> Result<usize> {
+        let input = &self.config.input;
+        let shape = (1, input.channels(), input.height, input.width);
+        let image = Tensor::zeros(shape, DType::F32, self.parameters.device())?;
+        self.trained.kept_bytes(&self.freeze(&image)?)
     }
 
     /// Its weights, by name.

@@ -62,6 +62,27 @@ impl Network {
         }
     }
 
+    /// Bytes of working memory that training on a CPU keeps for each image like `x`, `(1, C, H, W)`.
+    pub(crate) fn kept_bytes(&self, x: &Tensor) -> Result<usize> {
+        let (mut x, mut bytes) = (x.clone(), 0);
+        for part in &self.parts {
+            let input = x;
+            (x, bytes) = match part {
+                Part::Chain(chain) => {
+                    let input = pixels(&input)?;
+                    let kept = chain.kept_bytes(&input)?;
+                    (chain.forward_t(&input, false)?.detach(), bytes + kept)
+                }
+                Part::Op(op) => {
+                    let output = op.infer(&input)?.detach();
+                    let kept = 4 * output.elem_count();
+                    (output, bytes + kept)
+                }
+            };
+        }
+        Ok(bytes)
+    }
+
     /// As a trained network is used: running statistics, nothing dropped.
     pub(crate) fn infer(&self, x: &Tensor) -> Result<Tensor> {
         let step = |x: Tensor, part: &Part| match part {

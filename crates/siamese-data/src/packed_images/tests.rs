@@ -180,19 +180,14 @@ fn a_set_that_fits_into_memory_needs_no_cache() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_removed_once_it_is_old() {
+fn what_a_killed_process_left_is_removed_and_what_another_is_writing_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let [old, young] = [1, 2].map(|pid| folder.path().join(format!(".a.images.{pid}.partial")));
-    for file in [&old, &young] {
+    let [left, written] = [1, 2].map(|pid| folder.path().join(format!(".b.images.{pid}.partial")));
+    for file in [&left, &written] {
         fs::write(file, "half").unwrap();
     }
-    let long_ago = SystemTime::now() - 2 * ABANDONED;
-    File::options()
-        .write(true)
-        .open(&old)
-        .unwrap()
-        .set_modified(long_ago)
-        .unwrap();
+    let writing = File::open(&written).unwrap();
+    writing.lock().unwrap();
     pack(folder.path(), "a", &options(0));
-    assert!(!old.exists() && young.exists());
+    assert!(!left.exists() && written.exists());
 }

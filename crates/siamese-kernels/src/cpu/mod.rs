@@ -13,6 +13,7 @@ mod forward;
 mod gemm;
 mod gradient;
 mod infer;
+mod kept;
 #[cfg(test)]
 pub(crate) mod naive;
 mod norm;
@@ -30,4 +31,5 @@ pub(crate) use backward::backward;
 pub(crate) use context::Context;
 pub(crate) use forward::forward;
 pub(crate) use infer::infer;
+pub(crate) use kept::kept;
 pub(crate) use views::{Strided, Views};

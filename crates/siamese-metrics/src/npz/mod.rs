@@ -16,6 +16,7 @@
 mod labels;
 mod npy;
 mod spool;
+mod steady;
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
@@ -26,6 +27,7 @@ use npy::Array;
 use siamese_files::limits::check_growth;
 use siamese_files::{guarded, open_regular};
 pub use spool::NpzSpool;
+use steady::Steady;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
@@ -248,7 +250,7 @@ fn write_to(
     gallery: Option<&EmbeddingView>,
     names: &Names,
 ) -> Result<(), ZipError> {
-    let mut archive = zip::ZipWriter::new(writer);
+    let mut archive = zip::ZipWriter::new(Steady::new(writer));
     let sets = [("", Some(embeddings)), ("gallery_", gallery)];
     for (prefix, set) in sets
         .into_iter()
@@ -273,8 +275,7 @@ fn write_to(
         archive.write_all(&labels.collect::<Vec<u8>>())?;
     }
     write_names(&mut archive, names)?;
-    archive.finish()?.flush()?;
-    Ok(())
+    Ok(archive.finish()?.finish()?)
 }
 
 /// How an array of so many `f4` is kept.

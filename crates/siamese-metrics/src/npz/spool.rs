@@ -5,6 +5,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
+use super::steady::Steady;
 use super::{Names, npy, stored, write_names};
 
 /// Rows that wait in `S`, a temporary file mostly, to become an `.npz`: memory holds labels and names alone.
@@ -71,7 +72,7 @@ impl<S: Read + Write + Seek> NpzSpool<S> {
             .into_inner()
             .map_err(io::IntoInnerError::into_error)?;
         waiting.rewind()?;
-        let mut archive = ZipWriter::new(writer);
+        let mut archive = ZipWriter::new(Steady::new(writer));
         archive.start_file("embeddings.npy", stored(rows * dim))?;
         archive.write_all(&npy::header("<f4", &format!("({rows}, {dim})")))?;
         io::copy(&mut BufReader::new(waiting), &mut archive)?;
@@ -82,7 +83,7 @@ impl<S: Read + Write + Seek> NpzSpool<S> {
             archive.write_all(&labels.collect::<Vec<u8>>())?;
         }
         write_names(&mut archive, names)?;
-        archive.finish()?.flush()
+        archive.finish()?.finish()
     }
 }
 
@@ -105,7 +106,8 @@ mod tests {
             files: vec!["a".into(), "b".into()],
         };
         spool.finish(&mut file, &names).unwrap();
-        let read = read_from(file).unwrap();
+        let length = file.get_ref().len() as u64;
+        let read = read_from(file, length).unwrap();
         assert_eq!(read.embeddings.values, [1.0, 2.0, 3.0, -1.0, 0.5, 9.0]);
         assert_eq!((read.embeddings.labels, read.names), (vec![1, 0], names));
     }

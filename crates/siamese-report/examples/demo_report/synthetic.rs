@@ -143,6 +143,7 @@ fn epochs(chance: &mut Chance, skill: f64) -> Vec<EpochRow> {
             let auc = 0.5 + 0.47 * skill * done + 0.006 * chance.normal();
             let warm = (epoch as f64 / 3.0).min(1.0);
             EpochRow {
+                skipped_steps: 0,
                 epoch,
                 train_loss: 0.25 - 0.2 * skill * done + 0.002 * chance.normal(),
                 validation_loss: Some(

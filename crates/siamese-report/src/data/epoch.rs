@@ -37,9 +37,16 @@ pub struct EpochRow {
     /// Training images through the tower per second.
     #[serde(skip_serializing_if = "not_measured")]
     pub images_per_second: Option<f64>,
+    /// Steps whose loss or gradient was no number, and which were skipped.
+    #[serde(skip_serializing_if = "none")]
+    pub skipped_steps: usize,
     /// Share of the epoch that the tower waited for data, 0 to 1.
     #[serde(skip_serializing_if = "not_measured")]
     pub data_wait_share: Option<f64>,
+}
+
+fn none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// JSON has no number for NaN, and needs none for what was not measured.

@@ -51,6 +51,9 @@ pub struct TrainConfig {
     /// Decay of a running average of the weights, such as 0.999: the average is what is validated and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_average: Option<f64>,
+    /// What is done about a step whose loss or gradient is no number.
+    #[serde(default, skip_serializing_if = "OnNan::is_stop")]
+    pub on_nan: OnNan,
     /// The pictures, and how they are divided.
     pub data: DataConfig,
     /// The network.
@@ -73,6 +76,24 @@ pub struct TrainConfig {
     pub stopping: StoppingConfig,
     /// How the model is judged.
     pub judge: JudgeConfig,
+}
+
+/// What is done about a step whose loss or gradient is no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNan {
+    /// The training ends; the best model so far is judged.
+    #[default]
+    Stop,
+    /// The step changes nothing and is counted; too many in a row end the training. Each step then waits for its figures,
+    /// also on a GPU.
+    Skip,
+}
+
+impl OnNan {
+    fn is_stop(&self) -> bool {
+        *self == Self::Stop
+    }
 }
 
 /// The pictures of a run.

@@ -1,0 +1,132 @@
+//! `cargo xtask torture`: the tests that break things, at length, and their rows as one table.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{Usage, paths};
+
+pub(crate) const HELP: &str = "\
+Breaks trainings and inputs in every way there is a test for, for as long as it is told, and
+prints a Markdown table: each fault, how often it was tried, what was lost, what was refused.
+
+Usage: cargo xtask torture [options]
+
+Options:
+  --minutes N        fill so many minutes with what is drawn at random (default: 30); what can be
+                     tried in full (every write, every disk size) is, and takes the time it takes
+  -h, --help         this text
+
+The rows are printed by tests that take SIAMESE_TORTURE=MINUTES from the environment. The exit
+code is 0 where nothing was lost.
+
+Examples:
+  $ cargo xtask torture
+  $ nice cargo xtask torture --minutes 120 > table.md
+";
+
+/// The tests that print rows, as package and test target.
+const TESTS: &[(&str, &str)] = &[("siamese-cli", "torture")];
+
+pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
+    let minutes = parse(args)?;
+    println!("| fault | tried | lost | refused |\n|---|---|---|---|");
+    let mut failed = false;
+    for (package, test) in TESTS {
+        failed |= !rows(package, test, minutes)?;
+    }
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+fn parse(args: &[String]) -> Result<f64> {
+    match args {
+        [] => Ok(30.0),
+        [option, number] if option == "--minutes" => {
+            let minutes = number
+                .parse()
+                .ok()
+                .filter(|m: &f64| m.is_finite() && *m >= 0.0);
+            Ok(minutes
+                .ok_or_else(|| Usage(format!("`--minutes` wants a number, got `{number}`")))?)
+        }
+        _ => Err(Usage(format!(
+            "torture takes `--minutes N` alone, got `{}`",
+            args.join(" ")
+        ))
+        .into()),
+    }
+}
+
+/// Runs a test and prints the rows that it prints; whether it passed.
+fn rows(package: &str, test: &str, minutes: f64) -> Result<bool> {
+    let mut child = Command::new(paths::cargo())
+        .args([
+            "test",
+            "--package",
+            package,
+            "--test",
+            test,
+            "--manifest-path",
+        ])
+        .arg(paths::root().join("Cargo.toml"))
+        .args(["--", "--nocapture", "--test-threads", "8"])
+        .env("SIAMESE_TORTURE", minutes.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("starting cargo")?;
+    let output = child.stdout.take().context("cargo has no output")?;
+    let mut printed = 0;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        match row(&line) {
+            Some(row) => {
+                println!("{row}");
+                printed += 1;
+            }
+            None => eprintln!("{line}"),
+        }
+    }
+    let passed = child.wait()?.success();
+    ensure!(
+        printed > 0 || !passed,
+        "the test {test} of {package} printed no row"
+    );
+    Ok(passed)
+}
+
+/// The row in a line; the test runner may have begun the line with the name of the test.
+fn row(line: &str) -> Option<&str> {
+    let row = &line[line.find('|')?..];
+    (row.ends_with('|') && row.matches(" | ").count() == 3).then_some(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_found_behind_what_the_test_runner_says() {
+        let wanted = "| killed | 3 | nothing | – |";
+        assert_eq!(row(wanted), Some(wanted));
+        assert_eq!(row(&format!("test it_survives ... {wanted}")), Some(wanted));
+        assert_eq!(row("a | b"), None);
+        assert_eq!(row("test result: ok. 1 passed"), None);
+    }
+
+    #[test]
+    fn minutes_are_a_number_and_all_else_is_refused() {
+        let parse =
+            |words: &[&str]| parse(&words.iter().map(|w| w.to_string()).collect::<Vec<_>>());
+        assert_eq!(parse(&[]).unwrap(), 30.0);
+        assert_eq!(parse(&["--minutes", "0.5"]).unwrap(), 0.5);
+        for wrong in [
+            &["--minutes"][..],
+            &["--minutes", "NaN"],
+            &["--minutes", "-1"],
+            &["5"],
+        ] {
+            assert!(parse(wrong).unwrap_err().is::<Usage>(), "{wrong:?}");
+        }
+    }
+}
