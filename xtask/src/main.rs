@@ -4,6 +4,7 @@
 //! seconds and its help is on the screen before anything heavy starts.
 
 mod bench;
+mod bench_search;
 mod ci;
 mod doctor;
 mod fetch;
@@ -64,7 +65,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         group: "Work on it",
-        summary: "time a training step of ours, and PyTorch's beside it",
+        summary: "time a training step and a search of ours, and others' beside them",
         example: "cargo xtask bench train",
         help: bench::HELP,
         run: bench::run,

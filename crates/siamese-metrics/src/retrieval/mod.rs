@@ -19,6 +19,8 @@
 //! Neighbours are exact: distances are summed in `f64` wherever rounding could change the order.
 
 mod all_pairs;
+mod coarse;
+mod index;
 mod nearest;
 mod scores;
 
@@ -32,6 +34,7 @@ use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
 use crate::figure::Figure;
 pub(crate) use all_pairs::{like_distances, nearest_unlike};
+pub use index::Index;
 pub(crate) use nearest::map_nearest;
 pub use nearest::{Neighbour, nearest};
 
