@@ -263,3 +263,23 @@ fn another_models_pictures_are_refused_until_the_gallery_is_rebuilt() -> Result<
     assert_eq!(found[0]["matches"][0]["distance"], 0.0);
     Ok(())
 }
+
+#[test]
+fn shells_and_man_know_every_command() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = siamese(folder.path())
+            .args(["completions", shell])
+            .output()?;
+        let said = text(&output);
+        assert!(
+            output.status.success() && said.contains("identify"),
+            "{shell}"
+        );
+    }
+    let output = siamese(folder.path()).args(["man", "pages"]).output()?;
+    assert!(output.status.success(), "{}", text(&output));
+    let page = fs::read_to_string(folder.path().join("pages/siamese-gallery-add.1"))?;
+    assert!(page.contains("class per subfolder"), "{page}");
+    Ok(())
+}

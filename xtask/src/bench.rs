@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Usage, paths, suggest};
+use crate::{Usage, bench_search, paths, suggest};
 
 pub(crate) const HELP: &str = "\
 Times forward passes and training steps (cross-entropy, AdamW) on 3×32×32 images, and with --peer
@@ -28,6 +28,9 @@ Options:
 PyTorch competes as it comes; tuned (channels_last, and glibc told to keep its memory); and tuned
 with bf16 autocast. On CUDA: tuned (channels_last, cudnn.benchmark, fused AdamW) with TF32, and
 with bf16 autocast. A machine that computes nothing else is best: close the rest.
+
+`cargo xtask bench search --peer PYTHON [--n 1000000] [--dim 128] [--k 10] [--rounds 15]` times exact
+search of a gallery instead, FAISS's IndexFlatL2 (numpy and faiss-cpu) beside ours.
 
 Examples:
   $ cargo xtask bench train
@@ -73,6 +76,9 @@ struct Options {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
+    if let Some(("search", rest)) = args.split_first().map(|(what, rest)| (what.as_str(), rest)) {
+        return bench_search::run(rest);
+    }
     let options = parse(args)?;
     build(options.cuda)?;
     let contenders = contenders(&options);
@@ -124,7 +130,9 @@ fn progress(text: &str) {
 fn parse(args: &[String]) -> Result<Options> {
     let usage = |text: String| anyhow::Error::from(Usage(text));
     let Some(("train", args)) = args.split_first().map(|(what, rest)| (what.as_str(), rest)) else {
-        return Err(usage("bench what? `cargo xtask bench train`".into()));
+        return Err(usage(
+            "bench what? `cargo xtask bench train` or `search`".into(),
+        ));
     };
     let mut options = Options {
         python: None,

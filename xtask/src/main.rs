@@ -10,6 +10,7 @@
 mod output;
 
 mod bench;
+mod bench_search;
 mod ci;
 mod doctor;
 mod fetch;
@@ -73,7 +74,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         group: "Work on it",
-        summary: "time a training step of ours, and PyTorch's beside it",
+        summary: "time a training step and a search of ours, and others' beside them",
         example: "cargo xtask bench train",
         help: bench::HELP,
         run: bench::run,

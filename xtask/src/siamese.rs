@@ -7,9 +7,19 @@ use anyhow::{Context, Result};
 use crate::{Usage, paths, style};
 
 /// The program's commands that are commands here as well.
-pub(crate) const COMMANDS: [&str; 10] = [
-    "train", "new", "evaluate", "verify", "embed", "gallery", "identify", "search", "compare",
+pub(crate) const COMMANDS: [&str; 12] = [
+    "train",
+    "new",
+    "evaluate",
+    "verify",
+    "embed",
+    "gallery",
+    "identify",
+    "search",
+    "compare",
     "data",
+    "completions",
+    "man",
 ];
 
 /// Builds `siamese` and runs `siamese SUBCOMMAND… ARGS…`: its exit code is ours.

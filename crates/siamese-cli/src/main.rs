@@ -17,6 +17,7 @@ mod pictures;
 mod probes;
 mod search;
 mod sheet;
+mod shell;
 mod train;
 mod verify;
 
@@ -65,6 +66,10 @@ enum Command {
     Compare(compare::Arguments),
     /// Download a data set
     Fetch(data::FetchArguments),
+    /// Print what a shell reads to complete these commands
+    Completions(shell::CompletionArguments),
+    /// Print the manual's page, or write all of its pages
+    Man(shell::ManArguments),
     /// Look after data sets
     #[command(subcommand)]
     Data(check::DataCommand),
@@ -99,6 +104,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Identify(arguments) => identify::run(arguments),
         Command::Search(arguments) => search::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Completions(arguments) => shell::completions::<Arguments>(arguments),
+        Command::Man(arguments) => shell::man::<Arguments>(arguments),
         Command::Fetch(arguments) => data::fetch(arguments),
         Command::Data(command) => check::run(command),
     }

@@ -14,7 +14,7 @@ use crate::pictures::PictureArguments;
 /// A gallery, and the model to embed by.
 #[derive(Args)]
 pub(crate) struct GalleryArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     pub(crate) place: String,
     /// Where the gallery's model lies now [default: where it lay when the gallery was made]

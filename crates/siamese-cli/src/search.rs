@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// Among those alone whose class, name, id or free JSON is so; may be repeated
     #[arg(long = "where", value_name = "class=NAME")]
     filter: Vec<String>,
+    /// By the index of a gallery in PostgreSQL, without reading it all: one of the nearest may be missing
+    #[arg(long)]
+    approximate: bool,
 }
 
 /// Runs the command: exit code 0, or 2 where a probe could not be read.
@@ -34,7 +37,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut sheet = Sheet::default();
     let unread = each(&embedder, &pictures, |probe| {
         let name = &pictures.items[probe.item].name;
-        let matches = gallery.search(&probe.embedding, k, &filter)?;
+        let matches = match arguments.approximate {
+            true => gallery.search_near(&probe.embedding, k, &filter)?,
+            false => gallery.search(&probe.embedding, k, &filter)?,
+        };
         if asked.json {
             let matches: Vec<_> = matches.iter().map(as_json).collect();
             println!("{}", json!({"probe": name, "matches": matches}));

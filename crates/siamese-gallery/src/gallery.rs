@@ -40,7 +40,8 @@ pub struct Match {
 }
 
 impl Gallery {
-    /// Makes a gallery of this model's embeddings at `place`: a folder, which is made where it is not there.
+    /// Makes a gallery of this model's embeddings at `place`: a folder, which is made where it is not there, or with the
+    /// feature `postgres` an address such as `postgres://user@host/database/people`.
     ///
     /// # Errors
     /// Where there is one already, or nothing can be written.
@@ -239,6 +240,35 @@ impl Gallery {
         Ok(found.into_iter().map(matched).collect())
     }
 
+    /// Makes an index for [`Self::search_near`], where the store has such; it lives on through adds.
+    ///
+    /// # Errors
+    /// A store that is searched exactly alone; what the store says.
+    pub fn index(&mut self) -> Result<()> {
+        self.store.index()
+    }
+
+    /// About the `k` nearest entries that the filter takes, by the store's own index: nothing of the gallery is held in
+    /// memory. Their distances are exact, and one may be missing.
+    ///
+    /// # Errors
+    /// A store that is searched exactly alone; as [`Self::search`].
+    pub fn search_near(&mut self, probe: &[f32], k: usize, filter: &Filter) -> Result<Vec<Match>> {
+        let model = &self.about.model;
+        model.check_embedding("the probe", probe)?;
+        let distance = model.distance;
+        let matched = |row: Row| Match {
+            id: row.id,
+            class: row.entry.class,
+            name: row.entry.name,
+            distance: distance.of(probe, &row.entry.embedding),
+        };
+        let found = self.store.near(distance, probe, k, filter)?;
+        let mut found: Vec<Match> = found.into_iter().map(matched).collect();
+        found.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(a.id.cmp(&b.id)));
+        Ok(found)
+    }
+
     /// The packed rows that the filter takes.
     fn rows_of(&mut self, filter: &Filter) -> Result<Vec<usize>> {
         let mut ids = Vec::new();
@@ -274,7 +304,7 @@ impl Gallery {
             let about = self.store.about()?;
             self.adopt(about);
         }
-        self.packed.apply(changes);
+        self.packed.apply(changes)?;
         self.limit = None;
         Ok(())
     }

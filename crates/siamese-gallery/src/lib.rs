@@ -24,7 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A gallery is a folder with an SQLite database. What [`Gallery::add`] has acknowledged is on the disk; other processes
+//! A gallery is a folder with an SQLite database, or with the feature `postgres` tables in a PostgreSQL database. What [`Gallery::add`] has acknowledged is on the disk; other processes
 //! that have it open see it with their next question. It knows its model, and refuses embeddings of another.
 //!
 //! Search is exact: distances are those of [`siamese_core::metrics::Distance::of`], ties go to the older entry, and

@@ -1,9 +1,9 @@
 //! The embeddings of a gallery side by side in memory, as search wants them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use siamese_core::metrics::retrieval::{Neighbour, nearest};
-use siamese_core::metrics::{Distance, EmbeddingView};
+use siamese_core::metrics::Distance;
+use siamese_core::metrics::retrieval::{Index, Neighbour};
 
 use crate::error::Result;
 use crate::store::{Changes, Revision};
@@ -14,8 +14,8 @@ pub(crate) struct Packed {
     pub(crate) revision: Option<Revision>,
     pub(crate) dim: usize,
     pub(crate) distance: Distance,
-    /// Row after row, by ascending number.
-    values: Vec<f32>,
+    /// The embeddings, by ascending number of their entries; `None` where there is none.
+    index: Option<Index>,
     ids: Vec<i64>,
     names: Vec<String>,
     labels: Vec<u32>,
@@ -34,53 +34,80 @@ impl Packed {
     }
 
     /// Brings it up to date. Rows stay in the order of their numbers, whatever the order in which changes were seen.
-    pub(crate) fn apply(&mut self, changes: Changes) {
-        let Changes {
-            revision,
-            anew,
-            came,
-            went,
-        } = changes;
-        if anew {
+    pub(crate) fn apply(&mut self, changes: Changes) -> Result<()> {
+        if changes.anew {
             *self = Self::new(self.dim, self.distance);
         }
-        self.revision = Some(revision);
+        self.revision = None; // until all of it is here
+        let last = self.ids.last().copied().unwrap_or(i64::MIN);
+        let behind = changes.came.iter().all(|(id, ..)| *id > last);
+        match behind && changes.went.is_empty() {
+            true => self.append(changes.came)?,
+            false => self.edit(changes.came, &changes.went)?,
+        }
+        self.revision = Some(changes.revision);
+        Ok(())
+    }
+
+    /// Entries whose numbers are behind all others'.
+    fn append(&mut self, came: Vec<Came>) -> Result<()> {
+        let mut values = Vec::with_capacity(came.len() * self.dim);
+        for (id, class, name, embedding) in came {
+            values.extend(embedding);
+            let label = self.label(class);
+            self.ids.push(id);
+            self.names.push(name);
+            self.labels.push(label);
+        }
+        match &mut self.index {
+            Some(index) => index.push(&values)?,
+            None if values.is_empty() => {}
+            none => *none = Some(Index::new(values, self.dim, self.distance)?),
+        }
+        Ok(())
+    }
+
+    /// Entries that changed, went, or came late.
+    fn edit(&mut self, came: Vec<Came>, went: &[i64]) -> Result<()> {
+        let mut values = self.index.take().map_or(Vec::new(), Index::into_values);
         if !went.is_empty() {
-            self.forget(&went);
+            self.forget(&went.iter().copied().collect(), &mut values);
         }
         for (id, class, name, embedding) in came {
             let label = self.label(class);
             match self.ids.binary_search(&id) {
                 Ok(row) => {
-                    self.values[row * self.dim..][..self.dim].copy_from_slice(&embedding);
+                    values[row * self.dim..][..self.dim].copy_from_slice(&embedding);
                     (self.labels[row], self.names[row]) = (label, name);
                 }
-                // numbers rise, so that this is the end but for a writer that was overtaken
                 Err(row) => {
                     let at = row * self.dim;
-                    self.values.splice(at..at, embedding);
+                    values.splice(at..at, embedding);
                     self.ids.insert(row, id);
                     self.names.insert(row, name);
                     self.labels.insert(row, label);
                 }
             }
         }
+        if !values.is_empty() {
+            self.index = Some(Index::new(values, self.dim, self.distance)?);
+        }
+        Ok(())
     }
 
-    fn forget(&mut self, went: &[i64]) {
+    fn forget(&mut self, went: &HashSet<i64>, values: &mut Vec<f32>) {
         let mut kept = 0;
         for row in 0..self.ids.len() {
             if went.contains(&self.ids[row]) {
                 continue;
             }
-            self.values
-                .copy_within(row * self.dim..(row + 1) * self.dim, kept * self.dim);
+            values.copy_within(row * self.dim..(row + 1) * self.dim, kept * self.dim);
             self.ids.swap(kept, row);
             self.names.swap(kept, row);
             self.labels.swap(kept, row);
             kept += 1;
         }
-        self.values.truncate(kept * self.dim);
+        values.truncate(kept * self.dim);
         self.ids.truncate(kept);
         self.names.truncate(kept);
         self.labels.truncate(kept);
@@ -127,18 +154,15 @@ impl Packed {
     }
 
     pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.dim..][..self.dim]
+        self.index.as_ref().map_or(&[], |index| index.row(row))
     }
 
     /// The rows of the `k` nearest of each probe `(P, D)`, nearest first; ties by number.
     pub(crate) fn nearest(&self, probes: &[f32], k: usize) -> Result<Vec<Vec<Neighbour>>> {
-        let none = vec![0; probes.len() / self.dim.max(1)];
-        if self.len() == 0 || none.is_empty() || k == 0 {
-            return Ok(none.iter().map(|_| Vec::new()).collect());
+        match &self.index {
+            Some(index) => Ok(index.search(probes, k)?),
+            None => Ok(vec![Vec::new(); probes.len() / self.dim]),
         }
-        let probes = EmbeddingView::new(probes, self.dim, &none)?;
-        let gallery = EmbeddingView::new(&self.values, self.dim, &self.labels)?;
-        Ok(nearest(&probes, Some(&gallery), self.distance, k)?)
     }
 
     /// As [`Self::nearest`] among `rows` alone, looked at one by one.
@@ -165,11 +189,14 @@ impl Packed {
     }
 }
 
+/// Number, class, name and embedding of an entry.
+type Came = (i64, String, String, Vec<f32>);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn came(id: i64, class: &str, x: f32) -> (i64, String, String, Vec<f32>) {
+    fn came(id: i64, class: &str, x: f32) -> Came {
         (id, class.into(), format!("n{id}"), vec![x, -x])
     }
 
@@ -189,14 +216,18 @@ mod tests {
             went: went.into(),
             ..Changes::default()
         };
-        packed.apply(changes(
-            vec![came(1, "a", 1.0), came(4, "b", 4.0), came(5, "a", 5.0)],
-            &[],
-        ));
-        packed.apply(changes(
-            vec![came(3, "c", 3.0), came(4, "a", 4.5)],
-            &[1, 99],
-        ));
+        packed
+            .apply(changes(
+                vec![came(1, "a", 1.0), came(4, "b", 4.0), came(5, "a", 5.0)],
+                &[],
+            ))
+            .unwrap();
+        packed
+            .apply(changes(
+                vec![came(3, "c", 3.0), came(4, "a", 4.5)],
+                &[1, 99],
+            ))
+            .unwrap();
         assert_eq!(
             shown(&packed),
             [(3, "c", 3.0), (4, "a", 4.5), (5, "a", 5.0)]
@@ -207,11 +238,13 @@ mod tests {
         assert_eq!(rows, [1, 2]);
         let same = packed.nearest_among(&[0, 1, 2], &[4.4, -4.4], 2);
         assert_eq!(same, found[0]);
-        packed.apply(Changes {
-            anew: true,
-            came: vec![came(9, "z", 0.0)],
-            ..Changes::default()
-        });
+        packed
+            .apply(Changes {
+                anew: true,
+                came: vec![came(9, "z", 0.0)],
+                ..Changes::default()
+            })
+            .unwrap();
         assert_eq!(shown(&packed), [(9, "z", 0.0)]);
     }
 }

@@ -1,5 +1,7 @@
 //! What a gallery promises, over each store.
 
+#![allow(clippy::unwrap_used)] // the lint's exception for tests misses their helpers
+
 mod places;
 
 use std::collections::BTreeMap;
@@ -162,6 +164,37 @@ fn search_is_that_of_a_double_loop() {
             let found: Vec<_> = found.iter().map(|near| (near.distance, near.id)).collect();
             assert_eq!(found, all[..7]);
         }
+    }
+}
+
+#[test]
+fn a_search_by_an_index_finds_nearly_all_and_a_filtered_one_as_many_as_were_asked_for() {
+    for Place { place, .. } in &places() {
+        let mut gallery = filled(place, 500);
+        if !place.contains("://") {
+            assert!(
+                gallery
+                    .index()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("searched exactly")
+            );
+            continue;
+        }
+        gallery.index().unwrap();
+        let rare = Filter::parse(&["class=class 3", "year=2001"]).unwrap();
+        let (mut found, mut wanted) = (0, 0);
+        for number in 0..20 {
+            let probe = [number as f32 * 25.0 + 0.3, 0.1, -0.4];
+            for filter in [&Filter::default(), &rare] {
+                let exact = gallery.search(&probe, 10, filter).unwrap();
+                let near = gallery.search_near(&probe, 10, filter).unwrap();
+                assert_eq!(near.len(), 10);
+                found += near.iter().filter(|one| exact.contains(one)).count();
+                wanted += exact.len();
+            }
+        }
+        assert!(found * 100 >= wanted * 95, "{found} of {wanted}");
     }
 }
 

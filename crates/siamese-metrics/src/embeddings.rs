@@ -60,14 +60,43 @@ impl<'a> EmbeddingView<'a> {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
 
+    /// The rows alone.
+    pub(crate) fn plain(&self) -> Rows<'a> {
+        Rows {
+            values: self.values,
+            dim: self.dim,
+        }
+    }
+
     /// All rows, in order.
     pub fn rows(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
         self.values.chunks_exact(self.dim)
     }
 }
 
+/// Rows that were checked before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) dim: usize,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn len(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    pub(crate) fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.dim..][..self.dim]
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [f32]> + use<'a> {
+        self.values.chunks_exact(self.dim)
+    }
+}
+
 /// Names the first value that is NaN or infinite by row and column, and says how many there are.
-fn check_rows(values: &[f32], dim: usize) -> Result<()> {
+pub(crate) fn check_rows(values: &[f32], dim: usize) -> Result<()> {
     let Some(at) = values.iter().position(|value| !value.is_finite()) else {
         return Ok(());
     };

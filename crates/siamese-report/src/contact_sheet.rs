@@ -83,7 +83,7 @@ impl ContactSheet {
             stand: Stand::Open,
             body: format!(
                 "<p class=\"lead\">First the probe, then the pictures nearest to it with their distances.</p>\n\
-                 <div class=\"probes\">\n{rows}</div>\n"
+                 <div class=\"probes sheet\">\n{rows}</div>\n"
             ),
         };
         page(&head, &[section])

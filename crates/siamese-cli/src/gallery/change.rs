@@ -1,4 +1,4 @@
-//! `siamese gallery remove`, `rename`, `check` and `compact`
+//! `siamese gallery remove`, `rename`, `check`, `index` and `compact`
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use super::entries;
 /// Arguments of `siamese gallery remove`.
 #[derive(Args)]
 pub(crate) struct RemoveArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// Which: class=NAME, name=NAME, id=NUMBER or KEY=VALUE of the free JSON; all that are given hold together
@@ -36,7 +36,7 @@ pub(super) fn remove(arguments: &RemoveArguments) -> Result<ExitCode> {
 /// Arguments of `siamese gallery rename`.
 #[derive(Args)]
 pub(crate) struct RenameArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// The class as it is called
@@ -66,7 +66,7 @@ pub(super) fn rename(arguments: &RenameArguments) -> Result<ExitCode> {
 /// Arguments of `siamese gallery check`.
 #[derive(Args)]
 pub(crate) struct CheckArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
 }
@@ -107,7 +107,7 @@ pub(super) fn check(arguments: &CheckArguments) -> Result<ExitCode> {
 /// Arguments of `siamese gallery compact`.
 #[derive(Args)]
 pub(crate) struct CompactArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
 }
@@ -118,5 +118,20 @@ pub(super) fn compact(arguments: &CompactArguments) -> Result<ExitCode> {
     gallery.compact()?;
     let after = gallery.size()?;
     eprintln!("{}: {before} bytes before, {after} now", arguments.place);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Arguments of `siamese gallery index`.
+#[derive(Args)]
+pub(crate) struct IndexArguments {
+    /// The gallery's address
+    #[arg(value_name = "GALLERY")]
+    place: String,
+}
+
+pub(super) fn index(arguments: &IndexArguments) -> Result<ExitCode> {
+    let mut gallery = Gallery::open(&arguments.place)?;
+    gallery.index()?;
+    eprintln!("{}: indexed; it lives on through adds", arguments.place);
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,7 @@ use crate::device::DeviceChoice;
 /// Arguments of `siamese gallery create`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// A folder, which is made
+    /// A folder, which is made, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// A run's folder or a model file

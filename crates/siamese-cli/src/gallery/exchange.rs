@@ -12,7 +12,7 @@ use super::entries;
 /// Arguments of `siamese gallery export`.
 #[derive(Args)]
 pub(crate) struct ExportArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// Where to write: JSON lines
@@ -35,7 +35,7 @@ pub(super) fn export(arguments: &ExportArguments) -> Result<ExitCode> {
 /// Arguments of `siamese gallery import`.
 #[derive(Args)]
 pub(crate) struct ImportArguments {
-    /// The gallery's folder; it is made where there is none
+    /// The gallery, which is made where there is none: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// What `siamese gallery export` wrote

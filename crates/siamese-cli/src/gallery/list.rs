@@ -12,7 +12,7 @@ use super::entries;
 /// Arguments of `siamese gallery list`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// Those alone whose class, name, id or free JSON is so; may be repeated
@@ -55,7 +55,7 @@ fn line(row: &Row) -> serde_json::Value {
 /// Arguments of `siamese gallery info`.
 #[derive(Args)]
 pub(crate) struct InfoArguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// Print it as JSON

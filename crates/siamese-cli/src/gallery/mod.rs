@@ -33,6 +33,8 @@ pub(crate) enum GalleryCommand {
     Export(exchange::ExportArguments),
     /// Add the entries of an exported file; the gallery is made where there is none
     Import(exchange::ImportArguments),
+    /// Make an index for `siamese search --approximate`, in PostgreSQL
+    Index(change::IndexArguments),
     /// Give room that is not needed back
     Compact(change::CompactArguments),
     /// Embed all entries anew from their source files
@@ -51,6 +53,7 @@ pub(crate) fn run(command: &GalleryCommand) -> Result<ExitCode> {
         GalleryCommand::Check(arguments) => change::check(arguments),
         GalleryCommand::Export(arguments) => exchange::export(arguments),
         GalleryCommand::Import(arguments) => exchange::import(arguments),
+        GalleryCommand::Index(arguments) => change::index(arguments),
         GalleryCommand::Compact(arguments) => change::compact(arguments),
         GalleryCommand::Rebuild(arguments) => rebuild::run(arguments),
     }

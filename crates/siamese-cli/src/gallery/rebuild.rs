@@ -16,7 +16,7 @@ use crate::probes::meter;
 /// Arguments of `siamese gallery rebuild`.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The gallery's folder
+    /// The gallery: a folder, or postgres://…/DATABASE/GALLERY
     #[arg(value_name = "GALLERY")]
     place: String,
     /// The model to embed by: a run's folder or a model file

@@ -1,14 +1,19 @@
 //! Where the rows of a gallery are kept: one contract, and the stores behind it.
 
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sqlite;
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "postgres")]
+pub(crate) use self::postgres::Postgres;
+use siamese_core::metrics::Distance;
 pub(crate) use sqlite::Sqlite;
 
 use crate::about::About;
 use crate::entry::{Added, Entry, Filter, Row};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// What has changed in a gallery since a reader last looked.
 #[derive(Debug, Default, PartialEq)]
@@ -79,4 +84,26 @@ pub(crate) trait Store: Send {
 
     /// Bytes on the disk.
     fn size(&mut self) -> Result<u64>;
+
+    /// Makes an index for approximate search, where the store has such.
+    fn index(&mut self) -> Result<()> {
+        Err(no_index())
+    }
+
+    /// About the `k` nearest of a probe that the filter takes, found by the store's own index.
+    fn near(
+        &mut self,
+        _distance: Distance,
+        _probe: &[f32],
+        _k: usize,
+        _filter: &Filter,
+    ) -> Result<Vec<Row>> {
+        Err(no_index())
+    }
+}
+
+fn no_index() -> Error {
+    Error::Invalid(
+        "a gallery in a folder is searched exactly and has no index; one in PostgreSQL has".into(),
+    )
 }

@@ -18,11 +18,41 @@ pub(crate) fn places() -> Vec<Place> {
     let folder = tempfile::tempdir().unwrap();
     let [place, other] =
         ["gallery", "other"].map(|name| folder.path().join(name).display().to_string());
-    vec![Place {
+    let mut places = vec![Place {
         place,
         other,
         folder,
-    }]
+    }];
+    places.extend(in_postgres());
+    places
+}
+
+/// The database that tests may make galleries in: `postgres://user@host:port/database`.
+const DATABASE: &str = "SIAMESE_TEST_POSTGRES";
+
+fn in_postgres() -> Option<Place> {
+    let url = match std::env::var(DATABASE) {
+        Ok(_) if cfg!(not(feature = "postgres")) => {
+            println!("without PostgreSQL: this build has no feature postgres");
+            return None;
+        }
+        Ok(url) => url,
+        Err(_) => {
+            println!(
+                "without PostgreSQL: {DATABASE} names no database, such as postgres://me@127.0.0.1/test"
+            );
+            return None;
+        }
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // a name that no other test has
+    let name = folder.path().file_name().unwrap().to_string_lossy();
+    let [place, other] = ["", "other"].map(|more| format!("{url}/{name}{more}"));
+    Some(Place {
+        place,
+        other,
+        folder,
+    })
 }
 
 pub(crate) fn about(fingerprint: &str) -> About {

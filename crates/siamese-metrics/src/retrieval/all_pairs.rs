@@ -111,7 +111,7 @@ fn within(counts: &[u64], wanted: u64, slack: f32) -> (f32, u64) {
 }
 
 struct Scan<'a> {
-    scores: Scores,
+    scores: Scores<'static>,
     set: &'a EmbeddingView<'a>,
 }
 

@@ -19,6 +19,8 @@
 //! Neighbours are exact: distances are summed in `f64` wherever rounding could change the order.
 
 mod all_pairs;
+mod coarse;
+mod index;
 mod learned;
 mod nearest;
 mod scores;
@@ -33,6 +35,7 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::metric::Metric;
 pub(crate) use all_pairs::{like_distances, nearest_unlike};
+pub use index::Index;
 pub(crate) use nearest::map_nearest;
 pub use nearest::{Neighbour, nearest};
 

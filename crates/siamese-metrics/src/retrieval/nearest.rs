@@ -1,5 +1,7 @@
 //! The exact nearest neighbours of every probe, in blocks, with bounded memory.
 
+use std::ops::Range;
+
 use ndarray::{ArrayViewMut2, s};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -7,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::learned;
 use super::scores::Scores;
 use crate::distance::Distance;
-use crate::embeddings::{EmbeddingView, check_same_dim};
+use crate::embeddings::{EmbeddingView, Rows, check_same_dim};
 use crate::error::{Result, check_same_length};
 use crate::metric::Metric;
 
-const PROBES_IN_A_BLOCK: usize = 128;
-const SHOWN_IN_A_BLOCK: usize = 1024;
+pub(super) const PROBES_IN_A_BLOCK: usize = 128;
+pub(super) const SHOWN_IN_A_BLOCK: usize = 1024;
 /// Scores looked at together.
 const LANES: usize = 16;
 
@@ -70,8 +72,8 @@ pub(crate) fn map_nearest<T: Send>(
     };
     let scores = Scores::new(probes, gallery, metric);
     let search = Search {
-        probes,
-        gallery: gallery.unwrap_or(probes),
+        probes: probes.plain(),
+        gallery: gallery.unwrap_or(probes).plain(),
         metric,
     };
     let starts: Vec<usize> = (0..probes.len()).step_by(PROBES_IN_A_BLOCK).collect();
@@ -83,7 +85,7 @@ pub(crate) fn map_nearest<T: Send>(
             let wanted = wanted(probe).min(search.gallery.len());
             list.reset(probe, itself, wanted, scores.error(probe));
         }
-        search.scan(&scores, start, workspace);
+        search.scan(&scores, start, 0..search.gallery.len(), workspace);
         let Workspace {
             lists,
             ranked,
@@ -105,30 +107,36 @@ pub(crate) fn map_nearest<T: Send>(
 
 /// What one block after another is worked out in, allocated once.
 #[derive(Default)]
-struct Workspace {
-    scores: Vec<f32>,
-    lists: Vec<Shortlist>,
-    ranked: Vec<(f64, u32, f32)>,
+pub(super) struct Workspace {
+    pub(super) scores: Vec<f32>,
+    pub(super) lists: Vec<Shortlist>,
+    pub(super) ranked: Vec<(f64, u32, f32)>,
     neighbours: Vec<Neighbour>,
 }
 
-struct Search<'a> {
-    probes: &'a EmbeddingView<'a>,
-    gallery: &'a EmbeddingView<'a>,
-    metric: Distance,
+pub(super) struct Search<'a> {
+    pub(super) probes: Rows<'a>,
+    pub(super) gallery: Rows<'a>,
+    pub(super) metric: Distance,
 }
 
 impl Search<'_> {
-    /// Passes the whole gallery by the shortlists of one block of probes.
-    fn scan(&self, scores: &Scores, first_probe: usize, workspace: &mut Workspace) {
+    /// Passes a part of the gallery by the shortlists of one block of probes.
+    pub(super) fn scan(
+        &self,
+        scores: &Scores,
+        first_probe: usize,
+        part: Range<usize>,
+        workspace: &mut Workspace,
+    ) {
         let Workspace {
             scores: buffer,
             lists,
             ..
         } = workspace;
         buffer.resize(lists.len() * SHOWN_IN_A_BLOCK, 0.0);
-        for first_shown in (0..self.gallery.len()).step_by(SHOWN_IN_A_BLOCK) {
-            let shown = SHOWN_IN_A_BLOCK.min(self.gallery.len() - first_shown);
+        for first_shown in part.clone().step_by(SHOWN_IN_A_BLOCK) {
+            let shown = SHOWN_IN_A_BLOCK.min(part.end - first_shown);
             let Ok(mut block) =
                 ArrayViewMut2::from_shape((lists.len(), SHOWN_IN_A_BLOCK), &mut buffer[..])
             else {
@@ -150,7 +158,7 @@ impl Search<'_> {
 
 /// Those gallery items that may still be among a probe's nearest.
 #[derive(Default)]
-struct Shortlist {
+pub(super) struct Shortlist {
     probe: usize,
     /// The probe's own row in the gallery, never its neighbour.
     itself: Option<u32>,
@@ -162,7 +170,7 @@ struct Shortlist {
 }
 
 impl Shortlist {
-    fn reset(&mut self, probe: usize, itself: Option<u32>, wanted: usize, error: f32) {
+    pub(super) fn reset(&mut self, probe: usize, itself: Option<u32>, wanted: usize, error: f32) {
         self.candidates.clear();
         let candidates = std::mem::take(&mut self.candidates);
         *self = Self {
@@ -179,7 +187,7 @@ impl Shortlist {
         2 * self.wanted + 512
     }
 
-    fn offer(&mut self, search: &Search, first_shown: usize, scores: &[f32]) {
+    pub(super) fn offer(&mut self, search: &Search, first_shown: usize, scores: &[f32]) {
         if self.wanted == 0 {
             return;
         }
@@ -236,25 +244,26 @@ impl Shortlist {
         ranked.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     }
 
+    /// What is left `(key, row, score)`, by exact distance, ties by row; the nearest first, and no more than wanted.
+    pub(super) fn ranked(&mut self, search: &Search, ranked: &mut Vec<(f64, u32, f32)>) {
+        if self.wanted > 0 && self.candidates.len() > self.wanted {
+            self.shorten(search);
+        }
+        self.rank(search, ranked);
+        ranked.truncate(self.wanted);
+    }
+
     fn finish(
         &mut self,
         search: &Search,
         ranked: &mut Vec<(f64, u32, f32)>,
         neighbours: &mut Vec<Neighbour>,
     ) {
-        if self.wanted > 0 && self.candidates.len() > self.wanted {
-            self.shorten(search);
-        }
-        self.rank(search, ranked);
+        self.ranked(search, ranked);
         neighbours.clear();
-        neighbours.extend(
-            ranked
-                .iter()
-                .take(self.wanted)
-                .map(|&(key, index, _)| Neighbour {
-                    index,
-                    distance: search.metric.distance_of(key),
-                }),
-        );
+        neighbours.extend(ranked.iter().map(|&(key, index, _)| Neighbour {
+            index,
+            distance: search.metric.distance_of(key),
+        }));
     }
 }

@@ -6,45 +6,77 @@
 //! [`Scores::error`] of the truth, and whoever is within twice that of the k-th is looked at
 //! exactly. Cosine is the squared Euclidean distance of unit rows, halved.
 
+use std::borrow::Cow;
+
 use ndarray::{ArrayView2, ArrayViewMut2, linalg::general_mat_mul};
+use rayon::prelude::*;
 
 use crate::distance::Distance;
-use crate::embeddings::EmbeddingView;
+use crate::embeddings::{EmbeddingView, Rows};
+
+/// Rows that are placed by one thread.
+const PLACED_TOGETHER: usize = 4096;
 
 /// Centred, scaled rows of probes and gallery.
-pub(crate) struct Scores {
+pub(crate) struct Scores<'a> {
     dim: usize,
     product: bool,
     probes: Vec<f32>,
     probe_sizes: Vec<f32>,
     /// Empty where the probes are the gallery.
-    gallery: Vec<f32>,
+    gallery: Cow<'a, [f32]>,
     /// What to add to `−2a·b`: `‖b‖²`.
-    gallery_sizes: Vec<f32>,
+    gallery_sizes: Cow<'a, [f32]>,
     largest: f32,
 }
 
-impl Scores {
+/// A gallery's rows, centred and scaled once for many searches.
+#[derive(Clone, Debug)]
+pub(crate) struct Placed {
+    pub(crate) frame: Frame,
+    pub(crate) rows: Vec<f32>,
+    pub(crate) sizes: Vec<f32>,
+    pub(crate) largest: f32,
+}
+
+impl Placed {
+    pub(crate) fn new(rows: Rows, metric: Distance) -> Self {
+        let frame = Frame::of(rows, &[rows], metric);
+        let mut placed = Self {
+            frame,
+            rows: Vec::new(),
+            sizes: Vec::new(),
+            largest: 0.0,
+        };
+        placed.push(rows);
+        placed
+    }
+
+    /// Places further rows in the frame of the first ones.
+    pub(crate) fn push(&mut self, rows: Rows) {
+        let (placed, sizes) = self.frame.place(rows);
+        self.largest = sizes.iter().copied().fold(self.largest, f32::max);
+        self.rows.extend(placed);
+        self.sizes.extend(sizes);
+    }
+}
+
+impl Scores<'static> {
     pub(crate) fn new(
         probes: &EmbeddingView,
         gallery: Option<&EmbeddingView>,
         metric: Distance,
     ) -> Self {
-        let mut frame = Frame {
-            product: metric != Distance::Manhattan,
-            unit: metric == Distance::Cosine,
-            mean: vec![0.0; probes.dim()],
-            scale: 1.0,
-        };
-        frame.mean = frame.mean_of(gallery.unwrap_or(probes));
-        let sets = [Some(probes), gallery].into_iter().flatten();
-        let rows = sets.flat_map(|set| set.rows());
-        let longest = rows.map(|row| frame.length_of(row)).fold(0.0, f64::max);
-        frame.scale = if longest > 0.0 { 1.0 / longest } else { 1.0 };
-
-        let (probe_rows, probe_sizes) = frame.place(probes);
+        let shown = gallery.unwrap_or(probes).plain();
+        let sets: Vec<Rows> = [Some(probes), gallery]
+            .into_iter()
+            .flatten()
+            .map(EmbeddingView::plain)
+            .collect();
+        let frame = Frame::of(shown, &sets, metric);
+        let (probe_rows, probe_sizes) = frame.place(probes.plain());
         let (gallery_rows, gallery_sizes) = match gallery {
-            Some(gallery) => frame.place(gallery),
+            Some(gallery) => frame.place(gallery.plain()),
             None => (Vec::new(), probe_sizes.clone()),
         };
         Self {
@@ -53,9 +85,33 @@ impl Scores {
             largest: gallery_sizes.iter().copied().fold(0.0, f32::max),
             probes: probe_rows,
             probe_sizes,
-            gallery: gallery_rows,
-            gallery_sizes,
+            gallery: gallery_rows.into(),
+            gallery_sizes: gallery_sizes.into(),
         }
+    }
+}
+
+impl<'a> Scores<'a> {
+    /// Scores of probes against a gallery that was placed before.
+    pub(crate) fn against(placed: &'a Placed, probes: Rows) -> Self {
+        let (probe_rows, probe_sizes) = placed.frame.place(probes);
+        Self {
+            dim: probes.dim,
+            product: placed.frame.product,
+            largest: placed.largest,
+            probes: probe_rows,
+            probe_sizes,
+            gallery: placed.rows.as_slice().into(),
+            gallery_sizes: placed.sizes.as_slice().into(),
+        }
+    }
+
+    /// Probe `probe`, placed, and its `‖a‖²`.
+    pub(crate) fn placed_probe(&self, probe: usize) -> (&[f32], f32) {
+        (
+            &self.probes[probe * self.dim..][..self.dim],
+            self.probe_sizes[probe],
+        )
     }
 
     /// How far a score of this probe can be from the true one.
@@ -81,7 +137,7 @@ impl Scores {
     /// (columns of `out`): they order the gallery as the distance does.
     pub(crate) fn fill(&self, first_probe: usize, first_shown: usize, mut out: ArrayViewMut2<f32>) {
         let (probes, shown) = out.dim();
-        let gallery = if self.gallery.is_empty() {
+        let gallery: &[f32] = if self.gallery.is_empty() {
             &self.probes
         } else {
             &self.gallery
@@ -124,9 +180,10 @@ fn manhattan(a: &[f32], b: &[f32]) -> f32 {
 }
 
 /// Where rows are moved to before they are rounded to `f32`.
-struct Frame {
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
     /// Squared Euclidean through a matrix product; else Manhattan.
-    product: bool,
+    pub(crate) product: bool,
     /// Rows are scaled to length 1 first.
     unit: bool,
     mean: Vec<f64>,
@@ -134,14 +191,46 @@ struct Frame {
 }
 
 impl Frame {
-    fn mean_of(&self, set: &EmbeddingView) -> Vec<f64> {
-        let mut mean = vec![0.0; set.dim()];
-        for row in set.rows() {
-            mean.iter_mut()
-                .zip(self.shaped(row))
-                .for_each(|(m, x)| *m += x);
+    /// Centred on `shown`, and such that the longest row of all `sets` has length 1.
+    fn of(shown: Rows, sets: &[Rows], metric: Distance) -> Self {
+        let mut frame = Self {
+            product: metric != Distance::Manhattan,
+            unit: metric == Distance::Cosine,
+            mean: vec![0.0; shown.dim],
+            scale: 1.0,
+        };
+        frame.mean = frame.mean_of(shown);
+        let longest = |rows: &Rows| {
+            let parts = rows.values.par_chunks(PLACED_TOGETHER * rows.dim);
+            let of_part = |part: &[f32]| {
+                let rows = part.chunks_exact(rows.dim);
+                rows.map(|row| frame.length_of(row)).fold(0.0, f64::max)
+            };
+            parts.map(of_part).reduce(|| 0.0, f64::max)
+        };
+        let longest = sets.iter().map(longest).fold(0.0, f64::max);
+        frame.scale = if longest > 0.0 { 1.0 / longest } else { 1.0 };
+        frame
+    }
+
+    /// Summed part by part, so that it is the same for any number of threads.
+    fn mean_of(&self, set: Rows) -> Vec<f64> {
+        let sum_of = |part: &[f32]| {
+            let mut sum = vec![0.0; set.dim];
+            for row in part.chunks_exact(set.dim) {
+                sum.iter_mut()
+                    .zip(self.shaped(row))
+                    .for_each(|(m, x)| *m += x);
+            }
+            sum
+        };
+        let parts = set.values.par_chunks(PLACED_TOGETHER * set.dim);
+        let sums: Vec<Vec<f64>> = parts.map(sum_of).collect();
+        let mut mean = vec![0.0; set.dim];
+        for sum in sums {
+            mean.iter_mut().zip(sum).for_each(|(m, x)| *m += x);
         }
-        mean.iter_mut().for_each(|m| *m /= set.len() as f64);
+        mean.iter_mut().for_each(|m| *m /= set.len().max(1) as f64);
         mean
     }
 
@@ -163,6 +252,7 @@ impl Frame {
         self.shaped(row).zip(&self.mean).map(|(x, m)| x - m)
     }
 
+    /// How long a row is before it is scaled.
     fn length_of(&self, row: &[f32]) -> f64 {
         if self.product {
             self.centred(row).map(|x| x * x).sum::<f64>().sqrt()
@@ -171,26 +261,45 @@ impl Frame {
         }
     }
 
+    /// How long a row is where it is placed; 1 is the longest that the frame was made of.
+    pub(crate) fn reach(&self, row: &[f32]) -> f64 {
+        self.length_of(row) * self.scale
+    }
+
     /// All rows centred, scaled and rounded, and the size of each: `‖b‖²`, or `Σ|bᵢ|`.
-    fn place(&self, set: &EmbeddingView) -> (Vec<f32>, Vec<f32>) {
-        let mut rows = Vec::with_capacity(set.len() * set.dim());
-        let mut sizes = Vec::with_capacity(set.len());
-        for row in set.rows() {
-            let start = rows.len();
-            rows.extend(self.centred(row).map(|x| (x * self.scale) as f32));
-            let placed = rows[start..].iter().map(|&x| f64::from(x));
-            let mut size: f64 = if self.product {
-                placed.map(|x| x * x).sum()
-            } else {
-                placed.map(f64::abs).sum()
-            };
-            // A zero vector is at cosine distance 1 from everything: as a "unit row" at the
-            // origin it would be at ½.
-            if self.unit && row.iter().all(|x| *x == 0.0) {
-                size += self.scale * self.scale;
+    fn place(&self, set: Rows) -> (Vec<f32>, Vec<f32>) {
+        let mut rows = vec![0.0; set.values.len()];
+        let mut sizes = vec![0.0; set.len()];
+        let part = PLACED_TOGETHER * set.dim;
+        let parts = set.values.par_chunks(part).zip(rows.par_chunks_mut(part));
+        let parts = parts.zip(sizes.par_chunks_mut(PLACED_TOGETHER));
+        parts.for_each(|((values, rows), sizes)| {
+            let own = values
+                .chunks_exact(set.dim)
+                .zip(rows.chunks_exact_mut(set.dim));
+            for ((row, placed), size) in own.zip(sizes) {
+                placed
+                    .iter_mut()
+                    .zip(self.centred(row))
+                    .for_each(|(to, x)| *to = (x * self.scale) as f32);
+                *size = self.size_of(row, placed);
             }
-            sizes.push(size as f32);
-        }
+        });
         (rows, sizes)
+    }
+
+    fn size_of(&self, row: &[f32], placed: &[f32]) -> f32 {
+        let placed = placed.iter().map(|&x| f64::from(x));
+        let mut size: f64 = if self.product {
+            placed.map(|x| x * x).sum()
+        } else {
+            placed.map(f64::abs).sum()
+        };
+        // A zero vector is at cosine distance 1 from everything: as a "unit row" at the
+        // origin it would be at ½.
+        if self.unit && row.iter().all(|x| *x == 0.0) {
+            size += self.scale * self.scale;
+        }
+        size as f32
     }
 }

@@ -1,0 +1,107 @@
+"""Times exact search of a gallery: ours beside faiss-cpu's IndexFlatL2, one probe and a batch, in turn.
+
+    pip install numpy faiss-cpu
+    python crates/siamese-metrics/benches/search_peers.py [--n 1000000] [--dim 128] [--k 10] [--rounds 15]
+
+It builds our side (the example `search_rate`) itself, unless `--program` names it. Rows are unit vectors of normal
+numbers, which is the hardest case for a first pass in whole numbers: real embeddings lie in clusters. The rows found
+must be the same; a table of medians is printed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+
+import faiss
+import numpy as np
+
+PROBES = 1000
+
+
+def unit_rows(n, dim, seed):
+    draw = np.random.default_rng(seed)
+    rows = draw.standard_normal((n, dim), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def build():
+    """Builds our side; cargo says where it lies."""
+    command = ["cargo", "build", "--release", "-p", "siamese-metrics", "--example", "search_rate"]
+    output = subprocess.run(
+        command + ["--message-format", "json"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    messages = map(json.loads, output.splitlines())
+    return [m["executable"] for m in messages if m.get("executable")][-1]
+
+
+def peak_mib(pid):
+    lines = open(f"/proc/{pid}/status").read().splitlines()
+    return int([line for line in lines if line.startswith("VmRSS")][0].split()[1]) // 1024
+
+
+class Ours:
+    def __init__(self, program, files, dim, k):
+        words = [program, *files, str(dim), str(k)]
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.ready = float(self.process.stdout.readline().split()[1])
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
+
+    def search(self, first, count):
+        return float(self.ask(f"{first} {count}"))
+
+    def found(self, first):
+        return [int(row) for row in self.ask(f"{first} ?").split()]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program")
+    parser.add_argument("--n", type=int, default=1_000_000)
+    parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--k", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    program = given.program or build()
+    rows, probes = unit_rows(given.n, given.dim, 1), unit_rows(PROBES, given.dim, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [os.path.join(folder, name) for name in ("rows", "probes")]
+        rows.tofile(files[0])
+        probes.tofile(files[1])
+        ours = Ours(program, files, given.dim, given.k)
+    start = time.perf_counter()
+    index = faiss.IndexFlatL2(given.dim)
+    index.add(rows)
+    added = time.perf_counter() - start
+    for first in range(5):
+        theirs = index.search(probes[first : first + 1], given.k)[1][0].tolist()
+        if theirs != ours.found(first):
+            print(f"probe {first}: faiss finds {theirs}, we find {ours.found(first)}")
+    print(f"{given.n} × {given.dim}, k = {given.k}, {given.rounds} rounds in turn; {machine()}")
+    print(f"ready: ours {ours.ready:.2f} s, {peak_mib(ours.process.pid)} MiB; faiss {added:.2f} s\n")
+    print("| probes at once | ours | faiss IndexFlatL2 | ours ÷ faiss |\n|---|---|---|---|")
+    for count in (1, 10, 100):
+        times = ([], [])
+        for round_ in range(given.rounds):
+            first = round_ * count % (PROBES - count)
+            times[0].append(ours.search(first, count))
+            start = time.perf_counter()
+            index.search(probes[first : first + count], given.k)
+            times[1].append(time.perf_counter() - start)
+        rates = [count / statistics.median(side) for side in times]
+        print(f"| {count} | {rates[0]:.1f}/s | {rates[1]:.1f}/s | **{rates[0] / rates[1]:.2f}×** |")
+
+
+def machine():
+    return f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, faiss {faiss.__version__}"
+
+
+main()
