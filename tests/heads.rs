@@ -108,6 +108,11 @@ fn a_head_is_trained_resumed_asked_and_evaluated_like_any_model() -> Result<()> 
         card.contains("P(same)") && card.contains("learned distance"),
         "{card}"
     );
+    // a gallery is searched by distances: it says so, and does not answer by another one
+    let output = siamese(folder.path())
+        .args(["gallery", "create", "people", "--model", "runs/whole"])
+        .output()?;
+    assert!(!output.status.success() && text(&output).contains("--head distance"));
     Ok(())
 }
 

@@ -44,7 +44,7 @@ impl About {
     /// A new gallery of this model's embeddings.
     ///
     /// # Errors
-    /// When the weights cannot be read from their device.
+    /// When the weights cannot be read from their device, or it compares by a head that it has learned.
     pub fn of(embedder: &Embedder) -> Result<Self> {
         Ok(Self {
             format: FORMAT,
@@ -70,6 +70,11 @@ impl ModelAbout {
     /// When the weights cannot be read from their device.
     pub fn of(embedder: &Embedder) -> Result<Self> {
         let model = embedder.model();
+        if model.head.is_some() {
+            return Err(Error::LearnedHead {
+                place: embedder.place().unwrap_or("the model").into(),
+            });
+        }
         let weights = model.tower.parameters().fingerprint();
         let threshold = model.threshold.as_ref();
         Ok(Self {

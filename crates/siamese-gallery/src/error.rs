@@ -21,6 +21,15 @@ pub enum Error {
         /// The place.
         place: String,
     },
+    /// A model that compares embeddings by a head that it has learned.
+    #[error(
+        "{place} compares pictures by a head that it has learned, and a gallery is searched by distances: use `siamese verify` \
+         with it, or train with --head distance"
+    )]
+    LearnedHead {
+        /// The model.
+        place: String,
+    },
     /// Embeddings of another model than the gallery's.
     #[error(
         "the gallery was made with the model {ours} ({fingerprint}), these embeddings are of {theirs} ({other}): \
