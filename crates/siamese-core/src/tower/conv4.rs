@@ -82,12 +82,14 @@ mod tests {
                 pools,
                 ..Conv4::default()
             };
-            let mut layers = Layers::new(Shape {
+            let parameters = Parameters::new(0, &Device::Cpu);
+            let shape = Shape {
                 channels: 1,
                 height: 28,
                 width: 20,
-            });
-            conv4.build(&mut layers, Parameters::new(0, &Device::Cpu).builder())?;
+            };
+            let mut layers = Layers::new(shape, &parameters);
+            conv4.build(&mut layers, parameters.builder())?;
             Ok(layers.shape)
         };
         let (four, three) = (shape_after(4)?, shape_after(3)?);
