@@ -25,7 +25,7 @@ mod twins;
 
 pub use drawn::{drawn_pairs, fitting_pairs};
 pub use evaluation::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
-pub use few_shot::{EpisodeConfig, few_shot_figures};
+pub use few_shot::{EpisodeConfig, few_shot_figures, mirrored_few_shot_figures};
 pub use figure_table::FigureTable;
 pub use file_pairs::{FilePairs, LfwResult};
 pub use lfw::{lfw_path_pairs, read_lfw_pairs};

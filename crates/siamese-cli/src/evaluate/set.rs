@@ -7,7 +7,7 @@ use siamese_core::{Model, Threshold};
 use siamese_data::{ImageSet, Part};
 use siamese_evaluate::{
     EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, few_shot_figures, fit_threshold,
-    fitting_pairs, halve_classes,
+    fitting_pairs, halve_classes, mirrored_few_shot_figures,
 };
 use siamese_words::counted;
 
@@ -35,7 +35,13 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
     for set in &material.sets {
         let mut evaluation = set.judge(&model, &config)?;
         let first = judged.is_empty();
-        play_episodes(arguments, (set.name, &set.images), first, &mut evaluation)?;
+        play_episodes(
+            arguments,
+            &model,
+            (set.name, &set.images),
+            first,
+            &mut evaluation,
+        )?;
         judged.push(evaluation);
     }
     write_files(arguments, &material, &judged)?;
@@ -118,6 +124,7 @@ fn fit(
 /// Adds few-shot figures, if asked for. A second set whose classes are too small goes without them.
 fn play_episodes(
     arguments: &Arguments,
+    model: &Model,
     (name, images): (&str, &ImageSet),
     first: bool,
     evaluation: &mut Evaluation,
@@ -138,6 +145,11 @@ fn play_episodes(
     let table = evaluation.embeddings.table(&images.labels)?;
     let figures = few_shot_figures(&table.view()?, &evaluation.metric, &episodes)?;
     evaluation.figures.extend(figures);
+    if arguments.few_shot.mirrored() {
+        let own = &evaluation.embeddings;
+        let figures = mirrored_few_shot_figures(model, images, own, &episodes)?;
+        evaluation.figures.extend(figures);
+    }
     Ok(())
 }
 

@@ -82,12 +82,12 @@ mod tests {
                 pools,
                 ..Conv4::default()
             };
+            let parameters = Parameters::new(0, &Device::Cpu);
             let shape = Shape {
                 channels: 1,
                 height: 28,
                 width: 20,
             };
-            let parameters = Parameters::new(0, &Device::Cpu);
             let mut layers = Layers::new(shape, &parameters);
             conv4.build(&mut layers, parameters.builder())?;
             Ok(layers.shape)

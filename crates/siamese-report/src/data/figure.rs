@@ -88,6 +88,9 @@ fn described_family(name: &str) -> String {
             return format!("{label}{number}");
         }
     }
+    if let Some(plain) = name.strip_suffix("_mirrored") {
+        return format!("{}, mirror images averaged", described_family(plain));
+    }
     if let Some((ways, shots)) = name
         .strip_prefix("few_shot_")
         .and_then(|rest| rest.strip_suffix("shot")?.split_once("way_"))
@@ -182,6 +185,10 @@ mod tests {
         for (name, label) in [
             ("recall_at_10", "Recall@10"),
             ("few_shot_5way_1shot", "5-way 1-shot accuracy"),
+            (
+                "few_shot_5way_1shot_mirrored",
+                "5-way 1-shot accuracy, mirror images averaged",
+            ),
             ("some_other", "Some other"),
         ] {
             assert_eq!(described(name), (label.to_string(), Direction::Higher));

@@ -10,7 +10,7 @@ use super::layers::Layer;
 const BASE: &str = include_str!("../../presets/base.toml");
 
 /// A new preset is a file in `presets/` and a line here.
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 11] = [
     ("default", include_str!("../../presets/default.toml")),
     ("quick", include_str!("../../presets/quick.toml")),
     ("system-c", include_str!("../../presets/system-c.toml")),
@@ -19,6 +19,18 @@ const FILES: [(&str, &str); 8] = [
     ("omniglot", include_str!("../../presets/omniglot.toml")),
     ("fashion", include_str!("../../presets/fashion.toml")),
     ("att-faces", include_str!("../../presets/att-faces.toml")),
+    (
+        "fashion-mlp",
+        include_str!("../../presets/fashion-mlp.toml"),
+    ),
+    (
+        "fashion-mlp-m2",
+        include_str!("../../presets/fashion-mlp-m2.toml"),
+    ),
+    (
+        "att-faces-d",
+        include_str!("../../presets/att-faces-d.toml"),
+    ),
 ];
 
 /// A named partial configuration.
