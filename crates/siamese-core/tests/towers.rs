@@ -188,7 +188,8 @@ fn every_body_computes_what_pytorch_does_forward_and_backward() {
         let dy = Tensor::from_vec(dy, y.shape(), &Device::Cpu).unwrap();
         let grads = (y * dy).unwrap().sum_all().unwrap().backward().unwrap();
         let vars: HashMap<_, _> = tower.parameters().all().into_iter().collect();
-        // through 50 layers of random weights, single ReLUs that fall the other way in f32 count in the first gradients
+        // through 50 layers of random weights rounding grows: PyTorch's own f32 lies up to 2.6 % from its f64 here
+        // (1.3 % in the first norm), 1.7 % with the strides of Keras
         let within = if what.starts_with("resnet50") {
             5e-2
         } else {
