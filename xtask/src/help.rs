@@ -47,8 +47,14 @@ fn overview_text(style: Style) -> String {
          {} after any command says more.\n",
         style.bold("With data and models of your own"),
         crate::siamese::COMMANDS
-            .map(|name| style.green(name))
-            .join(", "),
+            .chunks(8)
+            .map(|names| names
+                .iter()
+                .map(|name| style.green(name))
+                .collect::<Vec<_>>()
+                .join(", "))
+            .collect::<Vec<_>>()
+            .join(",\n  "),
         style.cyan("$ cargo xtask train photos/"),
         style.cyan("cargo xtask train-cifar100"),
         style.cyan("--help"),

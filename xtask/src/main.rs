@@ -74,7 +74,7 @@ const COMMANDS: &[Command] = &[
     Command {
         name: "bench",
         group: "Work on it",
-        summary: "time a training step and a search of ours, and others' beside them",
+        summary: "time a training step or a search, others' beside ours",
         example: "cargo xtask bench train",
         help: bench::HELP,
         run: bench::run,

@@ -425,3 +425,7 @@ fn told(place: &str, error: rusqlite::Error) -> Error {
     };
     Error::Store { place, why }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

@@ -3,22 +3,26 @@
 //! All of it is in the schema `siamese`: a row of `galleries` for each gallery, and two tables by its number. A writer
 //! holds its gallery's row until it commits, so that revisions rise in the order in which others come to see them.
 
+mod address;
+mod tables;
+mod told;
+
 use std::collections::BTreeMap;
 
 use pgvector::Vector;
-use postgres::binary_copy::BinaryCopyInWriter;
 use postgres::error::SqlState;
-use postgres::types::{ToSql, Type};
-use postgres::{Client, IsolationLevel, NoTls, Row as Found, Transaction};
+use postgres::types::ToSql;
+use postgres::{Client, IsolationLevel, Row as Found, Transaction};
 use siamese_core::metrics::Distance;
 
+use self::address::Address;
+use self::tables::Tables;
+use self::told::told;
 use super::{Changes, Reembedded, Revision, Store};
 use crate::about::{About, FORMAT};
 use crate::entry::{Added, Entry, Filter, Row};
 use crate::error::{Error, Result};
 
-/// How long a writer waits for another, in seconds.
-const WAIT: u64 = 30;
 /// The longest embedding that pgvector's HNSW takes.
 const LONGEST: usize = 2000;
 
@@ -44,63 +48,6 @@ pub(crate) struct Postgres {
     place: String,
     id: i32,
     name: String,
-}
-
-/// What a place says.
-struct Address {
-    /// For the client.
-    url: String,
-    /// For people.
-    shown: String,
-    gallery: String,
-}
-
-impl Address {
-    /// `postgres://user:password@host:port/database/gallery`, or without a database the user's own.
-    fn of(place: &str) -> Result<Self> {
-        let wrong = || {
-            Error::Invalid(
-                "a gallery in PostgreSQL is named postgres://user:password@host:port/database/gallery".into(),
-            )
-        };
-        let (scheme, rest) = place.split_once("://").ok_or_else(wrong)?;
-        let (rest, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(r, q)| (r, Some(q)));
-        let (host, path) = rest.split_once('/').ok_or_else(wrong)?;
-        let (database, gallery) = path.rsplit_once('/').unwrap_or(("", path));
-        if gallery.is_empty() {
-            return Err(wrong());
-        }
-        let query = query.map_or(String::new(), |query| format!("?{query}"));
-        let database = match database {
-            "" => String::new(),
-            database => format!("/{database}"),
-        };
-        let open = match host.rsplit_once('@') {
-            Some((user, host)) => {
-                let user = user.split_once(':').map_or(user, |(user, _)| user);
-                format!("{user}@{host}")
-            }
-            None => host.to_string(),
-        };
-        Ok(Self {
-            url: format!("{scheme}://{host}{database}{query}"),
-            shown: format!("{scheme}://{open}{database}/{gallery}"),
-            gallery: gallery.to_string(),
-        })
-    }
-
-    fn connect(&self) -> Result<Client> {
-        let connected = || -> Result<Client, postgres::Error> {
-            let mut client = Client::connect(&self.url, NoTls)?;
-            client.batch_execute(&format!(
-                "SET lock_timeout = '{WAIT}s'; SET hnsw.iterative_scan = strict_order; SET client_min_messages = warning"
-            ))?;
-            Ok(client)
-        };
-        connected().map_err(|error| told(&self.shown, &error))
-    }
 }
 
 impl Postgres {
@@ -184,94 +131,6 @@ impl Postgres {
     fn ask(&mut self, ask: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Found>> {
         let found = self.client.query(ask, values);
         found.map_err(|error| told(&self.place, &error))
-    }
-}
-
-/// The tables of a gallery.
-struct Tables(i32);
-
-impl Tables {
-    fn next_revision(&self, transaction: &mut Transaction) -> Result<i64, postgres::Error> {
-        let change =
-            "UPDATE siamese.galleries SET revision = revision + 1 WHERE id = $1 RETURNING revision";
-        Ok(transaction.query_one(change, &[&self.0])?.get(0))
-    }
-
-    fn new_epoch(&self, transaction: &mut Transaction) -> Result<i64, postgres::Error> {
-        let change = "UPDATE siamese.galleries SET epoch = epoch + 1, revision = revision + 1 WHERE id = $1 RETURNING revision";
-        Ok(transaction.query_one(change, &[&self.0])?.get(0))
-    }
-
-    fn remove(
-        &self,
-        transaction: &mut Transaction,
-        ids: &[i64],
-        revision: i64,
-    ) -> Result<usize, postgres::Error> {
-        let id = self.0;
-        let change = format!(
-            "WITH gone AS (DELETE FROM siamese.entries_{id} WHERE id = ANY($1) RETURNING id)
-             INSERT INTO siamese.removed_{id} SELECT id, $2 FROM gone"
-        );
-        Ok(transaction.execute(&change, &[&ids, &revision])? as usize)
-    }
-
-    /// Copies the entries beside the table, under numbers that are theirs if they are new.
-    fn copy(
-        &self,
-        transaction: &mut Transaction,
-        entries: &[Entry],
-        revision: i64,
-    ) -> Result<Vec<i64>, postgres::Error> {
-        let id = self.0;
-        transaction.batch_execute(&format!(
-            "CREATE TEMP TABLE incoming (LIKE siamese.entries_{id}) ON COMMIT DROP"
-        ))?;
-        let count = entries.len() as i64;
-        let numbers = format!(
-            "SELECT nextval(pg_get_serial_sequence('siamese.entries_{id}', 'id')) FROM generate_series(1, $1::bigint)"
-        );
-        let numbers = transaction.query(&numbers, &[&count])?;
-        let numbers: Vec<i64> = numbers.iter().map(|row| row.get(0)).collect();
-        let vector = transaction.prepare("SELECT embedding FROM incoming")?;
-        let vector = vector.columns()[0].type_().clone();
-        let columns = "id, revision, class, name, source, hash, time, data, thumbnail, embedding";
-        let types = [
-            Type::INT8,
-            Type::INT8,
-            Type::TEXT,
-            Type::TEXT,
-            Type::TEXT,
-            Type::TEXT,
-            Type::INT8,
-            Type::TEXT,
-            Type::BYTEA,
-            vector,
-        ];
-        let copy = format!("COPY incoming ({columns}) FROM STDIN BINARY");
-        let mut writer = BinaryCopyInWriter::new(transaction.copy_in(&copy)?, &types);
-        for (number, entry) in numbers.iter().zip(entries) {
-            let embedding = Vector::from(entry.embedding.clone());
-            let data = entry.data.to_string();
-            writer.write(&[
-                number,
-                &revision,
-                &entry.class,
-                &entry.name,
-                &entry.source,
-                &entry.hash,
-                &entry.time,
-                &data,
-                &entry.thumbnail,
-                &embedding,
-            ])?;
-        }
-        writer.finish()?;
-        let insert = format!(
-            "INSERT INTO siamese.entries_{id} ({columns}) SELECT {columns} FROM incoming ORDER BY id ON CONFLICT (hash) DO NOTHING"
-        );
-        transaction.execute(&insert, &[])?;
-        Ok(numbers)
     }
 }
 
@@ -574,63 +433,4 @@ fn row_of(row: &Found) -> Result<Row, String> {
             embedding: embedding.to_vec(),
         },
     })
-}
-
-/// What the server said, in a sentence that says what to do.
-fn told(place: &str, error: &postgres::Error) -> Error {
-    let place = place.to_string();
-    let code = error.code();
-    if code == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-        let seconds = WAIT;
-        return Error::Busy { place, seconds };
-    }
-    let said = match error.as_db_error() {
-        Some(error) => error.message().to_string(),
-        None => {
-            let cause = std::error::Error::source(error);
-            cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-        }
-    };
-    let why = match code {
-        Some(code) if *code == SqlState::INSUFFICIENT_PRIVILEGE => format!(
-            "{said}; a reader needs USAGE on the schema siamese and SELECT on its tables, a writer INSERT, UPDATE and \
-             DELETE besides, and who makes the first gallery CREATE on the database"
-        ),
-        Some(code) if *code == SqlState::DISK_FULL => {
-            format!("{said}: nothing of it was added; make room and go on")
-        }
-        Some(code)
-            if *code == SqlState::UNDEFINED_FILE || *code == SqlState::FEATURE_NOT_SUPPORTED =>
-        {
-            format!("{said}; the server needs the extension pgvector, 0.8 or newer")
-        }
-        _ => said,
-    };
-    Error::Store { place, why }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_names_a_gallery_in_a_database_and_its_password_is_not_shown() {
-        let address =
-            Address::of("postgres://me:secret@host:5433/pictures/people?connect_timeout=3")
-                .unwrap();
-        assert_eq!(
-            address.url,
-            "postgres://me:secret@host:5433/pictures?connect_timeout=3"
-        );
-        assert_eq!(address.shown, "postgres://me@host:5433/pictures/people");
-        assert_eq!(address.gallery, "people");
-        let address = Address::of("postgres://host/people").unwrap();
-        assert_eq!(
-            (address.url.as_str(), address.gallery.as_str()),
-            ("postgres://host", "people")
-        );
-        for wrong in ["postgres://host", "postgres://host/", "postgres://host/db/"] {
-            assert!(Address::of(wrong).is_err(), "{wrong}");
-        }
-    }
 }
