@@ -23,8 +23,12 @@ fn photos(folder: &Path) -> Result<()> {
     let half = image::imageops::thumbnail(&her, 160, 160);
     image::imageops::replace(&mut twice, &half, 340, 80);
     twice.save(folder.join("ann/twice.png"))?;
-    image::RgbImage::from_pixel(64, 80, image::Rgb([128; 3])).save(folder.join("walls/grey.png"))?;
-    std::fs::write(folder.join("walls/broken.jpg"), b"\xff\xd8\xff\xe0 no picture")?;
+    image::RgbImage::from_pixel(64, 80, image::Rgb([128; 3]))
+        .save(folder.join("walls/grey.png"))?;
+    std::fs::write(
+        folder.join("walls/broken.jpg"),
+        b"\xff\xd8\xff\xe0 no picture",
+    )?;
     Ok(())
 }
 

@@ -235,7 +235,7 @@ fn model(body: Body) -> Result<Vec<u8>> {
     let config = TowerConfig {
         body,
         embedding: 4,
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     };
     let model = Model {
         head: None,

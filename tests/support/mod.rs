@@ -115,7 +115,7 @@ pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
             ..Stages::default()
         }),
         embedding: 16,
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     };
     let tower = Tower::new(config, seed, &Device::Cpu)?;
     let threshold = Threshold {

@@ -155,14 +155,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         .with_context(|| format!("writing {}", table.display()))?;
     say(&rows, pictures.len(), &arguments.out);
     let none = rows.iter().all(|row| row.written.is_empty());
-    ensure!(!none, "not one face was written; {} says why", table.display());
+    ensure!(
+        !none,
+        "not one face was written; {} says why",
+        table.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes the folder; what lies there already is not mixed with new faces.
 fn claim(out: &Path) -> Result<()> {
     if out.is_dir() && fs::read_dir(out)?.next().is_some() {
-        bail!("{} is not empty: name a new folder, or remove it", out.display());
+        bail!(
+            "{} is not empty: name a new folder, or remove it",
+            out.display()
+        );
     }
     fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))
 }
@@ -185,7 +192,12 @@ fn all(arguments: &Arguments, detector: &Detector, pictures: &Pictures) -> Resul
 }
 
 /// The faces of a picture, those that are to be written cut out.
-fn look(arguments: &Arguments, detector: &Detector, pictures: &Pictures, item: usize) -> Result<Found> {
+fn look(
+    arguments: &Arguments,
+    detector: &Detector,
+    pictures: &Pictures,
+    item: usize,
+) -> Result<Found> {
     let (pixels, (height, width)) = pictures.whole(item).map_err(anyhow::Error::msg)?;
     let picture = Rgb::new(height, width, &pixels)?;
     let (faces, quarters) = detector.detect_turned(&picture)?;
@@ -227,7 +239,10 @@ fn remarks(arguments: &Arguments, face: &Face) -> Vec<&'static str> {
         (face.probability < UNCERTAIN, "uncertain"),
         (face.aside().abs() > ASIDE, "from the side"),
     ];
-    all.into_iter().filter(|(so, _)| *so).map(|(_, remark)| remark).collect()
+    all.into_iter()
+        .filter(|(so, _)| *so)
+        .map(|(_, remark)| remark)
+        .collect()
 }
 
 /// Writes the faces of a picture, and its lines of the table.
@@ -268,7 +283,12 @@ fn write(
             ..Row::without_face(picture, class, result)
         };
         if let Some(crop) = crop {
-            let name = name_of(picture, class, (i, arguments.several == Several::All && count > 1), names);
+            let name = name_of(
+                picture,
+                class,
+                (i, arguments.several == Several::All && count > 1),
+                names,
+            );
             save(arguments, &arguments.out.join(&name), crop)?;
             row.written = name.display().to_string();
         }
@@ -286,15 +306,27 @@ fn name_of(
 ) -> PathBuf {
     let folder: String = class
         .chars()
-        .map(|c| if matches!(c, '/' | '\\') || c.is_control() { '_' } else { c })
+        .map(|c| {
+            if matches!(c, '/' | '\\') || c.is_control() {
+                '_'
+            } else {
+                c
+            }
+        })
         .collect();
     let folder = match folder.as_str() {
         "." | ".." => "_".to_string(),
         _ => folder,
     };
     let file = picture.rsplit(['/', '\\']).next().unwrap_or(picture);
-    let stem = Path::new(file).file_stem().map_or(file.into(), |stem| stem.to_string_lossy());
-    let number = if of_several { format!("-{}", face + 1) } else { String::new() };
+    let stem = Path::new(file)
+        .file_stem()
+        .map_or(file.into(), |stem| stem.to_string_lossy());
+    let number = if of_several {
+        format!("-{}", face + 1)
+    } else {
+        String::new()
+    };
     let plain = [format!("{stem}{number}"), format!("{file}{number}")];
     let numbered = (2..).map(|n| format!("{file}{number} ({n})"));
     let path = |name: String| Path::new(&folder).join(format!("{name}.png"));
@@ -305,7 +337,8 @@ fn name_of(
 
 fn save(arguments: &Arguments, path: &Path, crop: Vec<u8>) -> Result<()> {
     let side = u32::from(arguments.size);
-    let image = RgbImage::from_raw(side, side, crop).context("a crop has another size than asked for")?;
+    let image =
+        RgbImage::from_raw(side, side, crop).context("a crop has another size than asked for")?;
     let image = match arguments.grey {
         true => DynamicImage::ImageRgb8(image).into_luma8().into(),
         false => DynamicImage::ImageRgb8(image),
@@ -335,12 +368,18 @@ fn say(rows: &[Row], pictures: usize, out: &Path) {
     for row in rows.iter().filter(|row| row.result != "written") {
         *others.entry(row.result).or_default() += 1;
     }
-    println!("{written} faces of {pictures} pictures in {}", out.display());
+    println!(
+        "{written} faces of {pictures} pictures in {}",
+        out.display()
+    );
     for (result, count) in others {
         println!("  {count} × {result}");
     }
     for remark in ["small", "uncertain", "from the side"] {
-        let count = rows.iter().filter(|row| row.result == "written" && row.remarks.contains(remark)).count();
+        let count = rows
+            .iter()
+            .filter(|row| row.result == "written" && row.remarks.contains(remark))
+            .count();
         if count > 0 {
             println!("  {count} of the written: {remark}");
         }

@@ -23,8 +23,8 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use anyhow::{Context, Result};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use siamese_files::is_illegible;

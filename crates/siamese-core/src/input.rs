@@ -44,8 +44,8 @@ pub struct ImageInput {
 }
 
 impl ImageInput {
-    /// CIFAR-100: 32×32 RGB, mean and deviation of its 50,000 training images.
-    pub fn cifar100() -> Self {
+    /// What system C takes: 32×32 RGB, mean and deviation of the images that it was trained on.
+    pub fn system_c() -> Self {
         Self {
             height: 32,
             width: 32,

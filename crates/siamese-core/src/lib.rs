@@ -9,7 +9,7 @@
 //! use siamese_core::{Distance, TensorDistance, Tower, TowerConfig, candle::Device};
 //!
 //! # fn main() -> siamese_core::candle::Result<()> {
-//! let tower = Tower::new(TowerConfig::cifar100(), 42, &Device::Cpu)?; // or Model::load("model.safetensors", &device)
+//! let tower = Tower::new(TowerConfig::system_c(), 42, &Device::Cpu)?; // or Model::load("model.safetensors", &device)
 //! let pixels = vec![127u8; 2 * 32 * 32 * 3];                          // two RGB images, (B, H, W, C)
 //! let images = tower.config().input.to_tensor(&pixels, &Device::Cpu)?;
 //! let embeddings = tower.embed(&images)?;                             // (2, 128), L2-normalised

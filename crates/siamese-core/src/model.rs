@@ -281,7 +281,7 @@ impl From<TowerOfFormat1> for TowerConfig {
             dropout: old.dropout,
             embedding: old.embedding,
             normalize: old.normalize,
-            ..Self::cifar100()
+            ..Self::system_c()
         }
     }
 }

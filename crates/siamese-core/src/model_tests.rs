@@ -23,7 +23,7 @@ fn small(seed: u64) -> Result<Tower> {
             ..Stages::default()
         }),
         embedding: 5,
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     };
     Ok(Tower::new(config, seed, &Device::Cpu)?)
 }

@@ -24,13 +24,13 @@ fn embeddings_of_many_batches_need_the_memory_of_one() -> Result<()> {
         input: ImageInput {
             height: 64,
             width: 96,
-            ..ImageInput::cifar100()
+            ..ImageInput::system_c()
         },
         body: Body::Stages(Stages {
             stages: vec![stage],
             ..Stages::default()
         }),
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     };
     let tower = Tower::new(config, 1, &Device::Cpu)?;
     let batch = || Tensor::ones((64, 3, 64, 96), DType::F32, &Device::Cpu);

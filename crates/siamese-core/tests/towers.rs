@@ -57,7 +57,7 @@ fn tower((body, hidden): (Body, Vec<Hidden>), shape: [usize; 4], golden: &Golden
         dropout: 0.0,
         embedding: 5,
         normalize: false,
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     };
     let tower = Tower::new(config, 1, &Device::Cpu).unwrap();
     let mut shapes: HashMap<String, Vec<usize>> = HashMap::new();

@@ -110,7 +110,7 @@ mod tests {
                 stem: Stem::Small,
                 ..Resnet::default()
             }),
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let tower = Tower::new(config, 1, &Device::Cpu).unwrap();
         let foreign = |(name, tensor): (String, Tensor)| {

@@ -196,7 +196,7 @@ mod tests {
                 ..Stages::default()
             }),
             embedding: 5,
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         Tower::new(config, 1, &Device::Cpu).unwrap()
     }

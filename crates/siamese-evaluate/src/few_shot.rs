@@ -125,9 +125,9 @@ mod tests {
             input: ImageInput {
                 height: 16,
                 width: 16,
-                ..ImageInput::cifar100()
+                ..ImageInput::system_c()
             },
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let model = Model {
             tower: Tower::new(config, 3, &Device::Cpu)?,

@@ -4,7 +4,7 @@
 //! # use siamese_core::{candle::Device, Model, Tower, TowerConfig, Provenance, Distance};
 //! # let folder = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&folder)?;
-//! # let tower = Tower::new(TowerConfig::cifar100(), 7, &Device::Cpu)?;
+//! # let tower = Tower::new(TowerConfig::system_c(), 7, &Device::Cpu)?;
 //! # let model = Model { tower, distance: Distance::Euclidean, threshold: None, domain: None, provenance: Provenance::default() };
 //! # model.save("model.safetensors")?;
 //! # for (class, grey) in [("anna", 30u8), ("bert", 220)] {

@@ -187,7 +187,7 @@ mod tests {
             },
             body,
             frozen: Some(frozen.into()),
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let tower = Tower::new(config, 1, &Device::Cpu).unwrap();
         let pixels = (0..20 * 16 * 24u32).map(|i| (i * 37 % 251) as u8).collect();

@@ -35,8 +35,8 @@ mod write_up;
 
 pub use claim::Claim;
 pub use config::{
-    DataConfig, JudgeConfig, Layer, OnNan, OptimizerConfig, Preset, Proposal, Rates, Start, TrainConfig,
-    Traits,
+    DataConfig, JudgeConfig, Layer, OnNan, OptimizerConfig, Preset, Proposal, Rates, Start,
+    TrainConfig, Traits,
 };
 pub use data::{DataRecord, Divided, TestSet, TrainingData};
 pub use draft::Draft;

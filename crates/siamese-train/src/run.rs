@@ -9,8 +9,7 @@ use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
 use siamese_core::{
-    Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower,
-    WeightAverage,
+    Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower, WeightAverage,
 };
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};

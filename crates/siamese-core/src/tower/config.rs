@@ -66,9 +66,9 @@ fn is_yes(value: &bool) -> bool {
 impl TowerConfig {
     /// System C's tower for 32×32 images: four stages of two convolutions, channels 32-64-128-256, a dropout of
     /// one half, an L2-normalised embedding of 128; 1,305,376 parameters.
-    pub fn cifar100() -> Self {
+    pub fn system_c() -> Self {
         Self {
-            input: ImageInput::cifar100(),
+            input: ImageInput::system_c(),
             body: Body::Stages(Stages::default()),
             pretrained: None,
             frozen: None,

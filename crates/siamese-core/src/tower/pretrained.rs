@@ -79,7 +79,7 @@ impl Pretrained {
             dropout: 0.0,
             embedding: resnet.channels(),
             projection: false,
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let of_body = |name: &String| !name.starts_with("fc.") && !is_counter(name);
         let tensors = self.tensors.into_iter().filter(|(name, _)| of_body(name));
@@ -153,7 +153,7 @@ mod tests {
             },
             body: Body::Resnet(resnet),
             embedding: 7,
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let tower = Tower::new(config, 3, &Device::Cpu).unwrap();
         let named = |(name, tensor): (String, Tensor)| {
@@ -249,7 +249,7 @@ mod tests {
 
         let config = TowerConfig {
             body: Body::Stages(Stages::default()),
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let tower = Tower::new(config, 1, &Device::Cpu).unwrap();
         let error = tower.start_from(&torchvision(small()), "w.safetensors");
@@ -265,7 +265,7 @@ mod tests {
         let tower = |embedding, seed| {
             let config = TowerConfig {
                 embedding,
-                ..TowerConfig::cifar100()
+                ..TowerConfig::system_c()
             };
             Tower::new(config, seed, &Device::Cpu).unwrap()
         };

@@ -27,13 +27,13 @@ fn small() -> TowerConfig {
         },
         body: stages(1),
         embedding: 5,
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     }
 }
 
 #[test]
 fn the_default_tower_has_the_parameters_of_system_c() -> Result<()> {
-    let tower = Tower::new(TowerConfig::cifar100(), 0, &Device::Cpu)?;
+    let tower = Tower::new(TowerConfig::system_c(), 0, &Device::Cpu)?;
     assert_eq!(tower.parameters().count(), 1_305_376);
     Ok(())
 }
@@ -149,11 +149,11 @@ fn every_body_has_the_parameters_of_its_paper_and_trains() -> Result<()> {
             input: ImageInput {
                 height: side,
                 width: side + 8,
-                ..ImageInput::cifar100()
+                ..ImageInput::system_c()
             },
             body: body.clone(),
             dropout: 0.0,
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let tower = Tower::new(config, 1, &Device::Cpu)?;
         let of_body = tower.parameters().trainable().into_iter();
@@ -361,11 +361,11 @@ fn the_cost_is_the_published_one() -> Result<()> {
         input: ImageInput {
             height: 224,
             width: 224,
-            ..ImageInput::cifar100()
+            ..ImageInput::system_c()
         },
         body: Body::Resnet(Resnet::default()),
         embedding: 1000,
-        ..TowerConfig::cifar100()
+        ..TowerConfig::system_c()
     };
     let cost = Tower::new(config, 1, &Device::Cpu)?.cost();
     assert_eq!(cost.multiply_adds, 1_814_073_344);

@@ -119,7 +119,12 @@ impl Set {
                 .as_ref()
                 .and_then(Values::first_with_a_fraction);
             if let (Some(value), Some(place)) = (broken, found.places[kind]) {
-                let name = reader.metadata().row_group(number).column(place).column_path().string();
+                let name = reader
+                    .metadata()
+                    .row_group(number)
+                    .column(place)
+                    .column_path()
+                    .string();
                 return Err(ParquetError::NYI(format!(
                     "column {name} holds real numbers such as {value}, which are no classes"
                 )));

@@ -116,7 +116,8 @@ impl Layer {
     pub(crate) fn remove(&mut self, key: &str) {
         self.table.remove(key);
         let inside = format!("{key}.");
-        self.places.retain(|place, _| place != key && !place.starts_with(&inside));
+        self.places
+            .retain(|place, _| place != key && !place.starts_with(&inside));
     }
 
     /// Whether the layer says something about a dotted key.

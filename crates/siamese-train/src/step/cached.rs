@@ -132,7 +132,7 @@ mod tests {
             embedding: 5,
             dropout: 0.25,
             normalize: true,
-            ..TowerConfig::cifar100()
+            ..TowerConfig::system_c()
         };
         let terms = r#"{"kind": "sum", "terms": [{"kind": "sup_con", "memory": 20}, {"kind": "normalized_softmax"}]}"#;
         let objective: ObjectiveConfig = serde_json::from_str(terms)?;
