@@ -21,13 +21,14 @@ pub fn counted(count: usize, noun: &str) -> String {
 ///
 /// assert_eq!((plural(1, "class"), plural(60_000, "class")), ("class".into(), "classes".into()));
 /// assert_eq!(plural(2, "day"), "days");
+/// assert_eq!((plural(2, "batch"), plural(2, "epoch")), ("batches".into(), "epochs".into()));
 /// ```
 pub fn plural(count: usize, noun: &str) -> String {
     let ends = |endings: &[&str]| endings.iter().any(|ending| noun.ends_with(ending));
     match noun.strip_suffix('y') {
         _ if count == 1 => noun.into(),
         Some(stem) if !ends(&["ay", "ey", "oy", "uy"]) => format!("{stem}ies"),
-        _ if ends(&["s", "x", "ch", "sh"]) => format!("{noun}es"),
+        _ if ends(&["s", "x", "ch", "sh"]) && !ends(&["och"]) => format!("{noun}es"),
         _ => format!("{noun}s"),
     }
 }
