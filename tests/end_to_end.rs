@@ -57,7 +57,7 @@ fn source_hub_without_a_network_is_an_error() -> Result<()> {
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<()> {
+fn a_stop_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<()> {
     use std::io::{BufRead, BufReader};
     use std::process::Stdio;
 
@@ -86,11 +86,11 @@ fn ctrl_c_leaves_a_checkpoint_and_resume_ends_with_the_same_weights() -> Result<
         }
     }
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args(["-TERM", &child.id().to_string()])
         .status()?;
     assert!(kill.success());
     let rest: Vec<String> = lines.collect::<std::io::Result<_>>()?;
-    assert_eq!(child.wait()?.code(), Some(130), "{rest:?}");
+    assert_eq!(child.wait()?.code(), Some(143), "{rest:?}");
     assert!(
         rest.iter().any(|line| line.contains("--resume")),
         "{rest:?}"

@@ -225,7 +225,7 @@ fn pairs_that_leak_are_said_or_refused_whatever_their_files_are_called() -> Resu
     let fitted = format!("{judge} --threshold-at accuracy --fit-pairs fit.csv");
     let said = failure(folder.path(), &fitted)?;
     assert!(
-        said.contains("1 of the 2 pairs of fit.csv are also in pairs.csv"),
+        said.contains("1 of the 2 pairs of fit.csv is also in pairs.csv"),
         "{said}"
     );
 

@@ -37,6 +37,7 @@ pub(crate) fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
         epochs = {epochs}
         data.source = 'cifar100'
         tower.embedding = 16
+        tower.body.kind = 'stages'
         tower.body.stages = [{{ channels = 8, convolutions = 1 }}, {{ channels = 16, convolutions = 1 }}]
         judge = {{ validation_pairs = 2000, test_pairs = 2000 }}
         "

@@ -23,7 +23,7 @@ Usage: cargo xtask ci [steps] [options]
 
 Steps (all of them, where none is named):
   fmt                formatting, as rustfmt has it
-  deny               licences and sources of the dependencies; cargo-deny is installed where CI is set
+  deny               licences and sources of the dependencies; with CI set, installs cargo-deny
   clippy             lints of every target; a warning is an error
   doc                documentation builds; a broken link is an error
   test               every test: `cargo test --workspace`

@@ -151,8 +151,8 @@ fn labels_of_every_type_are_read_without_the_hubs_metadata() {
         ),
         (
             "double label",
-            Labels::Double(&[1.0, 0.0, 1.0, 0.5]),
-            ["1", "0", "1", "0.5"],
+            Labels::Double(&[1.0, 0.0, 1.0, 2.0]),
+            ["1", "0", "1", "2"],
         ),
         (
             "binary label (UTF8)",

@@ -1,6 +1,6 @@
 //! A run put together: a data set as listed, what is told about the run, and what is chosen from the data.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use siamese_core::ImageInput;
 use siamese_data::{
@@ -8,12 +8,16 @@ use siamese_data::{
     cached_weights,
 };
 use siamese_embed::Backbone;
+use siamese_words::counted;
 
 use crate::config::{DataConfig, Layer, Preset, Proposal, Start, TrainConfig, Traits, size};
 use crate::data::{Divided, TrainingData, pairs_of, published};
 use crate::memory::Memory;
 use crate::plan::Plan;
 use crate::run::sampler;
+
+/// Two pictures at least train, validate and test each.
+const LEAST_PICTURES: u32 = 6;
 
 /// Images from which the mean and deviation of a set are measured.
 const MEASURED: usize = 2_000;
@@ -265,6 +269,11 @@ fn is_unlabelled(layer: &Layer) -> Result<bool> {
 /// Divides two views of each picture, as if every picture could be read.
 fn divide_views(listing: &Listing, layer: &Layer) -> Result<(Divided, Vec<u32>)> {
     let pictures = listing.items.len() as u32;
+    ensure!(
+        pictures >= LEAST_PICTURES,
+        "{} are too few to learn from without labels, which takes {LEAST_PICTURES}; with labels, each class lies in a subfolder of its own",
+        counted(pictures as usize, "loose picture")
+    );
     let labels: Vec<u32> = (0..pictures).flat_map(|i| [i, i]).collect();
     let classes: Vec<String> = (0..pictures)
         .map(|i| listing.name_of(i as usize).into())

@@ -1,6 +1,8 @@
 //! `siamese data faces`: photos in, faces out, each a picture of its own in its class folder.
 
-use std::collections::{BTreeMap, HashSet};
+mod table;
+
+use std::collections::HashSet;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -14,11 +16,10 @@ use siamese_data::{Pictures, Progress};
 use siamese_faces::{Alignment, Detector, DetectorConfig, Face, Rgb};
 
 use crate::pictures::PictureArguments;
+use table::{Row, TABLE};
 
 /// Pictures between two looks at how far it is.
 const BATCH: usize = 16;
-/// The table of what was found.
-const TABLE: &str = "faces.csv";
 
 /// Arguments of `siamese data faces`.
 #[derive(Args)]
@@ -88,46 +89,6 @@ const UNCERTAIN: f32 = 0.9;
 /// Beyond this it is seen from the side ([`Face::aside`]).
 const ASIDE: f32 = 0.4;
 
-/// A line of the table.
-struct Row {
-    picture: String,
-    class: String,
-    /// Of how many faces in the picture this is which, counted from 1; 0 where there is none.
-    face: (usize, usize),
-    result: &'static str,
-    remarks: String,
-    written: String,
-    /// The face, and by how many quarters the picture was turned.
-    found: Option<(Face, u8)>,
-}
-
-/// The columns of the table; coordinates are in pixels of the picture, upright.
-const COLUMNS: [&str; 23] = [
-    "picture",
-    "class",
-    "face",
-    "faces",
-    "result",
-    "remarks",
-    "written",
-    "probability",
-    "left",
-    "top",
-    "right",
-    "bottom",
-    "left_eye_x",
-    "left_eye_y",
-    "right_eye_x",
-    "right_eye_y",
-    "nose_x",
-    "nose_y",
-    "mouth_left_x",
-    "mouth_left_y",
-    "mouth_right_x",
-    "mouth_right_y",
-    "quarters_turned",
-];
-
 /// What one picture gave.
 struct Found {
     faces: Vec<(Face, Option<Vec<u8>>)>,
@@ -150,15 +111,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     ensure!(!pictures.is_empty(), "there is no picture to look at");
     claim(&arguments.out)?;
     let rows = all(arguments, &detector, &pictures)?;
-    let table = arguments.out.join(TABLE);
-    siamese_files::write_bytes(&table, &csv(&rows)?)
-        .with_context(|| format!("writing {}", table.display()))?;
-    say(&rows, pictures.len(), &arguments.out);
+    table::write(&rows, &arguments.out)?;
+    table::say(&rows, pictures.len(), &arguments.out);
     let none = rows.iter().all(|row| row.written.is_empty());
     ensure!(
         !none,
         "not one face was written; {} says why",
-        table.display()
+        arguments.out.join(TABLE).display()
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -350,71 +309,4 @@ fn save(arguments: &Arguments, path: &Path, crop: Vec<u8>) -> Result<()> {
         siamese_files::write_bytes(path, bytes.get_ref())
     };
     written().with_context(|| format!("writing {}", path.display()))
-}
-
-fn csv(rows: &[Row]) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS)?;
-    for row in rows {
-        writer.write_record(row.fields())?;
-    }
-    Ok(writer.into_inner()?)
-}
-
-/// Tells how many faces came out, and what became of the others.
-fn say(rows: &[Row], pictures: usize, out: &Path) {
-    let written = rows.iter().filter(|row| row.result == "written").count();
-    let mut others: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.result != "written") {
-        *others.entry(row.result).or_default() += 1;
-    }
-    println!(
-        "{written} faces of {pictures} pictures in {}",
-        out.display()
-    );
-    for (result, count) in others {
-        println!("  {count} × {result}");
-    }
-    for remark in ["small", "uncertain", "from the side"] {
-        let count = rows
-            .iter()
-            .filter(|row| row.result == "written" && row.remarks.contains(remark))
-            .count();
-        if count > 0 {
-            println!("  {count} of the written: {remark}");
-        }
-    }
-    println!("  all of it: {}", out.join(TABLE).display());
-}
-
-impl Row {
-    fn without_face(picture: &str, class: &str, result: &'static str) -> Self {
-        Self {
-            picture: picture.into(),
-            class: class.into(),
-            face: (0, 0),
-            result,
-            remarks: String::new(),
-            written: String::new(),
-            found: None,
-        }
-    }
-
-    /// As [`COLUMNS`]; what there is not is empty.
-    fn fields(&self) -> Vec<String> {
-        let own = [&self.picture, &self.class].map(String::clone);
-        let numbers = [self.face.0, self.face.1].map(|n| n.to_string());
-        let words = [self.result, &self.remarks, &self.written].map(String::from);
-        let mut fields: Vec<String> = own.into_iter().chain(numbers).chain(words).collect();
-        if let Some((face, quarters)) = &self.found {
-            let bounds = &face.bounds;
-            let edges = [bounds.left, bounds.top, bounds.right, bounds.bottom];
-            let points = face.landmarks.iter().flat_map(|point| [point.x, point.y]);
-            fields.push(face.probability.to_string());
-            fields.extend(edges.into_iter().chain(points).map(|at| format!("{at:.2}")));
-            fields.push(quarters.to_string());
-        }
-        fields.resize(COLUMNS.len(), String::new());
-        fields
-    }
 }
