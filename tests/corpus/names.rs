@@ -203,7 +203,7 @@ mod of_bytes {
             entry(
                 Names,
                 "no UTF-8 in a setting",
-                |at| cats_and_dogs(at),
+                cats_and_dogs,
                 "train set --name caf\u{FFFD}",
             )
             .fails(&["caf\u{FFFD}", "no UTF-8"]),

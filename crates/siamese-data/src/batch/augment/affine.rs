@@ -290,9 +290,12 @@ mod tests {
 
     #[test]
     fn every_part_is_drawn_by_itself_and_within_its_bounds() {
+        /// A part of a map, what it is where none is drawn, and its bounds.
+        type Bounded = (fn(&Affine) -> f32, f32, f32, f32);
+
         let mut rng = stream(1, "affine", &[]);
         let draws: Vec<Affine> = (0..4000).map(|_| KOCH.draw(&mut rng)).collect();
-        let parts: [(fn(&Affine) -> f32, f32, f32, f32); 7] = [
+        let parts: [Bounded; 7] = [
             (|a| a.rotation, 0.0, -10.0, 10.0),
             (|a| a.shear.0, 0.0, -0.3, 0.3),
             (|a| a.shear.1, 0.0, -0.3, 0.3),
