@@ -15,7 +15,6 @@ use siamese_evaluate::{EvaluateConfig, Evaluation, evaluate, evaluate_listed};
 use siamese_words::counted;
 
 use crate::config::{DataConfig, TrainConfig};
-use crate::views;
 
 /// What a data set is, for the records of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -298,7 +297,7 @@ impl Divided {
     pub(crate) fn of(items: &Items, config: &DataConfig, seed: u64) -> Result<Self> {
         let mut division = split(items, &config.split, seed).context("dividing the images")?;
         if config.unlabelled {
-            division.explained = views::explained(&division.parts);
+            division.explained = in_views(&division.parts);
         }
         if config.refit {
             for part in &mut division.parts {
@@ -458,4 +457,15 @@ impl Divided {
 /// Images that become of each that is trained on.
 fn copies(turned: Option<Turned>) -> usize {
     turned.map_or(1, Turned::count)
+}
+
+/// What went where, where every picture counts as two images.
+fn in_views(parts: &[Part]) -> String {
+    let pictures = |of: Part| parts.iter().filter(|&&part| part == of).count() / 2;
+    format!(
+        "{} pictures train, {} validate, {} test, by whether the two views of a picture are known to be of one",
+        pictures(Part::Train),
+        pictures(Part::Validation),
+        pictures(Part::Test)
+    )
 }

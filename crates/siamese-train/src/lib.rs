@@ -18,6 +18,7 @@ mod folder;
 mod frozen;
 mod memory;
 mod plan;
+mod post_mortem;
 mod request;
 mod restore;
 mod room;

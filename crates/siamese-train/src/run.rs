@@ -11,7 +11,7 @@ use siamese_core::objective::Arrangement;
 use siamese_core::{
     Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower, WeightAverage,
 };
-use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
+use siamese_data::{ImageSet, LoaderConfig, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 use siamese_words::counted;
 
@@ -215,6 +215,19 @@ impl Run {
         match self.objective.head() {
             Some(head) => Ok(head.comparison()?.into()),
             None => Ok(self.config.distance.into()),
+        }
+    }
+
+    /// How the images of an epoch's batches are made, the first `skip_batches` left out.
+    pub(crate) fn loading(&self, epoch: usize, skip_batches: usize) -> LoaderConfig {
+        let input = &self.config.tower.input;
+        LoaderConfig {
+            augment: self.config.augment,
+            size: Some((input.height, input.width)),
+            seed: self.config.seed,
+            epoch,
+            skip_batches,
+            ..Default::default()
         }
     }
 

@@ -229,13 +229,8 @@ fn save_within_epoch(run: &mut Run, started: &Instant) -> Result<()> {
 fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
     let epoch = run.position.epoch;
     let config = LoaderConfig {
-        augment: run.config.augment,
-        size: Some((run.config.tower.input.height, run.config.tower.input.width)),
-        seed: run.config.seed,
-        epoch,
-        skip_batches: run.position.batch,
         workers,
-        ..Default::default()
+        ..run.loading(epoch, run.position.batch)
     };
     let input = run.config.tower.input.clone();
     let dense = run.divided.dense_labels();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use rand::seq::SliceRandom;
-use siamese_data::{AugmentConfig, Part, stream};
+use siamese_data::{AugmentConfig, stream};
 
 use crate::data::{TestSet, TrainingData};
 
@@ -44,17 +44,6 @@ impl TestSet {
         set.images = set.images.augmented(augment, seed)?;
         Ok(set)
     }
-}
-
-/// What went where, where every picture counts as two images.
-pub(crate) fn explained(parts: &[Part]) -> String {
-    let pictures = |of: Part| parts.iter().filter(|&&part| part == of).count() / 2;
-    format!(
-        "{} pictures train, {} validate, {} test, by whether the two views of a picture are known to be of one",
-        pictures(Part::Train),
-        pictures(Part::Validation),
-        pictures(Part::Test)
-    )
 }
 
 /// Each of these twice, one after the other.

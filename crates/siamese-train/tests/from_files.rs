@@ -57,8 +57,24 @@ struct Started {
     summary: Summary,
 }
 
-/// Trains on what lies at `place`.
+/// Trains on what lies at `place`, to the end.
 fn started(root: &TempDir, place: &Path, more: &[(&str, &str)]) -> Result<Started> {
+    let (config, data, folder) = begun(root, place, more)?;
+    let summary = trained(&config, &data, &folder)?;
+    Ok(Started {
+        config,
+        data,
+        folder,
+        summary,
+    })
+}
+
+/// What a training on what lies at `place` begins with.
+fn begun(
+    root: &TempDir,
+    place: &Path,
+    more: &[(&str, &str)],
+) -> Result<(TrainConfig, TrainingData, RunFolder)> {
     let options = OpenOptions {
         cache: Some(root.path().join("cache")),
         progress: Progress::Silent,
@@ -71,17 +87,19 @@ fn started(root: &TempDir, place: &Path, more: &[(&str, &str)]) -> Result<Starte
     let folder = RunFolder::create(root.path(), Some("run"), "")?;
     let record = RunRecord::new(&config, &data.about, "CPU".into(), "test".into());
     folder.write_json("config.json", &record)?;
-    let summary = trained(&config, &data, &folder)?;
-    Ok(Started {
-        config,
-        data,
-        folder,
-        summary,
-    })
+    Ok((config, data, folder))
 }
 
 fn trained(config: &TrainConfig, data: &TrainingData, folder: &RunFolder) -> Result<Summary> {
-    let outcome = train(&Request {
+    let outcome = outcome(config, data, folder)?;
+    let Outcome::Finished(summary) = outcome else {
+        panic!("{outcome:?}")
+    };
+    Ok(*summary)
+}
+
+fn outcome(config: &TrainConfig, data: &TrainingData, folder: &RunFolder) -> Result<Outcome> {
+    train(&Request {
         config,
         data,
         device: &Device::Cpu,
@@ -90,11 +108,7 @@ fn trained(config: &TrainConfig, data: &TrainingData, folder: &RunFolder) -> Res
         checkpoint_every: Duration::from_secs(60),
         interrupt: &AtomicBool::new(false),
         observe: &|_: &Event| {},
-    })?;
-    let Outcome::Finished(summary) = outcome else {
-        panic!("{outcome:?}")
-    };
-    Ok(*summary)
+    })
 }
 
 #[test]
@@ -235,5 +249,33 @@ fn pictures_may_be_kept_larger_than_the_tower_takes_them() -> Result<()> {
         .err()
         .map(|e| format!("{e:#}"));
     assert!(error.is_some_and(|e| e.contains("augment.cached_size is 6x16")));
+    Ok(())
+}
+
+#[test]
+fn the_pictures_of_a_diverged_batch_are_as_large_as_the_tower_takes_them() -> Result<()> {
+    let root = TempDir::new()?;
+    for i in 0..60 {
+        let file = format!("set/{}/{i}.pgm", i % 4);
+        picture(&root.path().join(file), i % 4, i);
+    }
+    let growing = [
+        ("tower.input.height", "8"),
+        ("tower.input.width", "10"),
+        ("augment.crop_padding", "0"),
+        ("augment.cached_size", "[12, 16]"),
+        ("optimizer.weight_decay", "1e4"),
+        ("schedule", "{ kind = 'constant' }"),
+        ("epochs", "20"),
+    ];
+    let (config, data, folder) = begun(&root, &root.path().join("set"), &growing)?;
+    let outcome = outcome(&config, &data, &folder)?;
+    assert!(matches!(outcome, Outcome::Diverged { .. }), "{outcome:?}");
+    let sheet = image::open(root.path().join("run/diverged.png"))?;
+    assert_eq!((sheet.width() % 10, sheet.height() % 8), (0, 0));
+    let kept = std::fs::read_to_string(root.path().join("run/diverged.json"))?;
+    let (columns, rows) = (sheet.width() / 10, sheet.height() / 8);
+    let images = kept.matches("\"index\"").count() as u32;
+    assert!(columns * rows >= images && columns * (rows - 1) < images);
     Ok(())
 }
