@@ -11,7 +11,11 @@ use siamese_files::limits::PARAMETERS;
 
 use crate::error::{Misfit, Result};
 use crate::init::{self, Fnv};
-use crate::objective::is_memory;
+
+/// How the names of BatchNorm's running statistics end.
+const RUNNING: [&str; 2] = ["running_mean", "running_var"];
+/// How the names of an objective's memory end: embeddings and their labels, kept but not trained.
+pub(crate) const MEMORY: [&str; 2] = ["memory.embeddings", "memory.labels"];
 
 /// The parameters of a network, by name.
 ///
@@ -236,7 +240,8 @@ impl Parameters {
 }
 
 fn is_buffer(name: &str) -> bool {
-    name.ends_with("running_mean") || name.ends_with("running_var") || is_memory(name)
+    let mut buffers = RUNNING.iter().chain(&MEMORY);
+    buffers.any(|buffer| name.ends_with(buffer))
 }
 
 fn sorted<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {

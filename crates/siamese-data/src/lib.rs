@@ -23,6 +23,7 @@ mod source;
 mod split;
 mod superclass;
 mod turned;
+mod turned_images;
 mod variables;
 
 pub use batch::augment::{

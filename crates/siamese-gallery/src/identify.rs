@@ -4,17 +4,8 @@ use siamese_core::metrics::retrieval::Neighbour;
 
 use crate::error::Result;
 use crate::gallery::{Gallery, Match};
+use crate::together::Together;
 use crate::unknown::Limit;
-
-/// How several examples of a class count together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Together {
-    /// A class is as far as the nearest of its examples.
-    #[default]
-    Nearest,
-    /// A class is as far as its examples are on average.
-    Mean,
-}
 
 /// How to identify.
 #[derive(Clone, Debug, PartialEq)]

@@ -41,6 +41,7 @@ mod packed;
 mod place;
 mod rebuild;
 mod store;
+mod together;
 mod unknown;
 
 pub use about::{About, ModelAbout};
@@ -49,6 +50,7 @@ pub use entry::{Added, Entry, Filter, Row};
 pub use error::{Error, Result};
 pub use exchange::Exchanged;
 pub use gallery::{Gallery, Match};
-pub use identify::{Identified, Identify, Together};
+pub use identify::{Identified, Identify};
 pub use rebuild::{RebuildOptions, Rebuilt};
+pub use together::Together;
 pub use unknown::Limit;

@@ -7,8 +7,8 @@
 use siamese_core::metrics::open_set::threshold_at;
 
 use crate::error::Result;
-use crate::identify::Together;
 use crate::packed::Packed;
+use crate::together::Together;
 
 /// The share of strangers that may be taken for somebody.
 const FALSE_ALARMS: f64 = 0.01;

@@ -5,6 +5,7 @@ use candle_nn::ModuleT;
 
 use crate::activation::Activation;
 use crate::chain::{self, Contexts};
+use crate::cpu;
 use crate::fuse;
 use crate::layers::{AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d};
 use crate::precision::Precision;
@@ -13,6 +14,16 @@ use crate::sequential::{Layer, Residual, Sequential};
 impl ModuleT for Sequential {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         forward(self.layers(), &self.contexts, x, self.precision, train)
+    }
+}
+
+impl Sequential {
+    /// Bytes of working memory that training on a CPU keeps for each image like those of `x`.
+    ///
+    /// # Errors
+    /// When the layers do not fit each other or the images.
+    pub fn kept_bytes(&self, x: &Tensor) -> Result<usize> {
+        Ok(cpu::kept(&fuse::build(self.layers(), x)?.0))
     }
 }
 

@@ -1,11 +1,7 @@
 //! A sequence of layers, run as one fused chain.
 
-use candle_core::{Result, Tensor};
-
 use crate::activation::Activation;
 use crate::chain::Contexts;
-use crate::cpu;
-use crate::fuse::build;
 use crate::layers::{AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d};
 use crate::precision::Precision;
 
@@ -91,14 +87,6 @@ impl Sequential {
     /// Appends `layer`.
     pub fn push(&mut self, layer: impl Into<Layer>) {
         self.layers.push(layer.into());
-    }
-
-    /// Bytes of working memory that training on a CPU keeps for each image like those of `x`.
-    ///
-    /// # Errors
-    /// When the layers do not fit each other or the images.
-    pub fn kept_bytes(&self, x: &Tensor) -> Result<usize> {
-        Ok(cpu::kept(&build(&self.layers, x)?.0))
     }
 
     /// The layers in order.

@@ -10,16 +10,12 @@ use candle_nn::{Init, VarBuilder};
 use super::loss::{Batch, in_range};
 use super::pairing::Pairing;
 use crate::error;
+use crate::parameters::MEMORY;
 
 /// The embeddings `(M, D)`.
-const EMBEDDINGS: &str = "memory.embeddings";
+const EMBEDDINGS: &str = MEMORY[0];
 /// Their labels `(M)`, −1 where there is nothing yet.
-const LABELS: &str = "memory.labels";
-
-/// Whether a parameter is a memory, which is kept but not trained.
-pub(crate) fn is_memory(name: &str) -> bool {
-    [EMBEDDINGS, LABELS].iter().any(|own| name.ends_with(own))
-}
+const LABELS: &str = MEMORY[1];
 
 /// What a batch's anchors are compared with: the batch itself, then what is remembered.
 pub(super) struct Partners {

@@ -61,7 +61,6 @@ pub use cosine_embedding::CosineEmbedding;
 pub use lifted::Lifted;
 pub use loss::{Arrangement, Scored};
 pub use margin::{Boundary, Margin, Negatives};
-pub(crate) use memory::is_memory;
 pub use miner::Miner;
 pub use multi_similarity::MultiSimilarity;
 pub use n_pairs::NPairs;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayViewMut2, s};
 use rayon::prelude::*;
 
+use super::found::UnlikePair;
 use super::learned;
 use super::scores::Scores;
 use crate::distance::Distance;
@@ -17,13 +18,6 @@ const BLOCK: usize = 256;
 const LOOKED_AT: u64 = 16_000_000;
 /// Bits of a score that do not choose its bin.
 const DROPPED: u32 = 12;
-
-/// Two rows of different labels.
-pub(crate) struct UnlikePair {
-    pub(crate) distance: f32,
-    pub(crate) a: u32,
-    pub(crate) b: u32,
-}
 
 /// About the `wanted` nearest unlike pairs by ascending distance; `None` where too many are as near as each other.
 ///

@@ -3,7 +3,8 @@
 use rayon::prelude::*;
 
 use super::coarse::{Coarse, CoarseProbe};
-use super::nearest::{Neighbour, PROBES_IN_A_BLOCK, SHOWN_IN_A_BLOCK, Search, Workspace};
+use super::found::Neighbour;
+use super::nearest::{PROBES_IN_A_BLOCK, SHOWN_IN_A_BLOCK, Search, Workspace};
 use super::scores::{Placed, Scores};
 use crate::distance::Distance;
 use crate::embeddings::{Rows, check_rows};

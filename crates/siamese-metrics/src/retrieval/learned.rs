@@ -2,8 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::all_pairs::UnlikePair;
-use super::nearest::Neighbour;
+use super::found::{Neighbour, UnlikePair};
 use crate::embeddings::EmbeddingView;
 use crate::metric::Metric;
 

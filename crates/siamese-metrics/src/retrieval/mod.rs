@@ -20,6 +20,7 @@
 
 mod all_pairs;
 mod coarse;
+mod found;
 mod index;
 mod learned;
 mod nearest;
@@ -35,9 +36,10 @@ use crate::error::{Error, Result};
 use crate::figure::Figure;
 use crate::metric::Metric;
 pub(crate) use all_pairs::{like_distances, nearest_unlike};
+pub use found::Neighbour;
 pub use index::Index;
 pub(crate) use nearest::map_nearest;
-pub use nearest::{Neighbour, nearest};
+pub use nearest::nearest;
 
 /// What to measure.
 #[derive(Clone, Debug, PartialEq)]

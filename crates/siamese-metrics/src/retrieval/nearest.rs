@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use ndarray::{ArrayViewMut2, s};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use super::found::Neighbour;
 use super::learned;
 use super::scores::Scores;
 use crate::distance::Distance;
@@ -17,15 +17,6 @@ pub(super) const PROBES_IN_A_BLOCK: usize = 128;
 pub(super) const SHOWN_IN_A_BLOCK: usize = 1024;
 /// Scores looked at together.
 const LANES: usize = 16;
-
-/// A gallery item near a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Neighbour {
-    /// Its row in the gallery.
-    pub index: u32,
-    /// Its distance from the probe.
-    pub distance: f32,
-}
 
 /// The `k` nearest gallery items of every probe, nearest first; ties by row.
 ///

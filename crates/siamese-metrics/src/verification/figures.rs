@@ -6,9 +6,9 @@ use super::REPORTED_FARS;
 use super::mix::Mix;
 use super::ranked::RankedPairs;
 use super::roc::{Accepted, RocCurve, rank};
-use super::threshold::is_same;
+use super::threshold::{check_threshold, is_same};
 use crate::bootstrap::{BootstrapConfig, intervals};
-use crate::error::{Error, Result, check_same_length};
+use crate::error::{Result, check_same_length};
 use crate::figure::Figure;
 
 /// Pairs that are resampled: of more, every so manieth by distance, which keeps the curve and bounds the time.
@@ -206,16 +206,6 @@ fn figures(
         })
     };
     Ok(defined.filter_map(figure).collect())
-}
-
-pub(super) fn check_threshold(threshold: f32) -> Result<()> {
-    if threshold.is_nan() {
-        return Err(Error::Invalid {
-            what: "threshold",
-            why: "is NaN".to_owned(),
-        });
-    }
-    Ok(())
 }
 
 /// The statistics named by [`NAMES`], given that operating point `called_same` is in use.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::REPORTED_FARS;
-use super::figures::check_threshold;
 use super::mix::unlike_pairs_for;
 use super::roc::{RocCurve, RocPoint};
 use crate::error::{Error, Result};
@@ -197,4 +196,14 @@ impl RocCurve {
         };
         Ok(self.first_reaching(tar))
     }
+}
+
+pub(super) fn check_threshold(threshold: f32) -> Result<()> {
+    if threshold.is_nan() {
+        return Err(Error::Invalid {
+            what: "threshold",
+            why: "is NaN".to_owned(),
+        });
+    }
+    Ok(())
 }
