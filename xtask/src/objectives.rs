@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::{Usage, paths, suggest};
+use crate::{Usage, siamese, suggest};
 
 pub(crate) const HELP: &str = "\
 Trains every objective for the same time on each data set, everything else alike, over several
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let options = parse(args)?;
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
-        None => build()?,
+        None => siamese::build(None)?,
     };
     for set in &options.sets {
         for (name, settings) in &options.recipes {
@@ -177,23 +177,6 @@ fn recipe(name: &str) -> Result<Recipe> {
         names.join(", ")
     ))
     .into())
-}
-
-fn build() -> Result<PathBuf> {
-    let status = Command::new(paths::cargo())
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "siamese-cli",
-            "--manifest-path",
-        ])
-        .arg(paths::root().join("Cargo.toml"))
-        .status()
-        .context("starting cargo")?;
-    ensure!(status.success(), "the build failed");
-    let binary = format!("siamese{}", std::env::consts::EXE_SUFFIX);
-    Ok(paths::target().join("release").join(binary))
 }
 
 /// Where a run is kept.

@@ -5,11 +5,11 @@ mod systems;
 mod table;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 
-use crate::{Usage, paths, suggest};
+use crate::{Usage, siamese, suggest};
 use seed::Runner;
 use systems::{SYSTEMS, System};
 use table::Table;
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let (system, options) = (system(name)?, parse(rest)?);
     let siamese = match &options.binary {
         Some(binary) => binary.clone(),
-        None => build(options.features.as_deref())?,
+        None => siamese::build(options.features.as_deref())?,
     };
     let runner = Runner {
         system,
@@ -99,7 +99,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let table = Table {
         system,
         seeds: &seeds,
-        command: &crate::siamese::shell(&words.collect::<Vec<_>>()),
+        command: &siamese::shell(&words.collect::<Vec<_>>()),
     };
     match options.json {
         true => println!("{:#}", table.json()),
@@ -175,24 +175,6 @@ fn seeds(text: &str) -> Result<Vec<u64>> {
     }
 }
 
-/// Builds the program, so that no seed waits for cargo.
-fn build(features: Option<&str>) -> Result<PathBuf> {
-    let status = Command::new(paths::cargo())
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "siamese-cli",
-            "--manifest-path",
-        ])
-        .arg(paths::root().join("Cargo.toml"))
-        .args(features.iter().flat_map(|list| ["--features", list]))
-        .status()
-        .context("starting cargo")?;
-    ensure!(status.success(), "siamese does not build: see above");
-    Ok(paths::target().join(format!("release/siamese{}", std::env::consts::EXE_SUFFIX)))
-}
-
 /// Each system with its data and what there is to beat.
 fn list() -> String {
     let entry = |system: &System| {
@@ -221,6 +203,7 @@ fn list() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::paths;
 
     fn strings(words: &[&str]) -> Vec<String> {
         words.iter().map(|word| word.to_string()).collect()

@@ -1,8 +1,10 @@
 //! Runs the `siamese` binary, built in release mode, in the caller's folder.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use siamese_files::quoted;
 
 use crate::{Usage, paths, style};
 
@@ -43,8 +45,7 @@ pub(crate) fn run(subcommand: &[&str], args: &[String]) -> Result<ExitCode> {
 
     let style = style::stderr();
     eprintln!("{}", style.dim(&format!("$ {}", shell(&shown))));
-    let binary = format!("siamese{}", std::env::consts::EXE_SUFFIX);
-    if !paths::target().join("release").join(binary).exists() {
+    if !binary().exists() {
         eprintln!(
             "{}",
             style.dim("The first build takes a few minutes; later ones take seconds.")
@@ -60,6 +61,30 @@ pub(crate) fn run(subcommand: &[&str], args: &[String]) -> Result<ExitCode> {
     // so that the commands which the program tells to type work here
     cargo.env("SIAMESE_CALLED_AS", "cargo xtask");
     become_child(cargo).context("starting cargo")
+}
+
+/// Builds the program, so that no run waits for cargo; where it is.
+pub(crate) fn build(features: Option<&str>) -> Result<PathBuf> {
+    let status = Command::new(paths::cargo())
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "siamese-cli",
+            "--manifest-path",
+        ])
+        .arg(paths::root().join("Cargo.toml"))
+        .args(features.iter().flat_map(|list| ["--features", list]))
+        .status()
+        .context("starting cargo")?;
+    ensure!(status.success(), "siamese does not build: see above");
+    Ok(binary())
+}
+
+/// Where a build leaves the program.
+fn binary() -> PathBuf {
+    let name = format!("siamese{}", std::env::consts::EXE_SUFFIX);
+    paths::target().join("release").join(name)
 }
 
 /// Takes `--features LIST` and `--features=LIST` out of the arguments.
@@ -96,15 +121,8 @@ fn asks_for_cuda(args: &[String]) -> bool {
 
 /// The command line as a shell would take it.
 pub(crate) fn shell(words: &[&str]) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+,./:@%".contains(c);
-    let quoted = words.iter().map(|word| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.to_string()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    words.join(" ")
 }
 
 /// Replaces this process, so that Ctrl-C, other signals and the exit code are the program's own affair: training

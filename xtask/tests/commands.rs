@@ -17,20 +17,24 @@ fn output(mut command: Command) -> (Output, String, String) {
     (output, stdout, stderr)
 }
 
+/// The commands that are xtask's own.
+const COMMANDS: [&str; 8] = [
+    "train-cifar100",
+    "fetch",
+    "doctor",
+    "ci",
+    "bench",
+    "reproduce",
+    "objectives",
+    "torture",
+];
+
 #[test]
 fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
     for args in [&[][..], &["--help"], &["help"]] {
         let (output, stdout, _) = output(xtask(args));
         assert!(output.status.success());
-        for command in [
-            "train-cifar100",
-            "fetch",
-            "doctor",
-            "ci",
-            "bench",
-            "reproduce",
-            "torture",
-        ] {
+        for command in COMMANDS {
             assert!(
                 stdout.contains(&format!("$ cargo xtask {command}")),
                 "{command} in {stdout}"
@@ -42,15 +46,7 @@ fn alone_it_shows_every_command_without_colour_where_there_is_no_terminal() {
 
 #[test]
 fn each_command_explains_itself_and_runs_nothing() {
-    for command in [
-        "train-cifar100",
-        "fetch",
-        "doctor",
-        "ci",
-        "bench",
-        "reproduce",
-        "torture",
-    ] {
+    for command in COMMANDS {
         let (help, stdout, _) = output(xtask(&[command, "--help"]));
         assert!(help.status.success(), "{command}");
         assert!(

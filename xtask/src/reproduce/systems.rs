@@ -90,6 +90,18 @@ const FIVE_SHOT_MIRRORED: Figure = figure(
     "5-shot, mirror images averaged",
 );
 
+/// What both of system E's networks are measured by: its own figure, to beat `published`, then the honest ones.
+const fn of_system_e(published: f64) -> [Figure; 6] {
+    [
+        above(PRECISION_BELOW_HALF, published, "system E"),
+        figure(1, "precision_called_same", "precision_called_same"),
+        figure(1, "accuracy", "pair accuracy"),
+        figure(1, "knn_accuracy", "kNN accuracy"),
+        figure(1, "eer", "EER"),
+        figure(1, "roc_auc", "ROC AUC"),
+    ]
+}
+
 /// All of them; a new one is a preset in `siamese-train/presets` and an entry here.
 pub(super) const SYSTEMS: &[System] = &[
     System {
@@ -129,14 +141,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "Fashion-MNIST (fashion-mnist)",
         seeds: &[0, 1, 2],
         judged: &[BELOW_HALF, &[]],
-        figures: &[
-            above(PRECISION_BELOW_HALF, 0.9048, "system E"),
-            figure(1, "precision_called_same", "precision_called_same"),
-            figure(1, "accuracy", "pair accuracy"),
-            figure(1, "knn_accuracy", "kNN accuracy"),
-            figure(1, "eer", "EER"),
-            figure(1, "roc_auc", "ROC AUC"),
-        ],
+        figures: &of_system_e(0.9048),
     },
     System {
         name: "fashion-mlp-m2",
@@ -144,14 +149,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "Fashion-MNIST (fashion-mnist)",
         seeds: &[0, 1, 2],
         judged: &[BELOW_HALF, &[]],
-        figures: &[
-            above(PRECISION_BELOW_HALF, 0.8009, "system E"),
-            figure(1, "precision_called_same", "precision_called_same"),
-            figure(1, "accuracy", "pair accuracy"),
-            figure(1, "knn_accuracy", "kNN accuracy"),
-            figure(1, "eer", "EER"),
-            figure(1, "roc_auc", "ROC AUC"),
-        ],
+        figures: &of_system_e(0.8009),
     },
     System {
         name: "att-faces-d",
