@@ -1,5 +1,7 @@
 //! Archives: with tools' leavings, cut, packed by others, with names that lead elsewhere.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::entry::{Entry, Kind, entry};
@@ -322,7 +324,28 @@ fn shards() -> Vec<Entry> {
             "data check train-00001-of-00002.tar",
         )
         .fails(&["train-00000-of-00002", "is missing"]),
+        entry(Shards, "a cut tar", cut_shard, "data check set").fails(&[
+            "train-00001-of-00002.tar",
+            "damaged",
+            "--allow-missing-shards",
+        ]),
+        entry(
+            Shards,
+            "a cut tar, as allowed",
+            cut_shard,
+            "data check set --allow-missing-shards",
+        )
+        .says(&[
+            "4 pictures in",
+            "train-00001-of-00002.tar",
+            "cannot be read",
+        ]),
     ]
+}
+
+fn cut_shard(at: &Path) -> Result<()> {
+    write(at, "set/train-00000-of-00002.tar", samples(0)?)?;
+    cut(at, "set/train-00001-of-00002.tar", &samples(4)?)
 }
 
 /// Four cats and four dogs, below `around`.

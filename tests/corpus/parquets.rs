@@ -139,6 +139,29 @@ fn shards() -> Vec<Entry> {
             "1 missing, as was allowed",
             "train-00001-of-00002",
         ]),
+        entry(Shards, "a cut shard", cut_shard, SET).fails(&[
+            "train-00001-of-00002",
+            "damaged",
+            "--allow-missing-shards",
+        ]),
+        entry(
+            Shards,
+            "a cut shard, as allowed",
+            cut_shard,
+            "data check set --allow-missing-shards",
+        )
+        .says(&["4 pictures in", "1 cannot be read", "train-00001-of-00002"]),
+        entry(
+            Shards,
+            "all shards cut",
+            |at| {
+                cut_shard(at)?;
+                let shards = [0, 1].map(|i| format!("set/train-{i:05}-of-00002.parquet"));
+                Ok(std::fs::copy(at.join(&shards[1]), at.join(&shards[0])).map(drop)?)
+            },
+            "data check set --allow-missing-shards",
+        )
+        .fails(&["train-00000-of-00002", "damaged"]),
         entry(
             Shards,
             "a lone shard, refused by name where none is read",
@@ -217,6 +240,14 @@ fn of_names(at: &Path, names: &[&str]) -> Result<()> {
         write(at, format!("set/{name}.parquet"), bytes)?;
     }
     Ok(())
+}
+
+/// Two shards, the second cut in half.
+fn cut_shard(at: &Path) -> Result<()> {
+    of_names(at, &["train-00000-of-00002", "train-00001-of-00002"])?;
+    let second = at.join("set/train-00001-of-00002.parquet");
+    let bytes = std::fs::read(&second)?;
+    Ok(std::fs::write(&second, &bytes[..bytes.len() / 2])?)
 }
 
 /// Pictures and labels, of two classes in turn, without any metadata.

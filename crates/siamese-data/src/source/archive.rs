@@ -10,6 +10,7 @@ use siamese_files::guarded;
 
 use super::listing::LeftOut;
 use super::mistaken::mistaken;
+use super::shards::each_shard;
 use super::shown::{shown, shown_bytes};
 use super::spans::{Span, SpanFile};
 use super::walk::left_behind_in;
@@ -52,19 +53,43 @@ impl Archive {
     /// Reads the tables of contents of these archives.
     pub(crate) fn read(files: Vec<SpanFile>) -> Result<Self, DataError> {
         let mut archive = Self::default();
-        for (i, file) in (0u32..).zip(&files) {
-            let head = file.head(HEAD)?;
-            match ArchiveKind::of(&head) {
-                Some(kind) => guarded(|| match kind {
-                    ArchiveKind::Tar => archive.read_tar(i, file),
-                    ArchiveKind::Zip => archive.read_zip(i, file),
-                })
-                .unwrap_or_else(|gave_up| Err(DataError::damaged(&file.path, gave_up)))?,
-                None => return Err(mistaken(&file.path, &head, "tar or zip archive")),
-            }
+        for (i, file) in files.iter().enumerate() {
+            archive.read_file(i, file)?;
         }
         archive.files = files;
         Ok(archive)
+    }
+
+    /// As [`Archive::read`], of the shards of one set: those that are damaged are left out where they `may_miss`.
+    pub(crate) fn read_shards(files: Vec<SpanFile>, may_miss: bool) -> Result<Self, DataError> {
+        let mut archive = Self::default();
+        let damaged = each_shard(
+            &files,
+            |file| &file.path,
+            may_miss,
+            |i, file| archive.read_file(i, file),
+        )?;
+        archive.left_out.extend(damaged);
+        archive.files = files;
+        Ok(archive)
+    }
+
+    /// Adds what is in the archive of this number, or nothing.
+    fn read_file(&mut self, number: usize, file: &SpanFile) -> Result<(), DataError> {
+        let (entries, left_out) = (self.entries.len(), self.left_out.len());
+        let head = file.head(HEAD)?;
+        let kind = ArchiveKind::of(&head)
+            .ok_or_else(|| mistaken(&file.path, &head, "tar or zip archive"))?;
+        let read = guarded(|| match kind {
+            ArchiveKind::Tar => self.read_tar(number as u32, file),
+            ArchiveKind::Zip => self.read_zip(number as u32, file),
+        });
+        let read = read.unwrap_or_else(|gave_up| Err(DataError::damaged(&file.path, gave_up)));
+        if read.is_err() {
+            self.entries.truncate(entries);
+            self.left_out.truncate(left_out);
+        }
+        read
     }
 
     fn read_tar(&mut self, number: u32, file: &SpanFile) -> Result<(), DataError> {

@@ -26,7 +26,7 @@ pub(crate) fn list(
 ) -> Result<Listing, DataError> {
     let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let missing = all_shards(place, &paths, options.missing_shards)?;
-    let mut archive = Archive::read(files)?;
+    let mut archive = Archive::read_shards(files, options.missing_shards)?;
     archive.left_out.extend(missing);
     if webdataset::is_one(&archive) {
         return webdataset::list(place, archive, options);

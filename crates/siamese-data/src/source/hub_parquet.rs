@@ -15,7 +15,7 @@ use super::names::CIFAR100;
 use super::options::{Columns, OpenOptions};
 use super::parquet_columns::{ParquetFile, Values, is_bytes, leaves, open, read_column, refusal};
 use super::rows::{Row, Rows};
-use super::shards::by_part;
+use super::shards::{by_part, each_shard};
 use super::shown::shown;
 use super::store::Store;
 use crate::error::DataError;
@@ -33,12 +33,15 @@ pub(crate) fn list(
     files: &[PathBuf],
     options: &OpenOptions,
 ) -> Result<Listing, DataError> {
-    let (parts, left_out) = by_part(place, files, options.missing_shards)?;
+    let (parts, mut left_out) = by_part(place, files, options.missing_shards)?;
     let mut set = Set::default();
     for shards in &parts {
-        for file in &shards.files {
-            set.add(file, shards.part, &options.columns)?;
-        }
+        left_out.extend(each_shard(
+            &shards.files,
+            |file| file,
+            options.missing_shards,
+            |_, file| set.add((place, file), shards.part, &options.columns),
+        )?);
     }
     let mut listing = set.listing(place)?;
     listing.left_out.splice(..0, left_out);
@@ -69,7 +72,33 @@ struct Set {
 }
 
 impl Set {
-    fn add(&mut self, path: &Path, part: Option<Part>, asked: &Columns) -> Result<(), DataError> {
+    /// Adds the rows of a file, or nothing.
+    fn add(
+        &mut self,
+        (place, path): (&Path, &Path),
+        part: Option<Part>,
+        asked: &Columns,
+    ) -> Result<(), DataError> {
+        let before = (self.rows.len(), self.left_out.len(), self.bytes);
+        let added = self.add_file((place, path), part, asked);
+        if added.is_err() {
+            let (rows, left_out, bytes) = before;
+            self.rows.truncate(rows);
+            self.item_names.truncate(rows);
+            self.parts.truncate(rows);
+            self.texts.truncate(rows);
+            self.left_out.truncate(left_out);
+            self.bytes = bytes;
+        }
+        added
+    }
+
+    fn add_file(
+        &mut self,
+        (place, path): (&Path, &Path),
+        part: Option<Part>,
+        asked: &Columns,
+    ) -> Result<(), DataError> {
         let refused = refusal(path);
         let reader = open(path)?;
         let found = Found::of(&reader, asked).map_err(|found| {
@@ -80,19 +109,20 @@ impl Set {
         match self.files.first() {
             None => self.names.clone_from(&found.names),
             Some(first) if self.names != found.names => {
-                let found = format!("its class names are not those of {}", first.display());
+                let (path, first) = (path.display(), first.display());
+                let found = format!("the class names of {path} are not those of {first}");
                 let advice = "name the files of one set alone";
-                return Err(DataError::unrecognised(path, found, advice));
+                return Err(DataError::unrecognised(place, found, advice));
             }
             Some(_) => {}
         }
-        self.is_cifar100 |= found.is_cifar100;
         let mut before = 0;
         for number in 0..reader.num_row_groups() {
             before += self
                 .add_group(path, part, (number, before), &reader, &found)
                 .map_err(&refused)?;
         }
+        self.is_cifar100 |= found.is_cifar100;
         self.columns.push(found.image);
         self.files.push(path.to_path_buf());
         Ok(())

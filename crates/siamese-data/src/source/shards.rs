@@ -20,6 +20,42 @@ pub(crate) fn part_of_file(path: &Path) -> Option<Part> {
 
 /// What is said of a shard that may be missing.
 const MISSING: &str = "missing, as was allowed";
+/// What is said of one that is damaged, or no shard at all.
+const UNREADABLE: &str = "cannot be read, and may be missing";
+
+/// Reads shard after shard by `read`. One that cannot be read is left out by name where shards `may_miss` and others can;
+/// `read` must then have added nothing.
+///
+/// # Errors
+///
+/// The first that `read` has; of a damaged shard it also says how to go on without.
+pub(crate) fn each_shard<'a, T>(
+    shards: &'a [T],
+    path: impl Fn(&'a T) -> &'a Path,
+    may_miss: bool,
+    mut read: impl FnMut(usize, &'a T) -> Result<(), DataError>,
+) -> Result<Vec<LeftOut>, DataError> {
+    let mut left_out = Vec::new();
+    let mut first = None;
+    for (i, shard) in shards.iter().enumerate() {
+        let path = path(shard);
+        match read(i, shard) {
+            Err(error) if may_miss && error.path() == Some(path) => {
+                left_out.push(LeftOut::path(path, UNREADABLE));
+                first.get_or_insert(error);
+            }
+            Err(DataError::Damaged { path, reason }) if shards.len() > 1 => {
+                let reason = format!("{reason} (--allow-missing-shards goes on without it)");
+                return Err(DataError::Damaged { path, reason });
+            }
+            done => done?,
+        }
+    }
+    match first {
+        Some(error) if left_out.len() == shards.len() => Err(error),
+        _ => Ok(left_out),
+    }
+}
 
 /// The files of one part, in their order.
 #[derive(Debug, PartialEq)]
