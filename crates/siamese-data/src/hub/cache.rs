@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use super::transfer::with_ending;
 use crate::{DataError, Progress, digest};
 
 /// Waits for other processes that hold the lock at `path`; it ends with the file.
@@ -35,19 +36,20 @@ pub(super) fn is_sha256(etag: &str) -> bool {
     etag.len() == 64 && etag.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// Makes `pointer` lead to `blob`; `file` is the pointer's path within its snapshot.
+/// Makes `pointer` lead to `blob`; `file` is the pointer's path within its snapshot. One that was there leads to its
+/// blob until that instant: whoever is killed leaves one of the two.
 pub(super) fn point(pointer: &Path, blob: &Path, file: &str) -> std::io::Result<()> {
     let folder = pointer.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    if pointer.is_symlink() || pointer.exists() {
-        fs::remove_file(pointer)?;
-    }
     // From snapshots/COMMIT and the folders of `file` up to where `blobs` is.
     let ups = "../".repeat(2 + file.matches('/').count());
     let name = blob.file_name().unwrap_or_default();
     let relative = Path::new(&ups).join("blobs").join(name);
-    match symlink(&relative, pointer) {
-        Ok(()) => Ok(()),
+    let beside = with_ending(pointer, "link");
+    // of a process that was killed; whoever points holds the lock of this file
+    let _ = fs::remove_file(&beside);
+    match symlink(&relative, &beside) {
+        Ok(()) => fs::rename(&beside, pointer),
         // No right to make links (Windows): the file itself, as Python's client does.
         Err(_) => fs::rename(blob, pointer),
     }
