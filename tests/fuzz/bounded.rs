@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod drive;
+mod largest;
 mod mutate;
 mod parsers;
+mod runs;
 mod seeds;
 
 use std::fs;
@@ -68,5 +70,13 @@ fn what_was_ever_bad_stays_mended() -> Result<()> {
         bad.extend(driver.tally.bad);
     }
     assert!(tried > 0 && bad.is_empty(), "{tried} tried: {bad:#?}");
+    Ok(())
+}
+
+#[test]
+fn the_largest_pictures_take_no_more_memory_than_their_limit_says() -> Result<()> {
+    let _alone = ALONE.lock().unwrap();
+    let more = largest::what_takes_more()?;
+    assert!(more.is_empty(), "{more:#?}");
     Ok(())
 }

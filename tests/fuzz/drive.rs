@@ -90,12 +90,10 @@ impl<'a> Driver<'a> {
     pub(crate) fn give(&mut self, input: &[u8], name: &str) {
         let name = format!("{}-{name}", self.parser.name.replace([' ', '.'], "-"));
         self.watch.begin(&name);
-        MEMORY.reset_peak_usage();
-        let (before, started) = (MEMORY.current_usage(), Instant::now());
+        let started = Instant::now();
         let work = || (self.parser.run)(self.folder.path(), input);
-        let done = catch_unwind(AssertUnwindSafe(work));
+        let (memory, done) = peak_of(|| catch_unwind(AssertUnwindSafe(work)));
         let time = started.elapsed();
-        let memory = MEMORY.peak_usage().saturating_sub(before);
         self.watch.end();
         let tally = &mut self.tally;
         tally.tried += 1;
@@ -119,6 +117,14 @@ impl<'a> Driver<'a> {
         eprintln!("BAD: {told}");
         tally.bad.push(told);
     }
+}
+
+/// The most memory that `work` held at once, in bytes, of the whole process.
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let done = work();
+    (MEMORY.peak_usage().saturating_sub(before), done)
 }
 
 /// Ends the process where an input takes too long: nothing else ends an endless loop.

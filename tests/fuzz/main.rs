@@ -1,14 +1,17 @@
 //! Fuzzing for long: `cargo run -p siamese-cli --example fuzz -- --minutes 30`, or `--inputs N`; rows of a Markdown
 //! table on standard output, exit code 1 if an input was bad. Those are kept in `target/fuzz`, by parser, seed and number.
+//! `fuzz/` runs the same parsers under libFuzzer; `--seeds FOLDER` writes what it begins with.
 
 #![allow(clippy::unwrap_used)]
 
 mod drive;
 mod mutate;
 mod parsers;
+mod runs;
 mod seeds;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -24,11 +27,16 @@ struct Settings {
     seed: u64,
     /// Parsers whose name begins so.
     only: String,
+    /// Where to write the seeds, instead.
+    seeds: Option<PathBuf>,
 }
 
 fn main() -> Result<ExitCode> {
     let settings = read(std::env::args().skip(1))?;
     std::panic::set_hook(Box::new(|panic| eprintln!("{panic}")));
+    if let Some(folder) = &settings.seeds {
+        return write_seeds(folder);
+    }
     let keep = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/fuzz");
     let watch = Watch::start();
     let parsers = parsers::all();
@@ -60,10 +68,13 @@ fn main() -> Result<ExitCode> {
             eprintln!("{number} inputs to each of {} parsers", drivers.len());
         }
     }
-    println!("| fault | tried | lost | refused |\n|---|---:|---:|---:|");
+    println!("| fault | tried | lost | refused |\n|---|---|---|---|");
     for driver in &drivers {
         let (name, tally) = (driver.name(), &driver.tally);
-        let lost = tally.bad.len();
+        let lost = match tally.bad.len() {
+            0 => "nothing".to_string(),
+            bad => format!("**{bad} did harm**"),
+        };
         println!(
             "| damaged {name} | {} | {lost} | {} |",
             tally.tried, tally.refused
@@ -82,12 +93,25 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(bad)))
 }
 
+/// A folder of seeds for each parser, as libFuzzer takes them.
+fn write_seeds(folder: &Path) -> Result<ExitCode> {
+    for parser in parsers::all() {
+        let own = folder.join(parser.name.replace(' ', "_"));
+        fs::create_dir_all(&own)?;
+        for (i, seed) in (parser.seeds)()?.into_iter().enumerate() {
+            fs::write(own.join(i.to_string()), seed)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn read(mut words: impl Iterator<Item = String>) -> Result<Settings> {
     let mut settings = Settings {
         minutes: None,
         inputs: None,
         seed: 1,
         only: String::new(),
+        seeds: None,
     };
     while let Some(word) = words.next() {
         let value = words
@@ -98,11 +122,16 @@ fn read(mut words: impl Iterator<Item = String>) -> Result<Settings> {
             "--inputs" => settings.inputs = Some(value.parse().context("--inputs")?),
             "--seed" => settings.seed = value.parse().context("--seed")?,
             "--only" => settings.only = value,
-            other => bail!("unknown option {other}: use --minutes, --inputs, --seed or --only"),
+            "--seeds" => settings.seeds = Some(value.into()),
+            other => {
+                bail!("unknown option {other}: use --minutes, --inputs, --seed, --only or --seeds")
+            }
         }
     }
-    if settings.minutes.is_none() && settings.inputs.is_none() {
-        bail!("say how long: --minutes N or --inputs N");
+    if settings.minutes.is_none() && settings.inputs.is_none() && settings.seeds.is_none() {
+        bail!(
+            "say how long, --minutes N or --inputs N, or where to write the seeds, --seeds FOLDER"
+        );
     }
     Ok(settings)
 }

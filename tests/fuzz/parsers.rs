@@ -17,9 +17,9 @@ use siamese_data::{
     fetch_cifar100, open, probe, read_pairs,
 };
 use siamese_evaluate::read_lfw_pairs;
-use siamese_train::{Layer, Preset, RunFolder, TrainConfig};
+use siamese_train::{Layer, Preset, TrainConfig};
 
-use crate::seeds;
+use crate::{runs, seeds};
 
 /// A reader of one kind of file.
 pub(crate) struct Parser {
@@ -33,7 +33,7 @@ pub(crate) struct Parser {
     pub(crate) run: fn(&Path, &[u8]) -> Result<()>,
 }
 
-fn parser(
+pub(crate) fn parser(
     name: &'static str,
     seeds: fn() -> Result<Vec<Vec<u8>>>,
     run: fn(&Path, &[u8]) -> Result<()>,
@@ -52,6 +52,7 @@ pub(crate) fn all() -> Vec<Parser> {
     parsers.extend(sets());
     parsers.extend(lists());
     parsers.extend(models());
+    parsers.extend(runs::runs());
     parsers
 }
 
@@ -224,43 +225,17 @@ fn models() -> Vec<Parser> {
             fs::write(&path, bytes)?;
             read(Model::load(&path, &Device::Cpu))
         }),
-        parser(
-            "rows of a run",
-            || {
-                let row =
-                    b"{\"epoch\": 1, \"train_loss\": 0.5}\n{\"epoch\": 2, \"train_loss\": 0.25}\n";
-                Ok(vec![row.to_vec()])
-            },
-            |at, bytes| {
-                fs::write(at.join("config.json"), "{}")?;
-                fs::write(at.join("metrics.jsonl"), bytes)?;
-                read(RunFolder::open(at)?.epochs())
-            },
-        ),
-        parser(
-            "config.json of a run",
-            || Ok(vec![record()?]),
-            |at, bytes| {
-                fs::write(at.join("config.json"), bytes)?;
-                read(RunFolder::open(at)?.record())
-            },
-        ),
     ]
 }
 
 /// Whether it was read, whatever was in it.
-fn read<T, E: Into<anyhow::Error>>(found: Result<T, E>) -> Result<()> {
+pub(crate) fn read<T, E: Into<anyhow::Error>>(found: Result<T, E>) -> Result<()> {
     found.map(drop).map_err(Into::into)
 }
 
-/// No picture of more than 25 million pixels: the limit that is the default takes more memory than is allowed here.
 fn picture(_: &Path, bytes: &[u8]) -> Result<()> {
-    let limits = PictureLimits {
-        max_pixels: 25_000_000,
-        max_bytes: 200 << 20,
-    };
     let probed = probe(bytes);
-    let picture = decode(bytes, &limits, None)?;
+    let picture = decode(bytes, &PictureLimits::default(), None)?;
     ensure!(probed.is_ok() && picture.height() > 0);
     Ok(())
 }
@@ -333,7 +308,7 @@ fn configurations() -> Result<Vec<Vec<u8>>> {
     Ok(vec![text.to_vec(), whole.into_bytes()])
 }
 
-fn record() -> Result<Vec<u8>> {
+pub(crate) fn record() -> Result<Vec<u8>> {
     let config = TrainConfig::preset("system-c")?;
     let record = serde_json::json!({
         "siamese": "0.1.0", "candle": "0.11.1", "device": "cpu", "platform": "x", "command": "siamese train x",

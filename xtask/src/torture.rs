@@ -14,27 +14,46 @@ prints a Markdown table: each fault, how often it was tried, what was lost, what
 Usage: cargo xtask torture [options]
 
 Options:
-  --minutes N        fill so many minutes with what is drawn at random (default: 30); what can be
-                     tried in full (every write, every disk size) is, and takes the time it takes
+  --minutes N        fill so many minutes with what is drawn at random (default: 30), half of them with
+                     damaged inputs to every parser; what can be tried in full (every write, every
+                     disk size) is, and takes the time it takes
   -h, --help         this text
 
-The rows are printed by tests that take SIAMESE_TORTURE=MINUTES from the environment. The exit
-code is 0 where nothing was lost.
+The rows are printed by tests that take SIAMESE_TORTURE=MINUTES from the environment, and by the
+example `fuzz` of siamese-cli. The exit code is 0 where nothing was lost.
 
 Examples:
   $ cargo xtask torture
   $ nice cargo xtask torture --minutes 120 > table.md
 ";
 
-/// The tests that print rows, as package and test target.
-const TESTS: &[(&str, &str)] = &[("siamese-cli", "torture")];
+/// What prints rows, as words to cargo; it is told the minutes that it may take.
+const PROGRAMS: [(&[&str], fn(&mut Command, f64)); 2] = [
+    (
+        &["test", "--package", "siamese-cli", "--test", "torture"],
+        |cargo, minutes| {
+            cargo.args(["--", "--nocapture", "--test-threads", "8"]);
+            cargo.env("SIAMESE_TORTURE", minutes.to_string());
+        },
+    ),
+    (
+        &["run", "--package", "siamese-cli", "--example", "fuzz"],
+        |cargo, minutes| {
+            cargo.args(["--", "--minutes", &minutes.to_string()]);
+        },
+    ),
+];
 
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let minutes = parse(args)?;
     println!("| fault | tried | lost | refused |\n|---|---|---|---|");
     let mut failed = false;
-    for (package, test) in TESTS {
-        failed |= !rows(package, test, minutes)?;
+    for (words, told) in PROGRAMS {
+        let mut cargo = Command::new(paths::cargo());
+        cargo.args(words).arg("--manifest-path");
+        cargo.arg(paths::root().join("Cargo.toml"));
+        told(&mut cargo, minutes / PROGRAMS.len() as f64);
+        failed |= !rows(cargo).with_context(|| format!("cargo {}", words.join(" ")))?;
     }
     Ok(ExitCode::from(u8::from(failed)))
 }
@@ -58,20 +77,9 @@ fn parse(args: &[String]) -> Result<f64> {
     }
 }
 
-/// Runs a test and prints the rows that it prints; whether it passed.
-fn rows(package: &str, test: &str, minutes: f64) -> Result<bool> {
-    let mut child = Command::new(paths::cargo())
-        .args([
-            "test",
-            "--package",
-            package,
-            "--test",
-            test,
-            "--manifest-path",
-        ])
-        .arg(paths::root().join("Cargo.toml"))
-        .args(["--", "--nocapture", "--test-threads", "8"])
-        .env("SIAMESE_TORTURE", minutes.to_string())
+/// Runs what prints rows and prints these; whether it ended well.
+fn rows(mut program: Command) -> Result<bool> {
+    let mut child = program
         .stdout(Stdio::piped())
         .spawn()
         .context("starting cargo")?;
@@ -88,17 +96,15 @@ fn rows(package: &str, test: &str, minutes: f64) -> Result<bool> {
         }
     }
     let passed = child.wait()?.success();
-    ensure!(
-        printed > 0 || !passed,
-        "the test {test} of {package} printed no row"
-    );
+    ensure!(printed > 0 || !passed, "it printed no row");
     Ok(passed)
 }
 
 /// The row in a line; the test runner may have begun the line with the name of the test.
 fn row(line: &str) -> Option<&str> {
     let row = &line[line.find('|')?..];
-    (row.ends_with('|') && row.matches(" | ").count() == 3).then_some(row)
+    let heads = row.contains("---") || row.starts_with("| fault ");
+    (!heads && row.ends_with('|') && row.matches(" | ").count() == 3).then_some(row)
 }
 
 #[cfg(test)]
@@ -110,6 +116,7 @@ mod tests {
         let wanted = "| killed | 3 | nothing | – |";
         assert_eq!(row(wanted), Some(wanted));
         assert_eq!(row(&format!("test it_survives ... {wanted}")), Some(wanted));
+        assert_eq!(row("| fault | tried | lost | refused |"), None);
         assert_eq!(row("a | b"), None);
         assert_eq!(row("test result: ok. 1 passed"), None);
     }

@@ -1,8 +1,10 @@
 //! A decoded picture: upright and opaque.
 
-use image::DynamicImage;
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, RgbImage};
 
 use super::framing::Colour;
+use super::limits::PictureError;
 
 /// A decoded picture: upright, what was transparent laid over white, 8 bits a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +52,11 @@ impl Picture {
         let (pixels, colour) = match (color.has_color(), color.has_alpha()) {
             (true, false) => (image.into_rgb8().into_raw(), Colour::Rgb),
             (false, false) => (image.into_luma8().into_raw(), Colour::Grey),
-            (true, true) => (over_white::<4>(&image.into_rgba8()), Colour::Rgb),
-            (false, true) => (over_white::<2>(&image.into_luma_alpha8()), Colour::Grey),
+            (true, true) => (over_white::<4>(image.into_rgba8().into_raw()), Colour::Rgb),
+            (false, true) => (
+                over_white::<2>(image.into_luma_alpha8().into_raw()),
+                Colour::Grey,
+            ),
         };
         Self {
             height,
@@ -61,26 +66,36 @@ impl Picture {
         }
     }
 
-    /// The same as `image` has it; `None` where it has other pixels than its size says.
-    pub(super) fn into_image(self) -> Option<DynamicImage> {
-        let (width, height) = (self.width as u32, self.height as u32);
-        match self.colour {
-            Colour::Rgb => image::RgbImage::from_raw(width, height, self.pixels).map(Into::into),
-            Colour::Grey => image::GrayImage::from_raw(width, height, self.pixels).map(Into::into),
+    /// Upright, where it was not.
+    pub(super) fn turned(self, orientation: Orientation) -> Result<Self, PictureError> {
+        if orientation == Orientation::NoTransforms {
+            return Ok(self);
         }
+        let (width, height) = (self.width as u32, self.height as u32);
+        let image = match self.colour {
+            Colour::Rgb => RgbImage::from_raw(width, height, self.pixels).map(DynamicImage::from),
+            Colour::Grey => GrayImage::from_raw(width, height, self.pixels).map(DynamicImage::from),
+        };
+        let other = || PictureError::Damaged("it has other pixels than declared".into());
+        let mut image = image.ok_or_else(other)?;
+        image.apply_orientation(orientation);
+        Ok(Self::opaque(image))
     }
 }
 
-/// value · α + 255 · (1 − α), α being the last of `C` channels.
-fn over_white<const C: usize>(pixels: &[u8]) -> Vec<u8> {
-    let (pixels, _) = pixels.as_chunks::<C>();
+/// value · α + 255 · (1 − α), α being the last of `C` channels; in place, for a picture may be most of the memory there is.
+fn over_white<const C: usize>(mut pixels: Vec<u8>) -> Vec<u8> {
     let blend = |value: u8, alpha: u8| {
         let (value, alpha) = (u32::from(value), u32::from(alpha));
         ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
     };
-    let opaque = pixels.iter().flat_map(|pixel| {
-        let (values, alpha) = (&pixel[..C - 1], pixel[C - 1]);
-        values.iter().map(move |&value| blend(value, alpha))
-    });
-    opaque.collect()
+    let count = pixels.len() / C;
+    for i in 0..count {
+        let alpha = pixels[i * C + C - 1];
+        for channel in 0..C - 1 {
+            pixels[i * (C - 1) + channel] = blend(pixels[i * C + channel], alpha);
+        }
+    }
+    pixels.truncate(count * (C - 1));
+    pixels
 }

@@ -5,17 +5,18 @@ use siamese_files::limits::PIXELS;
 /// The environment variable that raises or lowers [`PictureLimits::max_pixels`].
 const VARIABLE: &str = PIXELS.variable;
 
-/// A pixel of 16-bit RGBA has so many bytes.
-const BYTES_OF_A_PIXEL: u64 = 8;
+/// A pixel of 8-bit RGBA has so many bytes.
+const BYTES_OF_A_PIXEL: u64 = 4;
 
 /// How large a picture may be; it is refused by the size that it declares, before it is decoded.
 ///
-/// By default 225 million pixels, as the largest phones take.
+/// By default 225 million pixels, as the largest phones take, and 1 GiB while it is decoded: 16-bit and progressive
+/// pictures take more than others do. A picture that is turned upright takes a second copy for that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureLimits {
     /// Height × width.
     pub max_pixels: u64,
-    /// Bytes of the file, and of the pixels as the file has them (16-bit RGBA has 8 a pixel).
+    /// Bytes of the file, and of what decoding it keeps in memory at once (of an RGBA picture 4 a pixel).
     pub max_bytes: u64,
 }
 
@@ -62,7 +63,7 @@ impl PictureLimits {
         Ok(())
     }
 
-    /// Checks a declared size, `depth` bytes a pixel.
+    /// Checks a declared size, of which decoding keeps `depth` bytes a pixel.
     pub(super) fn check(&self, height: u64, width: u64, depth: u64) -> Result<(), PictureError> {
         let pixels = height.saturating_mul(width);
         if pixels > self.max_pixels {
@@ -136,7 +137,7 @@ mod tests {
         let limits = PictureLimits::told("400000000").unwrap();
         assert_eq!(
             (limits.max_pixels, limits.max_bytes),
-            (400_000_000, 3_200_000_000)
+            (400_000_000, 1_600_000_000)
         );
         assert_eq!(
             PictureLimits::of_pixels(100).max_bytes,
@@ -162,7 +163,7 @@ mod tests {
             "{error}"
         );
         assert_eq!(
-            PictureLimits::of_pixels(3_600_000_000).check(60_000, 60_000, 8),
+            PictureLimits::of_pixels(3_600_000_000).check(60_000, 60_000, 4),
             Ok(())
         );
     }

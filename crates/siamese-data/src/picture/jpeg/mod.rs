@@ -37,8 +37,23 @@ pub(super) struct Header<'a> {
     progressive: bool,
     /// Pixels of a unit of the compressed data, (height, width).
     unit: (usize, usize),
+    /// Coefficients of a unit, of all components.
+    coefficients: usize,
     /// The names of the components.
     ids: Vec<u8>,
+}
+
+impl Header<'_> {
+    /// Bytes that decoding keeps for each pixel: its colours, and of a progressive file all coefficients, two bytes each.
+    pub(super) fn bytes_of_a_pixel(&self) -> u64 {
+        let colours = if self.components == 1 { 1 } else { 3 };
+        let (height, width) = self.unit;
+        let kept = match self.progressive {
+            true => (2 * self.coefficients).div_ceil(height * width),
+            false => 0,
+        };
+        colours + kept as u64
+    }
 }
 
 /// Reads the markers up to the one that declares the size.
@@ -90,6 +105,9 @@ fn frame<'a>(
     } else {
         (8 * h, 8 * w)
     };
+    let blocks: usize = factors
+        .map(|f| usize::from(f >> 4) * usize::from(f & 15))
+        .sum();
     Ok(Header {
         height,
         width,
@@ -97,6 +115,7 @@ fn frame<'a>(
         exif,
         progressive,
         unit,
+        coefficients: 64 * blocks,
         ids: each.iter().map(|component| component[0]).collect(),
     })
 }
