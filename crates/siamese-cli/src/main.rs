@@ -10,6 +10,7 @@ mod data;
 mod device;
 mod embed;
 mod evaluate;
+mod export;
 mod faces;
 mod gallery;
 mod identify;
@@ -62,6 +63,8 @@ enum Command {
     Identify(identify::Arguments),
     /// Find what is nearest to pictures in a gallery
     Search(search::Arguments),
+    /// Write a model for other programs: as ONNX, or for timm
+    Export(export::Arguments),
     /// Lay runs side by side
     Compare(compare::Arguments),
     /// Download a data set
@@ -103,6 +106,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Gallery(command) => gallery::run(command),
         Command::Identify(arguments) => identify::run(arguments),
         Command::Search(arguments) => search::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Completions(arguments) => shell::completions::<Arguments>(arguments),
         Command::Man(arguments) => shell::man::<Arguments>(arguments),

@@ -50,7 +50,7 @@ pub use parameters::{Loaded, Parameters};
 pub use threshold::Threshold;
 pub use tower::{
     Body, Conv4, Cost, Hidden, Koch, Lenet, Mlp, Pool, Pretrained, Resnet, Resnet9, Resnet12,
-    Stage, Stages, Stem, Stride, Tower, TowerConfig,
+    Stage, Stages, Stem, Stride, Tower, TowerConfig, TowerStep,
 };
 pub use weight_average::WeightAverage;
 

@@ -104,6 +104,16 @@ impl Conv2d {
     pub fn config(&self) -> &Conv2dConfig {
         &self.config
     }
+
+    /// `(C_out, C_in, k, k)`
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// `(C_out)`, if there is one.
+    pub fn bias(&self) -> Option<&Tensor> {
+        self.bias.as_ref()
+    }
 }
 
 /// Constants of a BatchNorm.
@@ -158,6 +168,31 @@ impl BatchNorm2d {
             config,
             contexts: Contexts::default(),
         })
+    }
+
+    /// Its constants.
+    pub fn config(&self) -> &BatchNormConfig {
+        &self.config
+    }
+
+    /// The factor of each channel, `(C)`.
+    pub fn weight(&self) -> &Tensor {
+        &self.weight
+    }
+
+    /// What is added to each channel, `(C)`.
+    pub fn bias(&self) -> &Tensor {
+        &self.bias
+    }
+
+    /// The mean that is used outside of training, `(C)`.
+    pub fn running_mean(&self) -> &Tensor {
+        &self.running_mean
+    }
+
+    /// The variance that is used outside of training, `(C)`.
+    pub fn running_var(&self) -> &Tensor {
+        &self.running_var
     }
 }
 

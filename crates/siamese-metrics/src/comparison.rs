@@ -164,6 +164,25 @@ impl Comparison {
         self.dim
     }
 
+    /// What is made of a pair, one after another.
+    pub fn combine(&self) -> &[Combine] {
+        &self.combine
+    }
+
+    /// Its layers, as [`Self::new`] takes them.
+    pub fn layers(&self) -> Vec<Dense> {
+        let hidden = self.hidden.iter().map(|(weights, bias)| Dense {
+            weights: weights.iter().copied().collect(),
+            bias: bias.to_vec(),
+        });
+        let (weights, bias) = &self.last;
+        let last = Dense {
+            weights: weights.clone(),
+            bias: vec![*bias],
+        };
+        hidden.chain([last]).collect()
+    }
+
     /// Multiply-adds of one comparison, about.
     pub fn cost(&self) -> u64 {
         let layers = self.hidden.iter().map(|(weights, _)| weights.len());

@@ -14,6 +14,7 @@ mod resnet;
 mod resnet12;
 mod resnet9;
 mod stages;
+mod timm;
 
 use std::collections::BTreeSet;
 
@@ -34,6 +35,7 @@ pub use koch::Koch;
 pub use layers::Cost;
 pub use lenet::Lenet;
 pub use mlp::Mlp;
+pub use network::TowerStep;
 pub use pretrained::Pretrained;
 pub use resnet::{Pool, Resnet, Stem, Stride};
 pub use resnet9::Resnet9;
@@ -141,6 +143,12 @@ impl Tower {
         self.frozen.set_precision(precision);
         self.trained.set_precision(precision);
         Ok(())
+    }
+
+    /// What [`Self::embed`] does to images `(B, C, H, W)`, step by step: without the scaling to length 1, which
+    /// [`TowerConfig::normalize`] asks for.
+    pub fn steps(&self) -> Vec<TowerStep<'_>> {
+        self.frozen.steps().chain(self.trained.steps()).collect()
     }
 
     /// Images `(B, C, H, W)` → embeddings `(B, D)`, as a trained tower is used: running statistics, no dropout. The

@@ -28,6 +28,23 @@ pub(crate) enum Op {
     DropBlock(DropBlock),
 }
 
+/// A step of a tower as it is used once it is trained, for whoever writes it in another form.
+pub enum TowerStep<'a> {
+    /// Layers of the kernels, one after another.
+    Chain(&'a [Layer]),
+    /// A fully connected layer over all values of an image.
+    Linear {
+        /// (out, in)
+        weight: &'a Tensor,
+        /// (out)
+        bias: Option<&'a Tensor>,
+    },
+    /// The logistic function of each value.
+    Sigmoid,
+    /// `(mean (x + 1e-6)ᵖ)^(1/p)` over the pixels of each channel; `p` is of shape (1).
+    GeneralisedMean(&'a Tensor),
+}
+
 /// Steps in their order. Clones share their weights.
 #[derive(Clone, Default)]
 pub(crate) struct Network {
@@ -83,6 +100,14 @@ impl Network {
         Ok(bytes)
     }
 
+    /// What [`Self::infer`] does, step by step.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = TowerStep<'_>> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Chain(chain) => Some(TowerStep::Chain(chain.layers())),
+            Part::Op(op) => op.step(),
+        })
+    }
+
     /// As a trained network is used: running statistics, nothing dropped.
     pub(crate) fn infer(&self, x: &Tensor) -> Result<Tensor> {
         let step = |x: Tensor, part: &Part| match part {
@@ -105,6 +130,19 @@ impl Network {
 }
 
 impl Op {
+    /// `None` for what only training does.
+    fn step(&self) -> Option<TowerStep<'_>> {
+        match self {
+            Self::Linear(layer) => Some(TowerStep::Linear {
+                weight: layer.weight(),
+                bias: layer.bias(),
+            }),
+            Self::Sigmoid => Some(TowerStep::Sigmoid),
+            Self::GeneralisedMean(p) => Some(TowerStep::GeneralisedMean(p)),
+            Self::Dropout(_) | Self::DropBlock(_) => None,
+        }
+    }
+
     fn infer(&self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Linear(layer) => layer.forward(&x.flatten_from(1)?),

@@ -1,0 +1,92 @@
+//! `siamese export`: a model for other programs.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use candle_core::Device;
+use clap::Args;
+use siamese_core::{Fit, ImageInput, Model};
+use siamese_embed::load_model;
+
+/// Arguments of `siamese export`.
+#[derive(Args)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("form").required(true).multiple(true).args(["onnx", "timm"]))]
+pub(crate) struct Arguments {
+    /// A run's folder or a model file
+    model: PathBuf,
+    /// Write ONNX: bytes of pictures in, embeddings out; a head that compares pairs goes to FILE.head.onnx
+    #[arg(long, value_name = "FILE")]
+    onnx: Option<PathBuf>,
+    /// Write model.safetensors and config.json as timm and the hub take them (ResNets for photos)
+    #[arg(long, value_name = "FOLDER")]
+    timm: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let model = load_model(&arguments.model, &Device::Cpu)?;
+    let input = &model.tower.config().input;
+    if let Some(path) = &arguments.onnx {
+        siamese_onnx::export(&model, path)?;
+        let (shape, dim) = (shape(input), model.tower.config().embedding);
+        say(
+            path,
+            &format!("image (batch, {shape}) of bytes → embedding (batch, {dim})"),
+        )?;
+        let head = path.with_extension("head.onnx");
+        if siamese_onnx::export_head(&model, &head)? {
+            say(&head, &format!("a, b (batch, {dim}) → distance (batch, 1)"))?;
+        }
+    }
+    if let Some(folder) = &arguments.timm {
+        model.save_for_timm(folder)?;
+        println!(
+            "{}: timm.create_model(\"local-dir:{}\", pretrained=True)",
+            folder.display(),
+            folder.display()
+        );
+    }
+    println!("{}", use_of(&model));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn shape(input: &ImageInput) -> String {
+    format!("{}, {}, {}", input.height, input.width, input.channels())
+}
+
+fn say(path: &Path, what: &str) -> Result<()> {
+    let bytes = path
+        .metadata()
+        .with_context(|| format!("reading {}", path.display()))?
+        .len();
+    println!("{}: {:.1} MB, {what}", path.display(), bytes as f64 / 1e6);
+    Ok(())
+}
+
+/// What whoever runs it has to do before and after.
+fn use_of(model: &Model) -> String {
+    let input = &model.tower.config().input;
+    let fit = match input.fit {
+        Fit::Crop => "the middle cut out, the short side made to fit",
+        Fit::Pad => "the long side made to fit, the rest filled",
+        Fit::Stretch => "both sides made to fit",
+    };
+    let colour = if input.channels() == 1 { "grey" } else { "RGB" };
+    let size = format!(
+        "{colour} pictures of {}x{}, {fit}",
+        input.height, input.width
+    );
+    match (&model.threshold, &model.head) {
+        (None, _) => format!("It takes {size}; it has no threshold yet."),
+        (Some(threshold), Some(_)) => format!(
+            "It takes {size}; two are called the same where the head's distance is below {:.4}.",
+            threshold.value
+        ),
+        (Some(threshold), None) => format!(
+            "It takes {size}; two are called the same where their {} distance is below {:.4}.",
+            model.distance, threshold.value
+        ),
+    }
+}

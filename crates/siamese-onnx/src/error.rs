@@ -1,0 +1,32 @@
+//! What can go wrong.
+
+use std::path::PathBuf;
+
+/// What can go wrong in writing a model as ONNX.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Weights that cannot be read from their device.
+    #[error("reading the weights: {0}")]
+    Weights(#[from] candle_core::Error),
+    /// A head whose numbers are none.
+    #[error("reading the head: {0}")]
+    Head(#[from] siamese_core::Error),
+    /// What describes the model cannot be written as JSON.
+    #[error("describing the model: {0}")]
+    Description(#[from] serde_json::Error),
+    /// More than one file of ONNX can hold.
+    #[error("the model has {0} bytes of weights: a file of ONNX holds less than 2 GiB")]
+    TooLarge(usize),
+    /// The file cannot be written.
+    #[error("writing {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// What gives this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
