@@ -232,15 +232,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
         workers,
         ..run.loading(epoch, run.position.batch)
     };
-    let input = run.config.tower.input.clone();
-    let dense = run.divided.dense_labels();
-    let prepare = move |batch: &_| Prepared::new(batch, &input, &dense);
-    Ok(Loader::new(
-        Arc::clone(&run.training_images),
-        run.sampler.epoch(epoch),
-        config,
-        prepare,
-    )?)
+    run.load_batches(run.sampler.epoch(epoch), config)
 }
 
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
@@ -257,7 +249,8 @@ fn step(
         OnNan::Stop => None,
     };
     let how = (run.config.chunk, run.kept.as_ref());
-    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, how)?;
+    let tower = run.tower_for(batch.size());
+    let (grads, figures) = gradients(tower, &run.objective, at, batch, how)?;
     let norm = match run.config.clip_norm.is_some() || before.is_some() {
         true => global_grad_norm(run.optimizer.params(), &grads)?,
         false => 0.0,
