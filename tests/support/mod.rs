@@ -130,6 +130,7 @@ pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
     let model = Model {
         tower,
         head: None,
+        classes: None,
         distance: Distance::Euclidean,
         threshold: Some(threshold),
         domain: None,

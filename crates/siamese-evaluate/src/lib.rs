@@ -13,6 +13,7 @@ mod maps;
 mod mirrored;
 mod notes;
 mod one_shot;
+mod other;
 mod pairs;
 mod pictures;
 mod projector;

@@ -5,14 +5,13 @@
 
 use anyhow::Result;
 use siamese_core::Model;
-use siamese_core::metrics::{BootstrapConfig, Figure};
+use siamese_core::metrics::Figure;
 use siamese_data::{ImageSet, Turned};
 use siamese_embed::{Embeddings, embed};
 
 use crate::evaluation::Evaluation;
 use crate::few_shot::{EpisodeConfig, few_shot_figures};
-use crate::pairs::JudgedPairs;
-use crate::retrieval::Retrieval;
+use crate::other::Other;
 
 /// The pairs' ROC AUC and EER, retrieval and, where episodes are played, these, of averaged embeddings: figures of their
 /// own names, such as `roc_auc_mirrored`. Retrieval is left out where `evaluation` has none.
@@ -26,24 +25,22 @@ pub fn mirrored_figures(
     episodes: Option<&EpisodeConfig>,
 ) -> Result<Vec<Figure>> {
     let embeddings = with_mirror_images(model, images, &evaluation.embeddings)?;
-    let (metric, seed) = (&evaluation.metric, evaluation.seed);
-    let bootstrap = BootstrapConfig {
-        seed,
-        ..Default::default()
+    let other = Other {
+        embeddings: &embeddings,
+        labels: &images.labels,
+        pairs: &evaluation.judged.pairs,
+        metric: &evaluation.metric,
+        retrieval: evaluation.retrieval.is_some(),
+        seed: evaluation.seed,
     };
-    let pairs = evaluation.judged.pairs.clone();
-    let judged = JudgedPairs::new(&embeddings, pairs, metric)?;
-    let mut figures = judged.figures(&images.labels, None, &bootstrap)?;
-    figures.retain(|figure| ["roc_auc", "eer"].contains(&figure.name.as_str()));
-    let table = embeddings.table(&images.labels)?;
-    if evaluation.retrieval.is_some() {
-        figures.extend(Retrieval::new(&table, metric, &bootstrap)?.figures);
-    }
+    let mut figures = other.figures("_mirrored")?;
     if let Some(episodes) = episodes {
-        figures.extend(few_shot_figures(&table.view()?, metric, episodes)?);
-    }
-    for figure in &mut figures {
-        figure.name += "_mirrored";
+        let table = embeddings.table(&images.labels)?;
+        let played = few_shot_figures(&table.view()?, &evaluation.metric, episodes)?;
+        figures.extend(played.into_iter().map(|figure| Figure {
+            name: figure.name + "_mirrored",
+            ..figure
+        }));
     }
     Ok(figures)
 }
@@ -82,6 +79,7 @@ mod tests {
         let model = Model {
             tower: Tower::new(config, 3, &Device::Cpu)?,
             head: None,
+            classes: None,
             distance: Distance::Euclidean,
             threshold: None,
             domain: None,

@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod claim;
+mod classes;
 pub mod collapse;
 mod config;
 mod data;

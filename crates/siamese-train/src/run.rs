@@ -9,7 +9,8 @@ use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
 use siamese_core::{
-    Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower, WeightAverage,
+    ClassHead, Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower,
+    WeightAverage,
 };
 use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
@@ -234,10 +235,12 @@ impl Run {
         &self,
         fitted: &FittedThreshold,
         calibration: &Calibration,
+        classes: Option<&ClassHead>,
     ) -> Result<()> {
         let mut model = Model {
             tower: self.tower.clone(),
             head: self.objective.head().cloned(),
+            classes: classes.cloned(),
             distance: self.config.distance,
             threshold: None,
             domain: None,

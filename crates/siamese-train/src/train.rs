@@ -301,6 +301,7 @@ struct Validation {
     eer: f64,
     threshold: FittedThreshold,
     calibration: Calibration,
+    embeddings: Embeddings,
 }
 
 /// Validates the weights that are kept, and keeps them if they are the best so far.
@@ -312,7 +313,12 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
         let watched = watched(&run.config, &validation);
         let verdict = stopping.observe(run.position.epoch, watched);
         if verdict == Verdict::Best {
-            run.save_best(&validation.threshold, &validation.calibration)?;
+            let classes = run.class_head(&validation.embeddings)?;
+            run.save_best(
+                &validation.threshold,
+                &validation.calibration,
+                classes.as_ref(),
+            )?;
         }
         Ok((validation, stopping, verdict))
     })?;
@@ -357,6 +363,7 @@ fn validate(run: &Run) -> Result<Validation> {
         eer: judged.curve.eer(),
         threshold,
         calibration: judged.calibrate()?,
+        embeddings,
     })
 }
 

@@ -12,6 +12,11 @@ use support::{assert_same_bits, config, data_of, images, run, tensors, value};
 
 /// The bars at twice their height and width.
 fn data() -> Result<TrainingData> {
+    data_of_parts(1)
+}
+
+/// The same, each class being so many.
+fn data_of_parts(parts: usize) -> Result<TrainingData> {
     let small = images()?;
     let mut pixels = Vec::new();
     for i in 0..small.len() {
@@ -20,7 +25,9 @@ fn data() -> Result<TrainingData> {
             pixels.extend((0..16).map(|x| image[(y / 2) * 8 + x / 2]));
         }
     }
-    let (labels, classes) = (small.labels.clone(), small.classes.clone());
+    let part = |(i, label): (usize, &u32)| label * parts as u32 + (i / 4 % parts) as u32;
+    let labels = small.labels.iter().enumerate().map(part).collect();
+    let classes = (0..4 * parts).map(|class| format!("bar {class}")).collect();
     Ok(data_of(ImageSet::new(12, 16, 1, pixels, labels, classes)?))
 }
 
@@ -55,8 +62,28 @@ fn a_recipe_of_all_of_them_learns_and_resumes_to_the_same_bits() -> Result<()> {
         let (whole, pieces) = (file(&whole.folder), file(&pieces.folder));
         assert_same_bits(&tensors(&whole)?, &tensors(&pieces)?)?;
     }
-    let auc = value(&whole.summary, "roc_auc");
-    assert!(auc > 0.8, "{auc}");
+    for figure in ["roc_auc", "roc_auc_softmax"] {
+        let auc = value(&whole.summary, figure);
+        assert!(auc > 0.8, "{figure}: {auc}");
+    }
+    Ok(())
+}
+
+#[test]
+fn classes_that_were_not_trained_on_have_no_figures_of_theirs() -> Result<()> {
+    let parent = tempfile::tempdir()?;
+    let by_classes = "{ by = 'classes', validation = 0.25, test = 0.25 }";
+    let sampler = "{ kind = 'per_class', classes = 2, images = 5 }";
+    let settings = [
+        ("data.split", by_classes),
+        ("sampler", sampler),
+        ("epochs", "1"),
+    ];
+    let mut data = data_of_parts(2)?;
+    data.published = None;
+    let summary = run(parent.path(), "unseen", &recipe(&settings)?, &data, 0)?.summary;
+    assert!(value(&summary, "roc_auc").is_finite());
+    assert!(value(&summary, "roc_auc_softmax").is_nan());
     Ok(())
 }
 

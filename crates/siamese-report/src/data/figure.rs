@@ -52,9 +52,14 @@ pub(crate) enum Direction {
 /// spaces.
 pub(crate) fn described(name: &str) -> (String, Direction) {
     use Direction::{Higher, Lower, Neither};
-    if let Some(plain) = name.strip_suffix("_mirrored") {
-        let (label, direction) = described(plain);
-        return (format!("{label}, mirror images averaged"), direction);
+    for (suffix, of) in [
+        ("_mirrored", "mirror images averaged"),
+        ("_softmax", "√softmax of the classes trained on"),
+    ] {
+        if let Some(plain) = name.strip_suffix(suffix) {
+            let (label, direction) = described(plain);
+            return (format!("{label}, {of}"), direction);
+        }
     }
     let known = match name {
         "accuracy" => ("Accuracy at the threshold", Higher),
