@@ -61,10 +61,11 @@ impl Plan {
         let own = (input.height, input.width);
         let batch = made_up(config, divided, batch_images, own)?;
         let mut step = Duration::ZERO;
-        for (size, share) in config.progressive.shares(own) {
-            let smaller = tower.at_size(size)?;
+        let smaller = config.progressive.towers(&tower)?;
+        let towers = smaller.iter().chain([&tower]);
+        for (tower, (size, share)) in towers.zip(config.progressive.shares(own)) {
             let batch = made_up(config, divided, batch_images, size)?;
-            step += measure_step(config, (&smaller, &objective), &batch)?.mul_f64(share);
+            step += measure_step(config, (tower, &objective), &batch)?.mul_f64(share);
         }
         let embed = measure_embed(config, &tower, &batch, device)?;
         let judged = |part| divided.part(part).len();

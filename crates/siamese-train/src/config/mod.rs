@@ -314,11 +314,11 @@ mod tests {
 
     fn with(settings: &[(&str, &str)]) -> Result<TrainConfig> {
         let mut layer = Layer::default();
-        layer.set("preset", "default")?;
+        layer.set("preset", "system-c")?;
         for (key, value) in settings {
             layer.set(key, value)?;
         }
-        TrainConfig::from_layers([&Preset::named("default")?.layer, &layer])
+        TrainConfig::from_layers([&Preset::named("system-c")?.layer, &layer])
     }
 
     #[test]
