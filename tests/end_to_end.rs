@@ -128,7 +128,14 @@ fn a_trained_model_is_evaluated_verified_and_compared() -> Result<()> {
     let export = ["--export", "sample.npz", "--report", "judged.html"];
     let output = run(&[
         &[
-            "evaluate", "runs/one", "--source", "sample", "--json", "--pairs", "2000",
+            "evaluate",
+            "runs/one",
+            "--source",
+            "sample",
+            "--json",
+            "--pairs",
+            "2000",
+            "--mirrored",
         ],
         &export[..],
     ]
@@ -140,6 +147,13 @@ fn a_trained_model_is_evaluated_verified_and_compared() -> Result<()> {
         judged["roc_auc"], trained["figures"]["roc_auc"],
         "training and evaluation disagree"
     );
+    for figure in ["roc_auc", "recall_at_1", "knn_accuracy"] {
+        let mirrored = &judged[format!("{figure}_mirrored")];
+        assert!(
+            mirrored.is_object() && *mirrored != judged[figure],
+            "{figure}: {mirrored}"
+        );
+    }
     assert!(folder.path().join("judged.html").is_file());
 
     let output = run(&[

@@ -249,6 +249,7 @@ fn model(body: Body) -> Result<Vec<u8>> {
     };
     let model = Model {
         head: None,
+        classes: None,
         tower: Tower::new(config, 7, &Device::Cpu)?,
         distance: Distance::Euclidean,
         threshold: None,

@@ -36,6 +36,7 @@ pub(crate) fn small_config(folder: &Path, epochs: usize) -> Result<PathBuf> {
         "preset = 'quick'
         epochs = {epochs}
         data.source = 'cifar100'
+        progressive = []
         tower.embedding = 16
         tower.body.kind = 'stages'
         tower.body.stages = [{{ channels = 8, convolutions = 1 }}, {{ channels = 16, convolutions = 1 }}]
@@ -130,6 +131,7 @@ pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
     let model = Model {
         tower,
         head: None,
+        classes: None,
         distance: Distance::Euclidean,
         threshold: Some(threshold),
         domain: None,

@@ -25,6 +25,7 @@
 //! B batch · C, H, W channels, height and width of an image · D length of an embedding · P probes ·
 //! G gallery. Everything is a distance: smaller means more alike.
 
+mod class_head;
 mod distance;
 mod domain;
 mod error;
@@ -39,6 +40,7 @@ mod threshold;
 mod tower;
 mod weight_average;
 
+pub use class_head::ClassHead;
 pub use distance::TensorDistance;
 pub use domain::{Domain, Strange};
 pub use error::{Error, Misfit, Result};

@@ -1,8 +1,8 @@
 //! A model file: a trained tower with all that its use needs, in one safetensors file.
 //!
-//! Format 2 keeps the tower's tensors under `tower.`, those of a head that compares pairs under `head.` (an objective's
-//! will be under `objective.`), its description as JSON under one key of the metadata. Format 1, without the prefix, still
-//! opens.
+//! Format 2 keeps the tower's tensors under `tower.`, those of a head that compares pairs under `head.`, the vectors of the
+//! classes that it was trained on as `classes.vectors`, its description as JSON under one key of the metadata. Format 1,
+//! without the prefix, still opens.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -11,6 +11,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use siamese_metrics::{Distance, Metric};
 
+use crate::class_head::{About, ClassHead};
 use crate::domain::Domain;
 use crate::error::{Error, Misfit, Result};
 use crate::head::{Head, HeadConfig};
@@ -27,6 +28,8 @@ const FORMAT: u32 = 2;
 pub(crate) const TOWER: &str = "tower.";
 /// The same of a head's.
 const HEAD: &str = "head.";
+/// The whole name of the classes' vectors.
+const CLASSES: &str = "classes.vectors";
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -51,6 +54,8 @@ pub struct Model {
     pub tower: Tower,
     /// What compares embeddings, where that was learned; otherwise the distance does.
     pub head: Option<Head>,
+    /// What knows the classes that it was trained on, where that was learned: a second embedding, for these alone.
+    pub classes: Option<ClassHead>,
     /// The distance between embeddings that it was trained for.
     pub distance: Distance,
     /// The threshold fitted for it, if one was.
@@ -67,6 +72,8 @@ struct Description<T = TowerConfig> {
     tower: T,
     #[serde(default, skip_serializing_if = "HeadConfig::is_distance")]
     head: HeadConfig,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    classes: Option<About>,
     distance: Distance,
     threshold: Option<Threshold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,6 +95,8 @@ impl Model {
             let named = |(name, tensor)| (format!("{prefix}{name}"), tensor);
             tensors.extend(parameters.snapshot()?.into_iter().map(named));
         }
+        let vectors = self.classes.as_ref().map(|head| head.vectors().clone());
+        tensors.extend(vectors.map(|vectors| (CLASSES.to_string(), vectors)));
         let metadata = BTreeMap::from([(METADATA_KEY, description.as_str()), ("format", "pt")]);
         tensor_file::write(path, &tensors, &metadata)
     }
@@ -140,6 +149,14 @@ impl Model {
         device: &Device,
     ) -> Result<Self> {
         let description = Description::read(description)?;
+        let mut tensors = tensors;
+        let classes = match description.classes {
+            Some(about) => Some(ClassHead::of(
+                &vectors(&mut tensors)?.to_device(device)?,
+                about,
+            )?),
+            None => None,
+        };
         let (of_tower, of_head) = match description.format {
             1 => (tensors, HashMap::new()),
             _ => by_part(tensors, !description.head.is_distance())?,
@@ -159,6 +176,7 @@ impl Model {
         let model = Self {
             tower,
             head,
+            classes,
             distance: description.distance,
             threshold: description.threshold,
             domain: description.domain,
@@ -178,6 +196,7 @@ impl Model {
                 Some(head) => HeadConfig::Comparison(head.config().clone()),
                 None => HeadConfig::default(),
             },
+            classes: self.classes.as_ref().map(|head| head.about().clone()),
             distance: self.distance,
             threshold: self.threshold.clone(),
             domain: self.domain.clone(),
@@ -199,11 +218,29 @@ impl Model {
                 head.embedding()
             )));
         }
+        if let Some(classes) = &self.classes
+            && classes.vectors().dims()[1] != embedding
+        {
+            return Err(Error::Contradiction(format!(
+                "the vectors of its classes are of length {}, the tower's embeddings of {embedding}",
+                classes.vectors().dims()[1]
+            )));
+        }
         match &self.threshold {
             Some(threshold) => threshold.check(self.distance, &self.fingerprint()?),
             None => Ok(()),
         }
     }
+}
+
+/// Takes the vectors of the classes out of a file's tensors.
+fn vectors(tensors: &mut Tensors) -> Result<Tensor> {
+    let vectors = tensors.remove(CLASSES).filter(|v| v.rank() == 2);
+    vectors.ok_or_else(|| {
+        Error::Contradiction(format!(
+            "its description names classes, and it holds no matrix {CLASSES} of theirs"
+        ))
+    })
 }
 
 /// The tensors under `tower.` and, where there is a head, those under `head.`, by their own names; no others may be there.
@@ -243,6 +280,7 @@ impl Description {
                     format,
                     tower: old.tower.into(),
                     head: HeadConfig::default(),
+                    classes: None,
                     distance: old.distance,
                     threshold: old.threshold,
                     domain: None,

@@ -41,6 +41,7 @@ fn model() -> Result<Model> {
         }),
         tower,
         head: None,
+        classes: None,
         distance: Distance::Cosine,
         domain: None,
         provenance: Provenance {
@@ -53,6 +54,41 @@ fn model() -> Result<Model> {
 fn embeddings(model: &Model) -> Result<Vec<Vec<f32>>> {
     let images = Tensor::arange(0f32, 24.0, &Device::Cpu)?.reshape((1, 1, 4, 6))?;
     Ok(model.tower.embed(&images)?.to_vec2()?)
+}
+
+/// Vectors of three classes.
+fn classes() -> Result<ClassHead> {
+    let values: Vec<f32> = (0..15).map(|i| (i as f32 * 0.9).sin()).collect();
+    let vectors = Tensor::from_vec(values, (3, 5), &Device::Cpu)?;
+    ClassHead::new(&vectors, ["a", "b", "ü"].map(String::from).to_vec(), 30.0)
+}
+
+#[test]
+fn the_classes_come_back_and_the_threshold_stays() -> Result<()> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.safetensors");
+    let plain = model()?;
+    let model = Model {
+        classes: Some(classes()?),
+        ..plain.clone()
+    };
+    assert_eq!(model.fingerprint()?, plain.fingerprint()?);
+    model.save(&path)?;
+    let read = Model::load(&path, &Device::Cpu)?;
+    let read = read.classes.expect("classes");
+    assert_eq!(read.names(), ["a", "b", "ü"]);
+    let embedding = Tensor::new(&[[0.1f32, 0.4, -0.3, 0.2, 0.9]], &Device::Cpu)?;
+    let bits =
+        |head: &ClassHead| -> Result<Vec<Vec<f32>>> { Ok(head.embed(&embedding)?.to_vec2()?) };
+    assert_eq!(bits(&read)?, bits(&classes()?)?);
+    let short = classes()?.vectors().narrow(1, 0, 4)?;
+    let short = ClassHead::new(&short, read.names().to_vec(), 30.0)?;
+    let error = Model {
+        classes: Some(short),
+        ..plain
+    };
+    assert!(chain(error.save(&path)).contains("of length 4"));
+    Ok(())
 }
 
 /// The whole chain of what went wrong.

@@ -147,12 +147,12 @@ impl Parameters {
         Ok(format!("{:016x}", hash.0))
     }
 
-    /// A copy of all values as they are now.
+    /// A copy of all values as they are now, which no gradient flows through.
     ///
     /// # Errors
     /// When they cannot be copied on the device.
     pub fn snapshot(&self) -> Result<BTreeMap<String, Tensor>> {
-        let copy = |(name, var): (String, Var)| Ok((name, var.as_tensor().copy()?));
+        let copy = |(name, var): (String, Var)| Ok((name, var.as_tensor().copy()?.detach()));
         self.all().into_iter().map(copy).collect()
     }
 

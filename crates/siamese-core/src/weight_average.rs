@@ -109,6 +109,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_average_holds_on_to_nothing_of_the_steps_before() -> Result<()> {
+        let parameters = Parameters::new(0, &Device::Cpu);
+        parameters
+            .builder()
+            .get_with_hints(2, "w", Init::Const(1.0))?;
+        let (_, var) = parameters.all().swap_remove(0);
+        let mut average = WeightAverage::new(&parameters, 0.5)?;
+        average.update()?;
+        // a tensor that remembers how it was made keeps what it was made of, step after step
+        let gradients = average.averages["w"].sum_all()?.backward()?;
+        assert!(gradients.get(&var).is_none());
+        Ok(())
+    }
+
+    #[test]
     fn the_average_is_the_naive_one_and_survives_a_checkpoint() -> Result<()> {
         let parameters = Parameters::new(0, &Device::Cpu);
         parameters

@@ -29,7 +29,9 @@ mod variables;
 pub use batch::augment::{
     AugmentConfig, AugmentError, ImageShape, RandomAffine, RandomCrop, RandomErase,
 };
-pub use batch::loader::{Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError};
+pub use batch::loader::{
+    Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError, Shrunk,
+};
 pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
 };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use siamese_data::{
     AugmentConfig, Batch, Draw, ImageBatches, ImageSet, Loader, LoaderConfig, LoaderError, Pair,
-    PairSampler, PairSamplerConfig, stream,
+    PairSampler, PairSamplerConfig, Shrunk, stream,
 };
 
 const EVERYTHING: AugmentConfig = AugmentConfig {
@@ -110,6 +110,7 @@ fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<Batch> {
         } = draws(std::slice::from_ref(pairs)).swap_remove(0);
         batches.push(Batch {
             images: sides.concat(),
+            size: (5, 7),
             labels,
             indices,
         });
@@ -157,6 +158,33 @@ fn images_of_a_batch_may_be_cut_out_of_larger_ones() {
         ..LoaderConfig::default()
     };
     assert!(loader(&set, &pairs, config).is_err());
+}
+
+#[test]
+fn the_first_batches_are_the_same_images_made_smaller_wherever_an_epoch_is_resumed() {
+    let pairs = pairs(8);
+    let whole = load(&pairs, augmented());
+    let shrinking = |skip_batches| LoaderConfig {
+        skip_batches,
+        shrunk: [(1, (2, 3)), (3, (3, 5))]
+            .map(|(before, size)| Shrunk { before, size })
+            .to_vec(),
+        ..augmented()
+    };
+    let batches = load(&pairs, shrinking(0));
+    let sizes: Vec<_> = batches.iter().map(|batch| batch.size).collect();
+    assert_eq!(sizes[..4], [(2, 3), (3, 5), (3, 5), (5, 7)]);
+    assert_eq!(batches[3..], whole[3..]);
+    assert_eq!(load(&pairs, shrinking(2)), batches[2..]);
+    let mean = |bytes: &[u8]| bytes.iter().map(|&b| f64::from(b)).sum::<f64>() / bytes.len() as f64;
+    for (small, whole) in batches.iter().zip(&whole).take(3) {
+        let len = small.size.0 * small.size.1 * 3;
+        let images = small.images.chunks(len).zip(whole.images.chunks(5 * 7 * 3));
+        for (small, whole) in images {
+            assert!((mean(small) - mean(whole)).abs() < 12.0);
+        }
+        assert_eq!(small.images.len(), len * small.indices.len());
+    }
 }
 
 #[test]

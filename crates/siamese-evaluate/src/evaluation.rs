@@ -12,6 +12,7 @@ use siamese_embed::{Embeddings, embed};
 use crate::baseline::raw_pixels;
 use crate::drawn::{AllPairs, drawn_pairs};
 use crate::notes::{pixels_note, rate_notes, strange_note, swapped_note, uneven};
+use crate::other::{Other, class_figures};
 use crate::pairs::JudgedPairs;
 use crate::retrieval::{Retrieval, too_long};
 use crate::twins::{image_prints, twins_note};
@@ -122,6 +123,17 @@ fn judge(
         retrieval = Some(asked);
     }
     notes.extend(too_long.filter(|_| !listed));
+    if let Some(classes) = &model.classes {
+        let own = Other {
+            embeddings: &embeddings,
+            labels: &images.labels,
+            pairs: &judged.pairs,
+            metric: &metric,
+            retrieval: retrieval.is_some(),
+            seed,
+        };
+        figures.extend(class_figures(classes, images, &own)?);
+    }
     notes.extend(twins_note(&image_prints(images)?, &images.labels, "images"));
     let mut reliability = Vec::new();
     if let Some(calibration) = &fitted.calibration {

@@ -5,7 +5,7 @@
 //! # let folder = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&folder)?;
 //! # let tower = Tower::new(TowerConfig::system_c(), 7, &Device::Cpu)?;
-//! # let model = Model { tower, head: None, distance: Distance::Euclidean, threshold: None, domain: None, provenance: Provenance::default() };
+//! # let model = Model { tower, head: None, classes: None, distance: Distance::Euclidean, threshold: None, domain: None, provenance: Provenance::default() };
 //! # model.save("model.safetensors")?;
 //! # for (class, grey) in [("anna", 30u8), ("bert", 220)] {
 //! #     std::fs::create_dir_all(format!("photos/{class}"))?;

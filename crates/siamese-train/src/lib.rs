@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod claim;
+mod classes;
 pub mod collapse;
 mod config;
 mod data;
@@ -16,6 +17,7 @@ mod event;
 mod finish;
 mod folder;
 mod frozen;
+mod loading;
 mod memory;
 mod plan;
 mod post_mortem;
@@ -36,8 +38,8 @@ mod write_up;
 
 pub use claim::Claim;
 pub use config::{
-    DataConfig, JudgeConfig, Layer, OnNan, OptimizerConfig, Preset, Proposal, Rates, Start,
-    TrainConfig, Traits,
+    DataConfig, JudgeConfig, Layer, OnNan, OptimizerConfig, Preset, Progressive, Proposal, Rates,
+    Smaller, Start, TrainConfig, Traits,
 };
 pub use data::{DataRecord, Divided, TestSet, TrainingData};
 pub use draft::Draft;

@@ -35,7 +35,7 @@ pub struct Plan {
     pub batch_images: usize,
     /// Epochs at most.
     pub epochs: usize,
-    /// A step, as measured on made-up images.
+    /// A step, as measured on made-up images; of images that grow, the mean over the run.
     pub step: Duration,
     /// Passing one image through the tower without training, as measured.
     pub embed: Duration,
@@ -57,8 +57,16 @@ impl Plan {
         let (tower, objective) = networks(config, divided, device)?;
         let memory = Memory::of_networks(config, &tower, &objective)?;
         let batch_images = memory.batch_images;
-        let batch = made_up(config, divided, batch_images)?;
-        let step = measure_step(config, (&tower, &objective), &batch)?;
+        let input = &config.tower.input;
+        let own = (input.height, input.width);
+        let batch = made_up(config, divided, batch_images, own)?;
+        let mut step = Duration::ZERO;
+        let smaller = config.progressive.towers(&tower)?;
+        let towers = smaller.iter().chain([&tower]);
+        for (tower, (size, share)) in towers.zip(config.progressive.shares(own)) {
+            let batch = made_up(config, divided, batch_images, size)?;
+            step += measure_step(config, (tower, &objective), &batch)?.mul_f64(share);
+        }
         let embed = measure_embed(config, &tower, &batch, device)?;
         let judged = |part| divided.part(part).len();
         let of_head = objective.head().map_or(0, |head| head.parameters().count());
@@ -109,13 +117,20 @@ impl Plan {
 }
 
 /// A batch of made-up images, its classes in pairs so that any objective finds like and unlike ones.
-fn made_up(config: &TrainConfig, divided: &Divided, images: usize) -> Result<Prepared> {
+fn made_up(
+    config: &TrainConfig,
+    divided: &Divided,
+    images: usize,
+    size: (usize, usize),
+) -> Result<Prepared> {
     let input = &config.tower.input;
+    let image_len = size.0 * size.1 * input.channels();
     let classes = divided.classes().max(2);
     let half = images.div_ceil(2);
     let label = |i: usize| ((i % half) % classes) as u32;
     let batch = Batch {
-        images: (0..images * input.image_len())
+        size,
+        images: (0..images * image_len)
             .map(|i| (i * 37 % 251) as u8)
             .collect(),
         labels: (0..images).map(label).collect(),

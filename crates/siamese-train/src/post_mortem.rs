@@ -99,17 +99,19 @@ fn sheet(batch: &Batch, set: &ImageSet) -> Result<(Thumbnail, usize)> {
     let count = batch.indices.len();
     let columns = (1..count).find(|n| n * n >= count).unwrap_or(1);
     let rows = count.div_ceil(columns);
-    let line = set.width * set.channels;
-    let mut pixels = vec![0; columns * rows * set.image_len()];
-    for (i, picture) in batch.images.chunks_exact(set.image_len()).enumerate() {
-        let corner = (i / columns) * columns * set.image_len() + (i % columns) * line;
+    let (height, width) = batch.size;
+    let line = width * set.channels;
+    let image_len = height * line;
+    let mut pixels = vec![0; columns * rows * image_len];
+    for (i, picture) in batch.images.chunks_exact(image_len).enumerate() {
+        let corner = (i / columns) * columns * image_len + (i % columns) * line;
         for (y, from) in picture.chunks_exact(line).enumerate() {
             let start = corner + y * columns * line;
             pixels[start..start + line].copy_from_slice(from);
         }
     }
     let side = |pictures: usize, pixels: usize| (pictures * pixels) as u32;
-    let (width, height) = (side(columns, set.width), side(rows, set.height));
+    let (width, height) = (side(columns, width), side(rows, height));
     Ok((
         Thumbnail::new(width, height, set.channels as u32, pixels)?,
         columns,
@@ -125,6 +127,7 @@ mod tests {
         let set = ImageSet::new(1, 2, 1, vec![0; 4], vec![0, 0], vec!["a".into()])?;
         let batch = Batch {
             images: (1..=10).collect(),
+            size: (1, 2),
             labels: vec![0; 5],
             indices: vec![0, 1, 0, 1, 0],
         };

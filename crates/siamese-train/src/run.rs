@@ -9,9 +9,10 @@ use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
 use siamese_core::{
-    Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower, WeightAverage,
+    ClassHead, Head, HeadConfig, Metric, Model, Objective, Provenance, Threshold, Tower,
+    WeightAverage,
 };
-use siamese_data::{ImageSet, LoaderConfig, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
+use siamese_data::{ImageSet, Pair, Part, Sampler, chosen_pairs, evaluation_pairs};
 use siamese_kernels::optim::{Optimizer, Param};
 use siamese_words::counted;
 
@@ -36,6 +37,8 @@ pub(crate) struct Run {
     /// What every epoch is judged by.
     pub(crate) validation: Validation,
     pub(crate) tower: Tower,
+    /// The same tower for each smaller size of images that it trains on.
+    pub(crate) smaller: Vec<Tower>,
     pub(crate) objective: Objective,
     pub(crate) optimizer: Optimizer,
     /// Running averages of the tower's and the head's weights, by what a checkpoint calls them.
@@ -94,6 +97,7 @@ impl Run {
         )?;
         let (tower, objective) = networks(config, &divided, device)?;
         check_monitor(config, &objective)?;
+        let smaller = config.progressive.towers(&tower)?;
         let params = params(&tower, &objective);
         let averages = averages(config, &tower, &objective)?;
         Ok(Self {
@@ -108,6 +112,7 @@ impl Run {
             validation,
             optimizer: config.optimizer.build(params)?,
             tower,
+            smaller,
             objective,
             averages,
             kept: None,
@@ -194,16 +199,23 @@ impl Run {
         checkpoint.save(&self.folder.last(), &self.folder.previous())
     }
 
-    /// Does `work` with the weights that are validated and kept: their running average, where the run has one.
+    /// Does `work` with the weights that are validated and kept: their running average, where the run has one, and
+    /// BatchNorm's statistics estimated for them, where that is asked for.
     pub(crate) fn with_kept_weights<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let mut trained = Vec::new();
-        for (_, average) in &self.averages {
-            let parameters = average.parameters();
+        let averaged = self
+            .averages
+            .iter()
+            .map(|(_, average)| average.parameters());
+        let estimated = self.config.norm_batches.map(|_| self.tower.parameters());
+        for parameters in averaged.chain(estimated) {
             let weights: HashMap<String, Tensor> = parameters.snapshot()?.into_iter().collect();
             trained.push((parameters, weights));
+        }
+        for (_, average) in &self.averages {
             average.apply()?;
         }
-        let done = work();
+        let done = self.estimate_norms().and_then(|()| work());
         for (parameters, weights) in trained {
             parameters.load(&weights)?;
         }
@@ -218,28 +230,17 @@ impl Run {
         }
     }
 
-    /// How the images of an epoch's batches are made, the first `skip_batches` left out.
-    pub(crate) fn loading(&self, epoch: usize, skip_batches: usize) -> LoaderConfig {
-        let input = &self.config.tower.input;
-        LoaderConfig {
-            augment: self.config.augment,
-            size: Some((input.height, input.width)),
-            seed: self.config.seed,
-            epoch,
-            skip_batches,
-            ..Default::default()
-        }
-    }
-
     /// Writes the model of the epoch that just ended as the best one.
     pub(crate) fn save_best(
         &self,
         fitted: &FittedThreshold,
         calibration: &Calibration,
+        classes: Option<&ClassHead>,
     ) -> Result<()> {
         let mut model = Model {
             tower: self.tower.clone(),
             head: self.objective.head().cloned(),
+            classes: classes.cloned(),
             distance: self.config.distance,
             threshold: None,
             domain: None,

@@ -94,12 +94,21 @@ pub(crate) struct Prepared {
     images: Tensor,
     labels: Vec<u32>,
     indices: Arc<[u32]>,
+    size: (usize, usize),
 }
 
 impl Prepared {
-    /// `dense` numbers the training classes from 0, by label.
+    /// `dense` numbers the training classes from 0, by label. Mean and deviation are those of `input`, the size is the
+    /// batch's.
     pub(crate) fn new(batch: &Batch, input: &ImageInput, dense: &[u32]) -> Result<Self> {
+        let (height, width) = batch.size;
+        let input = ImageInput {
+            height,
+            width,
+            ..input.clone()
+        };
         Ok(Self {
+            size: batch.size,
             images: input.to_tensor(&batch.images, &Device::Cpu)?,
             labels: batch
                 .labels
@@ -118,6 +127,11 @@ impl Prepared {
     /// `(B, C, H, W)`, in the host's memory.
     pub(crate) fn images(&self) -> &Tensor {
         &self.images
+    }
+
+    /// Height and width of its images.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        self.size
     }
 
     /// Images in the batch.

@@ -232,15 +232,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
         workers,
         ..run.loading(epoch, run.position.batch)
     };
-    let input = run.config.tower.input.clone();
-    let dense = run.divided.dense_labels();
-    let prepare = move |batch: &_| Prepared::new(batch, &input, &dense);
-    Ok(Loader::new(
-        Arc::clone(&run.training_images),
-        run.sampler.epoch(epoch),
-        config,
-        prepare,
-    )?)
+    run.load_batches(run.sampler.epoch(epoch), config)
 }
 
 /// Takes one step of an epoch of `batches`; the learning rate that it had.
@@ -257,7 +249,8 @@ fn step(
         OnNan::Stop => None,
     };
     let how = (run.config.chunk, run.kept.as_ref());
-    let (grads, figures) = gradients(&run.tower, &run.objective, at, batch, how)?;
+    let tower = run.tower_for(batch.size());
+    let (grads, figures) = gradients(tower, &run.objective, at, batch, how)?;
     let norm = match run.config.clip_norm.is_some() || before.is_some() {
         true => global_grad_norm(run.optimizer.params(), &grads)?,
         false => 0.0,
@@ -308,6 +301,7 @@ struct Validation {
     eer: f64,
     threshold: FittedThreshold,
     calibration: Calibration,
+    embeddings: Embeddings,
 }
 
 /// Validates the weights that are kept, and keeps them if they are the best so far.
@@ -319,7 +313,12 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
         let watched = watched(&run.config, &validation);
         let verdict = stopping.observe(run.position.epoch, watched);
         if verdict == Verdict::Best {
-            run.save_best(&validation.threshold, &validation.calibration)?;
+            let classes = run.class_head(&validation.embeddings)?;
+            run.save_best(
+                &validation.threshold,
+                &validation.calibration,
+                classes.as_ref(),
+            )?;
         }
         Ok((validation, stopping, verdict))
     })?;
@@ -364,6 +363,7 @@ fn validate(run: &Run) -> Result<Validation> {
         eer: judged.curve.eer(),
         threshold,
         calibration: judged.calibrate()?,
+        embeddings,
     })
 }
 

@@ -51,6 +51,10 @@ pub(crate) struct Arguments {
     /// Distinct pairs to draw, half of them like; all there are where those are fewer, or by "all"
     #[arg(long, value_name = "N", value_parser = pair_count, default_value = "20000", help_heading = HOW)]
     pairs: usize,
+    /// Also judge the mean of each image's embedding and its mirror image's, as figures of their own (`roc_auc_mirrored`):
+    /// twice the time
+    #[arg(long, help_heading = HOW, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    mirrored: bool,
     /// Seed of the pairs, the episodes and the bootstrap
     #[arg(long, default_value_t = 0, help_heading = HOW)]
     seed: u64,

@@ -34,9 +34,6 @@ pub(super) struct FewShotArguments {
     /// Episodes for each K
     #[arg(long, default_value_t = 1000, requires = "few_shot", value_parser = episode_count)]
     episodes: usize,
-    /// Play them once more with the mean of each image's embedding and its mirror image's, as figures of their own
-    #[arg(long, requires = "few_shot", conflicts_with = "embeddings")]
-    mirrored: bool,
 }
 
 /// A number of episodes, within the limit.
@@ -72,11 +69,6 @@ impl FewShotArguments {
     /// Which classes to play with, if at all.
     pub(super) fn classes(&self) -> Option<ClassList> {
         self.few_shot
-    }
-
-    /// Whether they are played with mirror images too.
-    pub(super) fn mirrored(&self) -> bool {
-        self.mirrored
     }
 
     /// The episodes, if any were asked for.

@@ -7,7 +7,7 @@ use siamese_core::{Model, Threshold};
 use siamese_data::{ImageSet, Part};
 use siamese_evaluate::{
     EpisodeConfig, EvaluateConfig, Evaluation, drawn_pairs, few_shot_figures, fit_threshold,
-    fitting_pairs, halve_classes, mirrored_few_shot_figures,
+    fitting_pairs, halve_classes, mirrored_figures,
 };
 use siamese_words::counted;
 
@@ -35,13 +35,11 @@ pub(super) fn judge(arguments: &Arguments) -> Result<Results> {
     for set in &material.sets {
         let mut evaluation = set.judge(&model, &config)?;
         let first = judged.is_empty();
-        play_episodes(
-            arguments,
-            &model,
-            (set.name, &set.images),
-            first,
-            &mut evaluation,
-        )?;
+        let played = play_episodes(arguments, (set.name, &set.images), first, &mut evaluation)?;
+        if arguments.mirrored {
+            let figures = mirrored_figures(&model, &set.images, &evaluation, played.as_ref())?;
+            evaluation.figures.extend(figures);
+        }
         judged.push(evaluation);
     }
     write_files(arguments, &material, &judged)?;
@@ -121,16 +119,16 @@ fn fit(
     Ok(fitted)
 }
 
-/// Adds few-shot figures, if asked for. A second set whose classes are too small goes without them.
+/// Adds few-shot figures, if asked for, and says which episodes were played. A second set whose classes are too small goes
+/// without them.
 fn play_episodes(
     arguments: &Arguments,
-    model: &Model,
     (name, images): (&str, &ImageSet),
     first: bool,
     evaluation: &mut Evaluation,
-) -> Result<()> {
+) -> Result<Option<EpisodeConfig>> {
     let Some(episodes) = arguments.few_shot.episodes(arguments.seed) else {
-        return Ok(());
+        return Ok(None);
     };
     let mut sizes = vec![0; images.classes.len()];
     images
@@ -140,17 +138,12 @@ fn play_episodes(
     let smallest = sizes.into_iter().filter(|&size| size > 0).min();
     if !first && smallest < Some(episodes.images_of_a_class()) {
         eprintln!("no episodes of {name}: too few images of a class");
-        return Ok(());
+        return Ok(None);
     }
     let table = evaluation.embeddings.table(&images.labels)?;
     let figures = few_shot_figures(&table.view()?, &evaluation.metric, &episodes)?;
     evaluation.figures.extend(figures);
-    if arguments.few_shot.mirrored() {
-        let own = &evaluation.embeddings;
-        let figures = mirrored_few_shot_figures(model, images, own, &episodes)?;
-        evaluation.figures.extend(figures);
-    }
-    Ok(())
+    Ok(Some(episodes))
 }
 
 /// What the episodes were.

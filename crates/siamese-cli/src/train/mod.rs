@@ -347,6 +347,10 @@ fn print_plan(config: &TrainConfig, plan: &Plan, split: &str) {
         input.width,
         input.channels()
     );
+    for smaller in &config.progressive.0 {
+        let ((height, width), share) = (smaller.size, 100.0 * smaller.until);
+        println!("            {height}×{width} in the first {share:.0} % of the training");
+    }
     println!(
         "tower       {}, embedding of {}",
         config.tower.body, config.tower.embedding

@@ -96,6 +96,12 @@ pub(super) trait Loss {
         false
     }
 
+    /// The name of the vectors `(C, D)` that stand for the classes, and what their cosines are multiplied by before a
+    /// softmax, where that is what it learns.
+    fn class_vectors(&self) -> Option<(String, f64)> {
+        None
+    }
+
     /// How many times the tower's learning rate the parameter of this name learns by.
     fn rate(&self, _name: &str) -> f64 {
         1.0

@@ -306,6 +306,19 @@ impl Objective {
         self.config.loss().rate(parameter)
     }
 
+    /// The vectors `(C, D)` that stand for the classes as they are now, and what their cosines are multiplied by before a
+    /// softmax; `None` where the objective learns no such.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn class_vectors(&self) -> Result<Option<(Tensor, f64)>> {
+        let Some((name, scale)) = self.config.loss().class_vectors() else {
+            return Ok(None);
+        };
+        let mut own = self.parameters.snapshot()?;
+        Ok(own.remove(&name).map(|vectors| (vectors, scale)))
+    }
+
     /// What a batch must look like.
     pub fn needs(&self) -> Arrangement {
         self.config.needs()

@@ -112,6 +112,10 @@ impl Loss for NormalizedSoftmax {
         true
     }
 
+    fn class_vectors(&self) -> Option<(String, f64)> {
+        Some((proxies::PROXIES.into(), self.scale))
+    }
+
     fn prepare(&self, own: &VarBuilder, embedding: usize, classes: usize) -> error::Result<()> {
         proxies::prepare(own, self.name(), (classes, 1), embedding)
     }

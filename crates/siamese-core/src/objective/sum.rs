@@ -94,6 +94,15 @@ impl Loss for Sum {
         })
     }
 
+    /// The first term's that has some.
+    fn class_vectors(&self) -> Option<(String, f64)> {
+        let mut terms = self.terms.iter().enumerate();
+        terms.find_map(|(i, term)| {
+            let (name, scale) = term.objective.loss().class_vectors()?;
+            Some((format!("{i}.{name}"), scale))
+        })
+    }
+
     fn rate(&self, name: &str) -> f64 {
         let of_term = name.split_once('.').and_then(|(i, rest)| {
             let term = self.terms.get(i.parse::<usize>().ok()?)?;

@@ -56,6 +56,7 @@ pub struct Tower {
     /// The names of its parameters.
     still: BTreeSet<String>,
     trained: Network,
+    precision: Precision,
 }
 
 impl Tower {
@@ -100,10 +101,31 @@ impl Tower {
             frozen: Network::new(layers.list),
             still,
             trained: Network::new(trained),
+            precision: Precision::default(),
             config,
             parameters,
             cost: layers.cost,
         })
+    }
+
+    /// The same network for images of another height and width: it has the same weights, and trains them.
+    ///
+    /// # Errors
+    /// When these weights are for one size only, as those of a layer are that connects every pixel; when such an image
+    /// does not reach the end.
+    pub fn at_size(&self, (height, width): (usize, usize)) -> Result<Self> {
+        let mut config = self.config.clone();
+        (config.input.height, config.input.width) = (height, width);
+        let at = |e: candle_core::Error| {
+            e.context(format!(
+                "{} at {height}x{width}: images of several sizes are for a body that ends in a global pooling, such as \
+                 resnet9 or resnet",
+                self.config.body
+            ))
+        };
+        let mut tower = Self::with_parameters(config, self.parameters.clone()).map_err(at)?;
+        tower.set_precision(self.precision)?;
+        Ok(tower)
     }
 
     /// What it is made of.
@@ -140,6 +162,7 @@ impl Tower {
         if precision == Precision::Bf16 && self.parameters.device().is_cpu() {
             bail!("bf16 is computed on CUDA only: on a CPU choose f32")
         }
+        self.precision = precision;
         self.frozen.set_precision(precision);
         self.trained.set_precision(precision);
         Ok(())

@@ -90,6 +90,7 @@ impl Pretrained {
         Ok(Model {
             tower,
             head: None,
+            classes: None,
             distance: Distance::Cosine,
             threshold: None,
             domain: None,

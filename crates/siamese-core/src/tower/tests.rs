@@ -356,6 +356,36 @@ fn a_part_that_is_none_and_an_option_that_means_nothing_are_refused_by_name() {
 
 /// torchvision counts 1.814 billion multiply-adds for ResNet-18 at 224 with its `fc` of 1000.
 #[test]
+fn a_tower_at_another_size_trains_the_same_weights() -> crate::error::Result<()> {
+    let tower = Tower::new(
+        body(Body::Resnet9(Resnet9 { width: 3 }), (16, 24), 3),
+        1,
+        &Device::Cpu,
+    )?;
+    let smaller = tower.at_size((8, 16))?;
+    let before = tower.parameters().fingerprint()?;
+    let images = Tensor::zeros((2, 3, 8, 16), DType::F32, &Device::Cpu)?;
+    let embedding = smaller.embed(&images)?;
+    assert_eq!(embedding.dims(), [2, tower.config().embedding]);
+    assert!(tower.embed(&images).is_err());
+    for (_, var) in smaller.trainable() {
+        var.set(&(var.as_tensor() * 0.5)?)?;
+    }
+    assert_ne!(tower.parameters().fingerprint()?, before);
+
+    let flat = Tower::new(body(stages(1), (16, 24), 3), 1, &Device::Cpu)?;
+    let Err(error) = flat.at_size((8, 16)) else {
+        panic!("no error")
+    };
+    let error = error.to_string();
+    assert!(
+        error.contains("8x16") && error.contains("global pooling"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[test]
 fn the_cost_is_the_published_one() -> Result<()> {
     let config = TowerConfig {
         input: ImageInput {

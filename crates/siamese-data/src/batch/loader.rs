@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::augment::{AugmentConfig, AugmentError};
+use super::augment::{AugmentConfig, AugmentError, check_resized, resize};
 use super::prefetch::Prefetch;
 use crate::error::DataError;
 use crate::image_set::ImageSet;
@@ -17,6 +17,8 @@ use crate::sampler::draw::Draw;
 pub struct Batch {
     /// (B, H, W, C), augmented.
     pub images: Vec<u8>,
+    /// (H, W)
+    pub size: (usize, usize),
     /// (B): the class of each image; two are like where these are equal.
     pub labels: Vec<u32>,
     /// (B): which images of the set these are.
@@ -30,6 +32,9 @@ pub struct LoaderConfig {
     pub augment: AugmentConfig,
     /// Height and width of the images of a batch, where they are not those of the set.
     pub size: Option<(usize, usize)>,
+    /// First batches whose images are made smaller after all other changes; the first entry that a batch comes before
+    /// decides.
+    pub shrunk: Vec<Shrunk>,
     /// The seed of those changes.
     pub seed: u64,
     /// The epoch that the pairs are of: each has other changes.
@@ -42,11 +47,21 @@ pub struct LoaderConfig {
     pub prefetch: usize,
 }
 
+/// Batches whose images are made smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The batch, counted from the start of the epoch, from which on they are so no longer.
+    pub before: usize,
+    /// Height and width of their images.
+    pub size: (usize, usize),
+}
+
 impl Default for LoaderConfig {
     fn default() -> Self {
         Self {
             augment: AugmentConfig::default(),
             size: None,
+            shrunk: Vec::new(),
             seed: 0,
             epoch: 0,
             skip_batches: 0,
@@ -137,6 +152,9 @@ impl<T: Send + 'static> Loader<T> {
         let shape = (images.height, images.width, images.channels);
         let size = config.size.unwrap_or((shape.0, shape.1));
         config.augment.check_to(shape, size)?;
+        if !config.shrunk.is_empty() {
+            check_resized(images.channels)?;
+        }
         check_indices(
             &images,
             plan.iter().flat_map(|draw| draw.indices.iter().copied()),
@@ -156,9 +174,11 @@ impl<T: Send + 'static> Loader<T> {
             let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
             let mut batch = lock().pop().unwrap_or_default();
             let (draw, first) = (&plan[skip + i], first_image[skip + i]);
+            let shrunk = config.shrunk.iter().find(|s| skip + i < s.before);
             let change = Change {
                 augment: &config.augment,
                 size,
+                shrunk: shrunk.map(|s| s.size).filter(|&smaller| smaller != size),
                 streams: &changes,
             };
             fill(&mut batch, &images, draw, &change, first)?;
@@ -214,6 +234,8 @@ struct Change<'a> {
     augment: &'a AugmentConfig,
     /// Height and width afterwards.
     size: (usize, usize),
+    /// Height and width that they are then made smaller to.
+    shrunk: Option<(usize, usize)>,
     /// Image by image another stream of these.
     streams: &'a ChaCha8Rng,
 }
@@ -231,12 +253,14 @@ fn fill(
     batch.labels.clone_from(&draw.labels);
     let count = draw.indices.len();
     let size = change.size;
-    let image_len = size.0 * size.1 * set.channels;
+    batch.size = change.shrunk.unwrap_or(size);
+    let image_len = batch.size.0 * batch.size.1 * set.channels;
     batch.images.resize(count * image_len, 0);
+    let mut whole = vec![0; size.0 * size.1 * set.channels];
     let unchanged = change.augment.is_identity() && size == (set.height, set.width);
     let outs = batch.images.chunks_exact_mut(image_len);
     for (i, (out, &index)) in outs.zip(&draw.indices).enumerate() {
-        if unchanged {
+        if unchanged && change.shrunk.is_none() {
             set.copy_image(index as usize, out)?;
             continue;
         }
@@ -248,9 +272,13 @@ fn fill(
         };
         let mut rng = change.streams.clone();
         rng.set_stream(first + place as u64);
-        change
-            .augment
-            .apply_to(&image, shape, (out, size), &mut rng);
+        let augment = change.augment;
+        if change.shrunk.is_none() {
+            augment.apply_to(&image, shape, (out, size), &mut rng);
+            continue;
+        }
+        augment.apply_to(&image, shape, (&mut whole, size), &mut rng);
+        resize(&whole, (size.0, size.1, set.channels), (out, batch.size));
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ pub(crate) mod naive;
 mod norm;
 mod norm_gradient;
 mod pool;
+mod product;
 mod progress;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -32,4 +33,5 @@ pub(crate) use context::Context;
 pub(crate) use forward::forward;
 pub(crate) use infer::infer;
 pub(crate) use kept::kept;
+pub(crate) use product::{gram, product};
 pub(crate) use views::{Strided, Views};

@@ -26,12 +26,14 @@
 
 mod adamw;
 mod host;
+mod muon;
 mod optimizer;
 mod param;
 mod sgd;
 mod state;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use muon::{Muon, MuonConfig};
 pub use optimizer::Optimizer;
 pub use param::{Param, global_grad_norm};
 pub use sgd::{Sgd, SgdConfig};

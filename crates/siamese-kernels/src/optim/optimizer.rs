@@ -6,16 +6,19 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor};
 
 use super::adamw::AdamW;
+use super::muon::Muon;
 use super::param::Param;
 use super::sgd::Sgd;
 
-/// Either optimizer, behind the four calls that a training loop makes.
+/// Any optimizer, behind the four calls that a training loop makes.
 #[derive(Debug)]
 pub enum Optimizer {
     /// Adam with decoupled weight decay.
     AdamW(AdamW),
     /// Stochastic gradient descent, with momentum where asked.
     Sgd(Sgd),
+    /// Orthogonalised momentum for the kernels of convolutions, AdamW for all else.
+    Muon(Muon),
 }
 
 impl Optimizer {
@@ -24,14 +27,16 @@ impl Optimizer {
         match self {
             Self::AdamW(adamw) => adamw.params(),
             Self::Sgd(sgd) => sgd.params(),
+            Self::Muon(muon) => muon.params(),
         }
     }
 
-    /// Takes one step: see [`AdamW::step`] and [`Sgd::step`].
+    /// Takes one step: see [`AdamW::step`], [`Sgd::step`] and [`Muon::step`].
     pub fn step(&mut self, grads: &GradStore, lr: f64, grad_scale: f64) -> Result<()> {
         match self {
             Self::AdamW(adamw) => adamw.step(grads, lr, grad_scale),
             Self::Sgd(sgd) => sgd.step(grads, lr, grad_scale),
+            Self::Muon(muon) => muon.step(grads, lr, grad_scale),
         }
     }
 
@@ -40,6 +45,7 @@ impl Optimizer {
         match self {
             Self::AdamW(adamw) => adamw.state(),
             Self::Sgd(sgd) => sgd.state(),
+            Self::Muon(muon) => muon.state(),
         }
     }
 
@@ -51,6 +57,7 @@ impl Optimizer {
         match self {
             Self::AdamW(adamw) => adamw.load_state(state),
             Self::Sgd(sgd) => sgd.load_state(state),
+            Self::Muon(muon) => muon.load_state(state),
         }
     }
 }
@@ -64,5 +71,11 @@ impl From<AdamW> for Optimizer {
 impl From<Sgd> for Optimizer {
     fn from(sgd: Sgd) -> Self {
         Self::Sgd(sgd)
+    }
+}
+
+impl From<Muon> for Optimizer {
+    fn from(muon: Muon) -> Self {
+        Self::Muon(muon)
     }
 }

@@ -52,6 +52,15 @@ pub(crate) enum Direction {
 /// spaces.
 pub(crate) fn described(name: &str) -> (String, Direction) {
     use Direction::{Higher, Lower, Neither};
+    for (suffix, of) in [
+        ("_mirrored", "mirror images averaged"),
+        ("_softmax", "√softmax of the classes trained on"),
+    ] {
+        if let Some(plain) = name.strip_suffix(suffix) {
+            let (label, direction) = described(plain);
+            return (format!("{label}, {of}"), direction);
+        }
+    }
     let known = match name {
         "accuracy" => ("Accuracy at the threshold", Higher),
         "brier" => ("Brier score", Lower),
@@ -87,9 +96,6 @@ fn described_family(name: &str) -> String {
         if let Some(number) = name.strip_prefix(stem) {
             return format!("{label}{number}");
         }
-    }
-    if let Some(plain) = name.strip_suffix("_mirrored") {
-        return format!("{}, mirror images averaged", described_family(plain));
     }
     if let Some((ways, shots)) = name
         .strip_prefix("few_shot_")
@@ -182,6 +188,8 @@ mod tests {
     fn standard_names_have_labels_and_directions() {
         let eer = ("Equal error rate".to_string(), Direction::Lower);
         assert_eq!(described("eer"), eer);
+        let mirrored = "Equal error rate, mirror images averaged".to_string();
+        assert_eq!(described("eer_mirrored"), (mirrored, Direction::Lower));
         for (name, label) in [
             ("recall_at_10", "Recall@10"),
             ("few_shot_5way_1shot", "5-way 1-shot accuracy"),

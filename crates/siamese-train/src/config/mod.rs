@@ -4,6 +4,7 @@ mod batch;
 mod layers;
 mod optimizer;
 mod preset;
+mod progressive;
 mod propose;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -20,6 +21,7 @@ pub(crate) use batch::size;
 pub use layers::Layer;
 pub use optimizer::{OptimizerConfig, Rates};
 pub use preset::Preset;
+pub use progressive::{Progressive, Smaller};
 pub use propose::{Proposal, Start, Traits};
 
 /// The configuration of a training run, stored whole in its folder.
@@ -51,6 +53,13 @@ pub struct TrainConfig {
     /// Decay of a running average of the weights, such as 0.999: the average is what is validated and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_average: Option<f64>,
+    /// Smaller images at the beginning of the training.
+    #[serde(default, skip_serializing_if = "Progressive::is_empty")]
+    pub progressive: Progressive,
+    /// Batches of training images, of full size, by which BatchNorm's statistics are estimated anew for the weights that are
+    /// validated and kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm_batches: Option<usize>,
     /// What is done about a step whose loss or gradient is no number.
     #[serde(default, skip_serializing_if = "OnNan::is_stop")]
     pub on_nan: OnNan,
@@ -189,6 +198,10 @@ impl TrainConfig {
             self.weight_average.unwrap_or_default()
         );
         ensure!(
+            self.norm_batches.is_none_or(|batches| batches > 0),
+            "norm_batches must be at least 1, got 0: leave it out to keep the statistics of training"
+        );
+        ensure!(
             self.stopping.patience > 0,
             "stopping.patience must be at least 1"
         );
@@ -209,6 +222,11 @@ impl TrainConfig {
         let (height, width) = augment.cached_size.unwrap_or(size);
         let checked = augment.check_to((height, width, input.channels()), size);
         checked.map_err(|error| anyhow!("augment.{error}"))?;
+        self.progressive.check(size)?;
+        ensure!(
+            self.progressive.is_empty() || self.tower.frozen.is_none(),
+            "what tower.frozen passes but once has one size: leave out progressive, or tower.frozen"
+        );
         self.objective.validate().context("objective")?;
         self.head.validate().context("head")?;
         self.check_head()?;
@@ -296,11 +314,11 @@ mod tests {
 
     fn with(settings: &[(&str, &str)]) -> Result<TrainConfig> {
         let mut layer = Layer::default();
-        layer.set("preset", "default")?;
+        layer.set("preset", "system-c")?;
         for (key, value) in settings {
             layer.set(key, value)?;
         }
-        TrainConfig::from_layers([&Preset::named("default")?.layer, &layer])
+        TrainConfig::from_layers([&Preset::named("system-c")?.layer, &layer])
     }
 
     #[test]
@@ -383,6 +401,8 @@ mod tests {
             ("clip_norm", "0.0"),
             ("weight_average", "1.0"),
             ("chunk", "1"),
+            ("norm_batches", "0"),
+            ("progressive", "[{ until = 0.5, size = [40, 16] }]"),
             ("stopping.patience", "0"),
             ("judge.test_pairs", "0"),
             ("sampler.hard_fraction", "1.5"),

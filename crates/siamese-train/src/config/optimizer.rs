@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
-use siamese_kernels::optim::{AdamW, AdamWConfig, Optimizer, Param, Sgd, SgdConfig};
+use siamese_kernels::optim::{
+    AdamW, AdamWConfig, Muon, MuonConfig, Optimizer, Param, Sgd, SgdConfig,
+};
 
 /// The optimizer of a run. Weight decay spares biases and norms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +38,40 @@ pub enum OptimizerConfig {
         #[serde(default, skip_serializing_if = "Rates::is_empty")]
         rates: Rates,
     },
+    /// Momentum whose step is orthogonalised, for the kernels of convolutions; AdamW as usual for all else.
+    Muon {
+        /// Learning rate of the kernels, as a multiple of the run's.
+        #[serde(default = "kernel_rate")]
+        kernel_rate: f64,
+        /// Momentum of the kernels, Nesterov's.
+        #[serde(default = "momentum")]
+        momentum: f64,
+        /// Steps of the iteration that orthogonalises.
+        #[serde(default = "newton_schulz")]
+        newton_schulz: usize,
+        /// Decoupled weight decay, scaled by the learning rate.
+        #[serde(default = "weight_decay")]
+        weight_decay: f64,
+        /// Learning rates of groups of parameters.
+        #[serde(default, skip_serializing_if = "Rates::is_empty")]
+        rates: Rates,
+    },
+}
+
+fn kernel_rate() -> f64 {
+    MuonConfig::default().rate
+}
+
+fn momentum() -> f64 {
+    MuonConfig::default().momentum
+}
+
+fn newton_schulz() -> usize {
+    MuonConfig::default().steps
+}
+
+fn weight_decay() -> f64 {
+    MuonConfig::default().weight_decay
 }
 
 /// Learning rates of groups of parameters as multiples of the run's, by the beginning of their names: `backbone`,
@@ -96,7 +132,7 @@ fn groups(params: &[Param]) -> String {
 impl OptimizerConfig {
     /// The optimizer for these parameters, with no step taken.
     pub(crate) fn build(&self, mut params: Vec<Param>) -> Result<Optimizer> {
-        let (Self::AdamW { rates, .. } | Self::Sgd { rates, .. }) = self;
+        let (Self::AdamW { rates, .. } | Self::Sgd { rates, .. } | Self::Muon { rates, .. }) = self;
         rates.apply(&mut params)?;
         Ok(match *self {
             Self::AdamW {
@@ -126,6 +162,25 @@ impl OptimizerConfig {
                     weight_decay,
                 };
                 Sgd::new(params, config)?.into()
+            }
+            Self::Muon {
+                kernel_rate,
+                momentum,
+                newton_schulz,
+                weight_decay,
+                ..
+            } => {
+                let config = MuonConfig {
+                    rate: kernel_rate,
+                    momentum,
+                    steps: newton_schulz,
+                    weight_decay,
+                    adamw: AdamWConfig {
+                        weight_decay,
+                        ..AdamWConfig::default()
+                    },
+                };
+                Muon::new(params, config)?.into()
             }
         })
     }

@@ -10,9 +10,10 @@ use super::layers::Layer;
 const BASE: &str = include_str!("../../presets/base.toml");
 
 /// A new preset is a file in `presets/` and a line here.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("default", include_str!("../../presets/default.toml")),
     ("quick", include_str!("../../presets/quick.toml")),
+    ("best", include_str!("../../presets/best.toml")),
     ("system-c", include_str!("../../presets/system-c.toml")),
     ("cifar-fs", include_str!("../../presets/cifar-fs.toml")),
     ("fc100", include_str!("../../presets/fc100.toml")),

@@ -13,6 +13,7 @@ use colour::{colour, turn_hue};
 pub use erase::RandomErase;
 use erase::cut_out;
 pub use random_crop::RandomCrop;
+use random_crop::{Part, resample};
 
 /// Height, width and channels of an image whose bytes are in that order, channels innermost.
 pub type ImageShape = (usize, usize, usize);
@@ -82,7 +83,9 @@ pub enum AugmentError {
     )]
     RandomCrop(RandomCrop),
     /// Images of so many channels are not resampled.
-    #[error("random_crop and affine are for images of 1 to 4 channels, these have {0}")]
+    #[error(
+        "random_crop, affine and smaller sizes are for images of 1 to 4 channels, these have {0}"
+    )]
     Channels(usize),
     /// The affine map's bounds are none.
     #[error(
@@ -168,8 +171,8 @@ impl AugmentConfig {
             return Err(AugmentError::Erase(erase));
         }
         let resampled = self.random_crop.is_some() || self.affine.is_some();
-        if resampled && !(1..=4).contains(&channels) {
-            return Err(AugmentError::Channels(channels));
+        if resampled {
+            check_resized(channels)?;
         }
         let from = (height, width);
         if self.random_crop.is_none() && (height < to.0 || width < to.1) {
@@ -260,6 +263,25 @@ impl AugmentConfig {
             erase.apply(out, new_shape, rng);
         }
     }
+}
+
+/// Checks that images of so many channels can be resized.
+pub(super) fn check_resized(channels: usize) -> Result<(), AugmentError> {
+    match channels {
+        1..=4 => Ok(()),
+        _ => Err(AugmentError::Channels(channels)),
+    }
+}
+
+/// Writes the whole `image` to `out` of another (height, width), with a triangle filter that is widened where it shrinks.
+pub(super) fn resize(image: &[u8], shape: ImageShape, (out, size): (&mut [u8], (usize, usize))) {
+    let whole = Part {
+        top: 0,
+        left: 0,
+        height: shape.0,
+        width: shape.1,
+    };
+    resample(image, shape, whole, (out, size));
 }
 
 /// `out[y, x] = image[y + down, x + right]`, reflected at the borders; `out` is of (height, width).

@@ -110,7 +110,7 @@ pub(super) fn are_bounds(scale: (f32, f32), ratio: (f32, f32)) -> bool {
 }
 
 /// Fills `out`, of (height, width), with a part of `image`.
-fn resample(
+pub(super) fn resample(
     image: &[u8],
     (_, whole, channels): ImageShape,
     part: Part,
