@@ -243,6 +243,7 @@ fn model(body: Body) -> Result<Vec<u8>> {
         distance: Distance::Euclidean,
         threshold: None,
         domain: None,
+        faces: None,
         provenance: Provenance::default(),
     };
     let folder = tempfile::tempdir()?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use siamese_core::candle::Device;
 use siamese_core::{
-    Body, Distance, Model, Provenance, Stage, Stages, Threshold, Tower, TowerConfig,
+    Body, Distance, FaceCrop, Model, Provenance, Stage, Stages, Threshold, Tower, TowerConfig,
 };
 
 /// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
@@ -106,6 +106,11 @@ pub(crate) fn untrained_model(path: &Path) -> Result<()> {
 
 /// As [`untrained_model`], of this seed.
 pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
+    untrained_model_with(path, seed, None)
+}
+
+/// As [`untrained_model_of`], of faces where that is said.
+pub(crate) fn untrained_model_with(path: &Path, seed: u64, faces: Option<FaceCrop>) -> Result<()> {
     let stage = Stage {
         channels: 8,
         convolutions: 1,
@@ -133,6 +138,7 @@ pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
         distance: Distance::Euclidean,
         threshold: Some(threshold),
         domain: None,
+        faces,
         provenance: Provenance::default(),
     };
     Ok(model.save(path)?)

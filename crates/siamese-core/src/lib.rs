@@ -28,6 +28,7 @@
 mod distance;
 mod domain;
 mod error;
+mod face_crop;
 mod head;
 mod init;
 mod input;
@@ -42,6 +43,7 @@ mod weight_average;
 pub use distance::TensorDistance;
 pub use domain::{Domain, Strange};
 pub use error::{Error, Misfit, Result};
+pub use face_crop::{FaceAlign, FaceCrop};
 pub use head::{ComparisonConfig, Head, HeadConfig};
 pub use input::{Fit, ImageInput};
 pub use model::{Model, Provenance};

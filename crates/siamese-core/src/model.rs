@@ -13,6 +13,7 @@ use siamese_metrics::{Distance, Metric};
 
 use crate::domain::Domain;
 use crate::error::{Error, Misfit, Result};
+use crate::face_crop::FaceCrop;
 use crate::head::{Head, HeadConfig};
 use crate::input::ImageInput;
 use crate::parameters::Parameters;
@@ -57,6 +58,8 @@ pub struct Model {
     pub threshold: Option<Threshold>,
     /// What it was trained on, to tell what is far from it.
     pub domain: Option<Domain>,
+    /// How its pictures were cut out of photos, where they are faces: others are cut alike before they are embedded.
+    pub faces: Option<FaceCrop>,
     /// Where it comes from.
     pub provenance: Provenance,
 }
@@ -71,6 +74,8 @@ struct Description<T = TowerConfig> {
     threshold: Option<Threshold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     domain: Option<Domain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    faces: Option<FaceCrop>,
     provenance: Provenance,
 }
 
@@ -162,6 +167,7 @@ impl Model {
             distance: description.distance,
             threshold: description.threshold,
             domain: description.domain,
+            faces: description.faces,
             provenance: description.provenance,
         };
         model.check()?;
@@ -181,6 +187,7 @@ impl Model {
             distance: self.distance,
             threshold: self.threshold.clone(),
             domain: self.domain.clone(),
+            faces: self.faces,
             provenance: self.provenance.clone(),
         };
         let text = serde_json::to_string(&description).map_err(Error::Description)?;
@@ -191,6 +198,9 @@ impl Model {
     fn check(&self) -> Result<()> {
         if let Some(domain) = &self.domain {
             domain.check(self.tower.config().input.channels())?;
+        }
+        if let Some(faces) = &self.faces {
+            faces.validate()?;
         }
         let embedding = self.tower.config().embedding;
         if let Some(head) = self.head.as_ref().filter(|h| h.embedding() != embedding) {
@@ -246,6 +256,7 @@ impl Description {
                     distance: old.distance,
                     threshold: old.threshold,
                     domain: None,
+                    faces: None,
                     provenance: old.provenance,
                 })
             }

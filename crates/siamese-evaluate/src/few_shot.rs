@@ -135,6 +135,7 @@ mod tests {
             distance: Distance::Euclidean,
             threshold: None,
             domain: None,
+            faces: None,
             provenance: Provenance::default(),
         };
         let pixels: Vec<u8> = (0..16 * 16 * 3u32).map(|i| (i * 37 % 251) as u8).collect();

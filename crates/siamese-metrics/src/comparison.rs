@@ -164,6 +164,24 @@ impl Comparison {
         self.dim
     }
 
+    /// What is made of two embeddings.
+    pub fn combine(&self) -> &[Combine] {
+        &self.combine
+    }
+
+    /// The layers: [`Self::new`] makes the same comparison of them.
+    pub fn layers(&self) -> Vec<Dense> {
+        let hidden = self.hidden.iter().map(|(weights, bias)| Dense {
+            weights: weights.iter().copied().collect(),
+            bias: bias.to_vec(),
+        });
+        let last = Dense {
+            weights: self.last.0.clone(),
+            bias: vec![self.last.1],
+        };
+        hidden.chain([last]).collect()
+    }
+
     /// Multiply-adds of one comparison, about.
     pub fn cost(&self) -> u64 {
         let layers = self.hidden.iter().map(|(weights, _)| weights.len());
@@ -271,5 +289,27 @@ impl fmt::Debug for Comparison {
             .field("dim", &self.dim)
             .field("hidden", &widths)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_own_layers_make_the_same_comparison() -> Result<()> {
+        let number = |i: usize| ((i * 37) % 101) as f32 / 50.0 - 1.0;
+        let layer = |outputs: usize, inputs: usize| Dense {
+            weights: (0..outputs * inputs).map(number).collect(),
+            bias: (0..outputs).map(|i| number(i + 3)).collect(),
+        };
+        for layers in [vec![layer(1, 6)], vec![layer(2, 6), layer(1, 2)]] {
+            let combine = vec![Combine::Sum, Combine::Product];
+            let comparison = Comparison::new(combine.clone(), 3, layers)?;
+            assert_eq!(comparison.combine(), combine);
+            let again = Comparison::new(combine, 3, comparison.layers())?;
+            assert_eq!(again, comparison);
+        }
+        Ok(())
     }
 }

@@ -93,6 +93,7 @@ impl Pretrained {
             distance: Distance::Cosine,
             threshold: None,
             domain: None,
+            faces: None,
             provenance: Provenance {
                 data: String::new(),
                 trained_on: format!("the weights {name}, as they were published"),
