@@ -1,10 +1,13 @@
-//! `siamese data faces`: photos in, faces out.
+//! Faces: photos in, faces out; and a model of faces, which finds them in photos by itself.
 
 mod support;
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use siamese_core::candle::Device;
+use siamese_core::{FaceCrop, Model};
 use support::{siamese, text};
 
 const PHOTO: &str = concat!(
@@ -86,5 +89,181 @@ fn what_lies_there_is_not_mixed_with_new_faces_and_no_face_at_all_is_an_error() 
     assert!(!done && said.contains("full is not empty"), "{said}");
     let (done, said) = faces("photos/walls/grey.png", "none")?;
     assert!(!done && said.contains("not one face was written"), "{said}");
+    Ok(())
+}
+
+/// Runs a line in `folder`, whatever its end.
+fn run(folder: &Path, line: &str) -> Result<std::process::Output> {
+    Ok(siamese(folder).args(line.split(' ')).output()?)
+}
+
+/// A line's only line of JSON.
+fn answered(folder: &Path, line: &str) -> Result<Value> {
+    let output = run(folder, line)?;
+    serde_json::from_slice(&output.stdout).with_context(|| text(&output))
+}
+
+#[test]
+fn a_model_of_faces_finds_them_in_photos_and_takes_a_crop_as_it_is() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    photos(&folder.join("photos"))?;
+    let crop = FaceCrop {
+        side: 64,
+        margin: 0.1,
+        ..FaceCrop::default()
+    };
+    support::untrained_model_with(&folder.join("m.safetensors"), 7, Some(crop))?;
+    run(folder, "data faces photos -o cut --size 64 --margin 0.1")?;
+    run(folder, "gallery create people --model m.safetensors")?;
+    let added = answered(
+        folder,
+        "gallery add people cut/ann/alone.png --class ann --json",
+    )?;
+    assert!(
+        added.get("face").is_none(),
+        "a crop is taken whole: {added}"
+    );
+    let left_out = run(
+        folder,
+        "gallery add people photos/walls/grey.png --class wall",
+    )?;
+    let said = text(&left_out);
+    assert!(said.contains("grey.png: no face was found"), "{said}");
+
+    // the photo is cut to the very crop that was enrolled
+    let found = answered(folder, "identify people photos/ann/alone.png --json")?;
+    assert_eq!(
+        (&found["class"], &found["distance"]),
+        (&"ann".into(), &0.0.into())
+    );
+    let edges = found["faces"][0]["face"]["box"]
+        .as_array()
+        .context("no box")?;
+    let [left, _, right, _] = &edges[..] else {
+        panic!("{found}")
+    };
+    assert!(left.as_f64() < right.as_f64(), "{found}");
+
+    let both = answered(folder, "identify people photos/ann/twice.png --json")?;
+    let faces = both["faces"].as_array().context("no faces")?;
+    assert_eq!(
+        (faces.len(), &faces[1]["face"]["of"]),
+        (2, &2.into()),
+        "{both}"
+    );
+    assert_eq!(both["distance"], faces[0]["distance"]);
+    let said = text(&run(folder, "identify people photos/ann/twice.png")?);
+    assert!(said.contains("twice.png, face 2 of 2 at "), "{said}");
+    let none = run(folder, "identify people photos/walls/grey.png")?;
+    assert_eq!(none.status.code(), Some(1));
+    assert!(
+        text(&none).contains("no face was found in it"),
+        "{}",
+        text(&none)
+    );
+    let none = answered(folder, "identify people photos/walls/grey.png --json")?;
+    assert_eq!(
+        (&none["known"], &none["faces"]),
+        (&Value::Null, &Value::Array(vec![]))
+    );
+
+    let whole = answered(
+        folder,
+        "identify people photos/ann/alone.png --crop as-is --json",
+    )?;
+    assert!(
+        whole["distance"] != 0.0 && whole.get("faces").is_none(),
+        "{whole}"
+    );
+    Ok(())
+}
+
+#[test]
+fn verify_search_and_embed_take_the_largest_face_and_say_so() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    photos(&folder.join("photos"))?;
+    support::untrained_model_with(&folder.join("m.safetensors"), 7, Some(FaceCrop::default()))?;
+    let line = "verify m.safetensors photos/ann/alone.png photos/ann/twice.png --json";
+    let output = run(folder, line)?;
+    let said = text(&output);
+    assert!(
+        said.contains("twice.png shows 2 faces, the largest is taken"),
+        "{said}"
+    );
+    let verdict: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(verdict["faces"][1]["of"], 2, "{verdict}");
+    assert_eq!(verdict["same"], true, "{verdict}");
+    let none = run(
+        folder,
+        "verify m.safetensors photos/ann/alone.png photos/walls/grey.png",
+    )?;
+    let said = text(&none);
+    assert_eq!(none.status.code(), Some(2));
+    assert!(
+        said.contains("grey.png: no face was found") && said.contains("--crop as-is"),
+        "{said}"
+    );
+
+    let output = run(folder, "embed m.safetensors photos -o all.jsonl")?;
+    let said = text(&output);
+    assert!(
+        said.contains("2 embeddings") && said.contains("in 1 photo"),
+        "{said}"
+    );
+    assert!(said.contains("walls/grey.png: no face was found"), "{said}");
+    let output = run(
+        folder,
+        "embed m.safetensors photos -o whole.jsonl --crop as-is",
+    )?;
+    assert!(text(&output).contains("3 embeddings"), "{}", text(&output));
+
+    support::untrained_model(&folder.join("plain.safetensors"))?;
+    let refused = run(
+        folder,
+        "embed plain.safetensors photos -o x.jsonl --crop face",
+    )?;
+    assert!(
+        text(&refused).contains("siamese data faces"),
+        "{}",
+        text(&refused)
+    );
+    Ok(())
+}
+
+#[test]
+fn a_model_trained_on_faces_that_were_cut_out_says_so_in_its_file() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path();
+    support::tiny_set(folder)?;
+    let trained = |name: &str| -> Result<(String, Option<FaceCrop>)> {
+        let output = run(
+            folder,
+            &format!("train pictures --config tiny.toml --name {name}"),
+        )?;
+        anyhow::ensure!(output.status.success(), "{}", text(&output));
+        let file = folder.join(format!("runs/{name}/best.safetensors"));
+        Ok((text(&output), Model::load(file, &Device::Cpu)?.faces))
+    };
+    let (_, faces) = trained("plain")?;
+    assert_eq!(faces, None);
+    // as `data faces` marks its folder
+    photos(&folder.join("photos"))?;
+    run(
+        folder,
+        "data faces photos/ann -o cut --size 48 --grey --align box",
+    )?;
+    std::fs::copy(
+        folder.join("cut/faces.json"),
+        folder.join("pictures/faces.json"),
+    )?;
+    let (said, faces) = trained("faces")?;
+    let faces = faces.context("the model does not know")?;
+    assert_eq!((faces.side, faces.grey), (48, true));
+    assert!(
+        said.contains("grey faces of 48×48 pixels, as they lie"),
+        "{said}"
+    );
     Ok(())
 }

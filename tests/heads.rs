@@ -108,11 +108,48 @@ fn a_head_is_trained_resumed_asked_and_evaluated_like_any_model() -> Result<()> 
         card.contains("P(same)") && card.contains("learned distance"),
         "{card}"
     );
-    // a gallery is searched by distances: it says so, and does not answer by another one
-    let output = siamese(folder.path())
-        .args(["gallery", "create", "people", "--model", "runs/whole"])
-        .output()?;
-    assert!(!output.status.success() && text(&output).contains("--head distance"));
+    in_a_gallery(folder.path(), &one)
+}
+
+/// Enrols two pictures of each class; the head's distance of `a` and `b` of [`answer`] is that in the gallery.
+fn in_a_gallery(folder: &Path, verified: &Value) -> Result<()> {
+    let run = |line: &str| -> Result<std::process::Output> {
+        let output = siamese(folder).args(line.split(' ')).output()?;
+        anyhow::ensure!(output.status.code() < Some(2), "{line}: {}", text(&output));
+        Ok(output)
+    };
+    for class in 0..6 {
+        let place = folder.join(format!("enrolled/colour {class}"));
+        std::fs::create_dir_all(&place)?;
+        for picture in ["4.png", "9.png"] {
+            let from = folder.join(format!("colours/colour {class}/{picture}"));
+            std::fs::copy(from, place.join(picture))?;
+        }
+    }
+    let made = run("gallery create people --model runs/whole")?;
+    assert!(text(&made).contains("learned distance"), "{}", text(&made));
+    run("gallery add people enrolled")?;
+    std::fs::copy(
+        folder.join("colours/colour 0/3.png"),
+        folder.join("probe.png"),
+    )?;
+    let output = run("search people probe.png -k 12 --json")?;
+    let found: Value = serde_json::from_slice(&output.stdout)?;
+    let matches = found["matches"].as_array().context("no matches")?;
+    let other = "enrolled/colour 5/4.png";
+    let there = matches.iter().find(|near| near["name"] == other);
+    assert_eq!(
+        there.context("not found")?["distance"],
+        verified["distance"]
+    );
+    let output = run("identify people probe.png --json")?;
+    let answer: Value = serde_json::from_slice(&output.stdout)?;
+    assert_eq!(answer["matches"][0]["class"], "colour 0", "{answer}");
+    assert!(answer["known"].is_boolean() && answer["probability"].is_number());
+    let info = run("gallery info people --json")?;
+    let info: Value = serde_json::from_slice(&info.stdout)?;
+    let head = info["model"]["head"].as_str().context("no head")?;
+    assert!(head.contains("hidden: [8]"), "{head}");
     Ok(())
 }
 

@@ -104,7 +104,7 @@ fn run() -> Result<&'static (TrainConfig, TrainingData, Vec<u8>)> {
         progress: Progress::Silent,
         ..OpenOptions::default()
     };
-    let listing = siamese_data::open(&photos.path().join("photos"), &options)?;
+    let listing = siamese_data::open(photos.path().join("photos"), &options)?;
     let (config, data, problems) = Draft::new(listing, "here", &told)?.complete(&options)?;
     ensure!(problems.is_empty(), "{problems:?}");
     let record = RunRecord::new(&config, &data.about, "CPU".into(), "fuzz".into());
@@ -164,6 +164,7 @@ fn made(at: &Path) -> Result<Gallery> {
         fingerprint: "0123456789abcdef".into(),
         dim: 4,
         distance: Distance::Euclidean,
+        head: None,
         threshold: Some(0.5),
         calibration: None,
     };

@@ -12,7 +12,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use siamese_core::candle::Device;
-use siamese_core::{Body, Conv4, Distance, Model, Provenance, Stage, Stages, Tower, TowerConfig};
+use siamese_core::{Body, Conv4, Distance, Model, Stage, Stages, Tower, TowerConfig};
 use zip::write::SimpleFileOptions;
 
 pub(crate) fn photo(seed: u32) -> RgbImage {
@@ -247,15 +247,7 @@ fn model(body: Body) -> Result<Vec<u8>> {
         embedding: 4,
         ..TowerConfig::system_c()
     };
-    let model = Model {
-        head: None,
-        classes: None,
-        tower: Tower::new(config, 7, &Device::Cpu)?,
-        distance: Distance::Euclidean,
-        threshold: None,
-        domain: None,
-        provenance: Provenance::default(),
-    };
+    let model = Model::new(Tower::new(config, 7, &Device::Cpu)?, Distance::Euclidean);
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.safetensors");
     model.save(&path)?;

@@ -9,9 +9,7 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use siamese_core::candle::Device;
-use siamese_core::{
-    Body, Distance, Model, Provenance, Stage, Stages, Threshold, Tower, TowerConfig,
-};
+use siamese_core::{Body, Distance, FaceCrop, Model, Stage, Stages, Threshold, Tower, TowerConfig};
 
 /// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
 pub(crate) fn siamese(folder: &Path) -> Command {
@@ -107,6 +105,11 @@ pub(crate) fn untrained_model(path: &Path) -> Result<()> {
 
 /// As [`untrained_model`], of this seed.
 pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
+    untrained_model_with(path, seed, None)
+}
+
+/// As [`untrained_model_of`], of faces where that is said.
+pub(crate) fn untrained_model_with(path: &Path, seed: u64, faces: Option<FaceCrop>) -> Result<()> {
     let stage = Stage {
         channels: 8,
         convolutions: 1,
@@ -129,13 +132,9 @@ pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
         weights: tower.parameters().fingerprint()?,
     };
     let model = Model {
-        tower,
-        head: None,
-        classes: None,
-        distance: Distance::Euclidean,
         threshold: Some(threshold),
-        domain: None,
-        provenance: Provenance::default(),
+        faces,
+        ..Model::new(tower, Distance::Euclidean)
     };
     Ok(model.save(path)?)
 }

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{Usage, bench_search, paths, suggest};
+use crate::{Usage, bench_peers, paths, suggest};
 
 pub(crate) const HELP: &str = "\
 Times forward passes and training steps (cross-entropy, AdamW) on 3×32×32 images, and with --peer
@@ -31,6 +31,8 @@ with bf16 autocast. A machine that computes nothing else is best: close the rest
 
 `cargo xtask bench search --peer PYTHON [--n 1000000] [--dim 128] [--k 10] [--rounds 15]`
 times exact search of a gallery, FAISS's IndexFlatL2 (numpy and faiss-cpu) beside ours.
+`cargo xtask bench embed --peer PYTHON [--model FILE] [--net stages] [--batches 1,4,16,64,256]`
+times embeddings, PyTorch's and ONNX Runtime's on the same weights beside ours.
 
 Examples:
   $ cargo xtask bench train
@@ -76,8 +78,11 @@ struct Options {
 }
 
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
-    if let Some(("search", rest)) = args.split_first().map(|(what, rest)| (what.as_str(), rest)) {
-        return bench_search::run(rest);
+    let peers = args
+        .split_first()
+        .and_then(|(name, rest)| bench_peers::run(name, rest));
+    if let Some(done) = peers {
+        return done;
     }
     let options = parse(args)?;
     build(options.cuda)?;

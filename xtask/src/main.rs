@@ -10,7 +10,7 @@
 mod output;
 
 mod bench;
-mod bench_search;
+mod bench_peers;
 mod ci;
 mod doctor;
 mod fetch;

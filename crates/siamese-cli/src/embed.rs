@@ -8,6 +8,7 @@ use clap::Args;
 use siamese_data::{LeftOut, Pictures, Progress};
 use siamese_embed::{Embedder, TableFormat, TableRow, TableWriter, write_table};
 
+use crate::crop::CropArguments;
 use crate::device::DeviceChoice;
 use crate::pictures::{PictureArguments, say_left_out};
 
@@ -21,6 +22,8 @@ pub(crate) struct Arguments {
     /// Where to write; the ending says how: .npz, .parquet or .jsonl
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    crop: CropArguments,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -30,16 +33,22 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let output = &arguments.output;
     let format = TableFormat::of(output)?;
-    let embedder = Embedder::load(&arguments.model, &arguments.device.open()?)?;
+    let embedder = arguments
+        .crop
+        .load(&arguments.model, &arguments.device.open()?)?;
     let pictures = arguments.pictures.open()?;
     if format == TableFormat::Npz {
         check_classes(&pictures)?;
     }
     let dim = embedder.model().tower.config().embedding;
-    let (written, unread) = write_table(output, format, dim, |table| {
+    let (Filled { written, several }, unread) = write_table(output, format, dim, |table| {
         fill(table, &embedder, &pictures)
     })?;
     say_left_out(&unread);
+    if several > 0 {
+        let photos = siamese_words::counted(several, "photo");
+        eprintln!("of several faces the largest was taken, in {photos}");
+    }
     let classes = match pictures.classes.len() {
         0 => String::new(),
         1 => " of 1 class".into(),
@@ -52,21 +61,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What was written.
+#[derive(Default)]
+struct Filled {
+    written: usize,
+    /// Photos of several faces among them.
+    several: usize,
+}
+
 /// Writes all pictures that can be read; how many, and the others.
 fn fill(
     table: &mut TableWriter,
     embedder: &Embedder,
     pictures: &Pictures,
-) -> Result<(usize, Vec<LeftOut>)> {
+) -> Result<(Filled, Vec<LeftOut>)> {
     let mut meter = Progress::Stderr.images("embedding", pictures.len() as u64);
-    let mut written = 0;
+    let mut filled = Filled::default();
     let unread = embedder.stream(pictures, None, |embedded| -> Result<()> {
         table.push(TableRow {
             file: &pictures.items[embedded.item].name,
             class: pictures.class_of(embedded.item),
             embedding: &embedded.embedding,
         })?;
-        written += 1;
+        filled.written += 1;
+        let several = embedded.face.as_ref().is_some_and(|face| face.of > 1);
+        filled.several += usize::from(several);
         meter.set(embedded.item as u64 + 1);
         Ok(())
     })?;
@@ -76,12 +95,12 @@ fn fill(
         .first()
         .map(|one| format!("; {}: {}", one.what, one.why));
     ensure!(
-        written > 0,
-        "not one of {} pictures can be read{}",
+        filled.written > 0,
+        "not one of {} pictures can be embedded{}",
         pictures.len(),
         first.unwrap_or_default()
     );
-    Ok((written, unread))
+    Ok((filled, unread))
 }
 
 /// An `.npz` holds labels of all its rows or of none.

@@ -5,12 +5,14 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 use siamese_core::metrics::open_set::{KnownProbe, open_set};
+use siamese_embed::{Embedded, NO_FACE};
 use siamese_gallery::{Identified, Identify, Limit, Together};
 
+use crate::crop::{face_in_words, face_json};
 use crate::output::FAILURE;
-use crate::probes::{Asked, each, say_unread};
+use crate::probes::{Asked, each_with_all, say_unread};
 use crate::search::as_json;
 use crate::sheet::Sheet;
 use crate::verify::warn_of_strange;
@@ -27,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_enum, default_value = "nearest")]
     together: By,
     /// The distance from which on a probe is unknown [default: fitted by leaving classes out of the gallery, for 1 %
-    /// false alarms; of a small gallery the model's threshold for pairs]
+    /// false alarms; for a small gallery estimated from its unlike pairs and the model's probabilities]
     #[arg(long, value_name = "DISTANCE")]
     threshold: Option<f64>,
     /// Of probes in class folders, the figures at this share of false alarms
@@ -84,23 +86,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut sheet = Sheet::default();
     let mut judged = Judged::default();
     let mut unknown = 0;
-    let unread = each(&embedder, &pictures, |probe| {
-        let name = &pictures.items[probe.item].name;
-        let answer = gallery.identify(&probe.embedding, &how)?;
-        unknown += usize::from(answer.known == Some(false));
-        match asked.json {
-            true => println!("{}", line(name, &answer)),
-            false => println!("{name}: {}", words(&answer)),
+    let unread = each_with_all(&embedder, &pictures, |item, probes| {
+        let name = &pictures.items[item].name;
+        let mut answers = Vec::with_capacity(probes.len());
+        for probe in &probes {
+            answers.push(gallery.identify(&probe.embedding, &how)?);
         }
-        if let Some(strange) = probe.strange {
+        let is_unknown = |answer: &Identified| answer.known == Some(false);
+        unknown += usize::from(answers.is_empty() || answers.iter().any(is_unknown));
+        match asked.json {
+            true => println!("{}", line(name, &probes, &answers)),
+            false => say(name, &probes, &answers),
+        }
+        for strange in probes.iter().filter_map(|probe| probe.strange) {
             warn_of_strange(&embedder, name.as_ref(), strange);
         }
-        if let Some(class) = pictures.class_of(probe.item) {
-            judged.see(class, &enrolled, &answer);
+        // of several faces the largest is taken for the one that the folder is called by
+        if let Some(class) = pictures.class_of(item) {
+            judged.see(class, &enrolled, answers.first());
         }
-        if asked.report.is_some() {
-            let said = class(&answer).unwrap_or("unknown").to_string();
-            sheet.push(&mut gallery, (name, &probe.picture), &said, &answer.matches)?;
+        for (probe, answer) in probes
+            .iter()
+            .zip(&answers)
+            .filter(|_| asked.report.is_some())
+        {
+            let said = class(answer).unwrap_or("unknown");
+            let picture = (name.as_str(), &probe.picture);
+            sheet.push(&mut gallery, picture, said, &answer.matches)?;
         }
         Ok(())
     })?;
@@ -124,15 +136,47 @@ fn class(answer: &Identified) -> Option<&str> {
     (answer.known != Some(false)).then_some(nearest.class.as_str())
 }
 
-fn line(name: &str, answer: &Identified) -> serde_json::Value {
+/// A probe as programs read it: what is answered of it, or of its largest face; and where faces were looked for, of each.
+fn line(name: &str, probes: &[Embedded], answers: &[Identified]) -> Value {
+    let mut line = match answers.first() {
+        Some(answer) => answer_json(answer),
+        None => json!({
+            "known": null, "class": null, "distance": null, "probability": null, "matches": [], "why": NO_FACE,
+        }),
+    };
+    line["probe"] = name.into();
+    let face = |(probe, answer): (&Embedded, &Identified)| {
+        let mut face = answer_json(answer);
+        face["face"] = face_json(probe.face.as_ref()?);
+        Some(face)
+    };
+    let faces: Vec<Value> = probes.iter().zip(answers).filter_map(face).collect();
+    if answers.is_empty() || !faces.is_empty() {
+        line["faces"] = faces.into();
+    }
+    line
+}
+
+fn answer_json(answer: &Identified) -> Value {
     json!({
-        "probe": name,
         "known": answer.known,
         "class": class(answer),
         "distance": answer.matches.first().map(|nearest| nearest.distance),
         "probability": answer.probability,
         "matches": answer.matches.iter().map(as_json).collect::<Vec<_>>(),
     })
+}
+
+/// A probe in a line, or a line for each of several faces.
+fn say(name: &str, probes: &[Embedded], answers: &[Identified]) {
+    if answers.is_empty() {
+        println!("{name}: {NO_FACE}");
+    }
+    for (probe, answer) in probes.iter().zip(answers) {
+        let face = probe.face.as_ref().filter(|face| face.of > 1);
+        let face = face.map_or(String::new(), |face| format!(", {}", face_in_words(face)));
+        println!("{name}{face}: {}", words(answer));
+    }
 }
 
 fn words(answer: &Identified) -> String {
@@ -165,10 +209,16 @@ struct Judged {
     strangers: Vec<f32>,
     /// Answers at the threshold in use: right of the known, "unknown" of the strangers.
     right: (usize, usize),
+    /// Those in which no face was found; they are in no figure.
+    faceless: usize,
 }
 
 impl Judged {
-    fn see(&mut self, own: &str, enrolled: &BTreeMap<String, usize>, answer: &Identified) {
+    fn see(&mut self, own: &str, enrolled: &BTreeMap<String, usize>, answer: Option<&Identified>) {
+        let Some(answer) = answer else {
+            self.faceless += 1;
+            return;
+        };
         let Some(nearest) = answer.matches.first() else {
             return;
         };
@@ -188,6 +238,10 @@ impl Judged {
         let share = |part: usize, of: usize| {
             format!("{:.1} % ({part} of {of})", 100.0 * part as f64 / of as f64)
         };
+        if self.faceless > 0 {
+            let probes = siamese_words::counted(self.faceless, "probe");
+            eprintln!("{probes} without a face: in none of the figures");
+        }
         if !self.known.is_empty() {
             let rank_1 = self.known.iter().filter(|probe| probe.right).count();
             let (known, right) = (self.known.len(), self.right.0);

@@ -6,6 +6,7 @@ mod output;
 mod called;
 mod check;
 mod compare;
+mod crop;
 mod data;
 mod device;
 mod embed;

@@ -8,8 +8,10 @@ use siamese_data::{LeftOut, Pictures, Progress};
 use siamese_embed::{Embedded, Embedder};
 use siamese_gallery::Gallery;
 
+use crate::crop::{CropArguments, say_largest};
 use crate::device::DeviceChoice;
 use crate::pictures::PictureArguments;
+use crate::sheet::SIDE;
 
 /// A gallery, and the model to embed by.
 #[derive(Args)]
@@ -20,6 +22,8 @@ pub(crate) struct GalleryArguments {
     /// Where the gallery's model lies now [default: where it lay when the gallery was made]
     #[arg(long)]
     model: Option<PathBuf>,
+    #[command(flatten)]
+    crop: CropArguments,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -31,7 +35,7 @@ impl GalleryArguments {
         let gallery = Gallery::open(&self.place)?;
         let own = PathBuf::from(&gallery.about().model.place);
         let place = self.model.as_ref().unwrap_or(&own);
-        let embedder = Embedder::load(place, &self.device.open()?);
+        let embedder = self.crop.load(place, &self.device.open()?);
         let embedder = match &self.model {
             Some(_) => embedder?,
             None => embedder.with_context(|| {
@@ -59,14 +63,33 @@ pub(crate) struct Asked {
     pub(crate) report: Option<PathBuf>,
 }
 
-/// Embeds the probes and hands each to `answer`; those that cannot be read come back.
+/// Embeds the probes, or the largest face in each, and hands each to `answer`; those that cannot be read or have no face
+/// come back.
 pub(crate) fn each(
     embedder: &Embedder,
     pictures: &Pictures,
-    answer: impl FnMut(Embedded) -> Result<()>,
+    mut answer: impl FnMut(Embedded) -> Result<()>,
 ) -> Result<Vec<LeftOut>> {
+    check_asked(pictures)?;
+    embedder.stream(pictures, Some(SIDE), |embedded| {
+        say_largest(&pictures.items[embedded.item].name, embedded.face.as_ref());
+        answer(embedded)
+    })
+}
+
+/// As [`each`], with all faces of a probe at once, perhaps none.
+pub(crate) fn each_with_all(
+    embedder: &Embedder,
+    pictures: &Pictures,
+    answer: impl FnMut(usize, Vec<Embedded>) -> Result<()>,
+) -> Result<Vec<LeftOut>> {
+    check_asked(pictures)?;
+    embedder.stream_all(pictures, Some(SIDE), answer)
+}
+
+fn check_asked(pictures: &Pictures) -> Result<()> {
     ensure!(!pictures.is_empty(), "there is no picture to ask about");
-    embedder.stream(pictures, Some(crate::sheet::SIDE), answer)
+    Ok(())
 }
 
 /// Tells of probes that cannot be read, each on its line.

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use siamese_gallery::{Filter, Match};
 
+use crate::crop::face_json;
 use crate::output::FAILURE;
 use crate::probes::{Asked, each, say_unread};
 use crate::sheet::Sheet;
@@ -43,7 +44,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         };
         if asked.json {
             let matches: Vec<_> = matches.iter().map(as_json).collect();
-            println!("{}", json!({"probe": name, "matches": matches}));
+            let mut line = json!({"probe": name, "matches": matches});
+            if let Some(face) = &probe.face {
+                line["face"] = face_json(face);
+            }
+            println!("{line}");
         } else {
             println!("{name}");
             for near in &matches {

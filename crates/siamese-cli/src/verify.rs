@@ -11,6 +11,7 @@ use serde_json::json;
 use siamese_core::Strange;
 use siamese_embed::{Embedder, Look, Verdict};
 
+use crate::crop::{CropArguments, face_json, say_largest};
 use crate::device::DeviceChoice;
 use crate::output::FAILURE;
 
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
     first: PathBuf,
     /// The other picture, or several: the first is compared with each
     others: Vec<PathBuf>,
+    #[command(flatten)]
+    crop: CropArguments,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -46,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     );
     let device = arguments.device.open()?;
     let mut judge = Judge {
-        embedder: Embedder::load(&arguments.model, &device)?,
+        embedder: arguments.crop.load(&arguments.model, &device)?,
         looks: HashMap::new(),
         json: arguments.json,
         named: listed || arguments.others.len() > 1,
@@ -122,6 +125,7 @@ impl Judge {
         for path in [a, b] {
             if !self.looks.contains_key(path) {
                 let look = self.embedder.look(path)?;
+                say_largest(&path.display().to_string(), look.face.as_ref());
                 self.looks.insert(path.to_path_buf(), look);
             }
         }
@@ -140,14 +144,16 @@ impl Judge {
             self.code = self.code.max(1);
         }
         if self.json {
-            println!(
-                "{}",
-                json!({
-                    "first": a, "second": b,
-                    "same": same, "distance": distance, "threshold": threshold, "probability": probability,
-                    "strange": strange.map(|one| one.map(why_strange)),
-                })
-            );
+            let mut answer = json!({
+                "first": a, "second": b,
+                "same": same, "distance": distance, "threshold": threshold, "probability": probability,
+                "strange": strange.map(|one| one.map(why_strange)),
+            });
+            if self.embedder.finder().is_some() {
+                let face = |path| self.looks.get(path)?.face.as_ref().map(face_json);
+                answer["faces"] = json!([face(a), face(b)]);
+            }
+            println!("{answer}");
         } else {
             let names = match self.named {
                 true => format!("{} {}: ", a.display(), b.display()),

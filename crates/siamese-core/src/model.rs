@@ -14,6 +14,7 @@ use siamese_metrics::{Distance, Metric};
 use crate::class_head::{About, ClassHead};
 use crate::domain::Domain;
 use crate::error::{Error, Misfit, Result};
+use crate::face_crop::FaceCrop;
 use crate::head::{Head, HeadConfig};
 use crate::input::ImageInput;
 use crate::parameters::Parameters;
@@ -62,6 +63,8 @@ pub struct Model {
     pub threshold: Option<Threshold>,
     /// What it was trained on, to tell what is far from it.
     pub domain: Option<Domain>,
+    /// How its pictures were cut out of photos, where they are faces: others are cut alike before they are embedded.
+    pub faces: Option<FaceCrop>,
     /// Where it comes from.
     pub provenance: Provenance,
 }
@@ -78,10 +81,27 @@ struct Description<T = TowerConfig> {
     threshold: Option<Threshold>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     domain: Option<Domain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    faces: Option<FaceCrop>,
     provenance: Provenance,
 }
 
 impl Model {
+    /// A tower whose embeddings are compared by `distance`, and no more than that: no threshold, no head, nothing about where
+    /// it comes from.
+    pub fn new(tower: Tower, distance: Distance) -> Self {
+        Self {
+            tower,
+            distance,
+            head: None,
+            classes: None,
+            threshold: None,
+            domain: None,
+            faces: None,
+            provenance: Provenance::default(),
+        }
+    }
+
     /// Writes weights and description to one file, whole or not at all. The same model gives the same bytes.
     ///
     /// # Errors
@@ -180,6 +200,7 @@ impl Model {
             distance: description.distance,
             threshold: description.threshold,
             domain: description.domain,
+            faces: description.faces,
             provenance: description.provenance,
         };
         model.check()?;
@@ -200,6 +221,7 @@ impl Model {
             distance: self.distance,
             threshold: self.threshold.clone(),
             domain: self.domain.clone(),
+            faces: self.faces,
             provenance: self.provenance.clone(),
         };
         let text = serde_json::to_string(&description).map_err(Error::Description)?;
@@ -210,6 +232,9 @@ impl Model {
     fn check(&self) -> Result<()> {
         if let Some(domain) = &self.domain {
             domain.check(self.tower.config().input.channels())?;
+        }
+        if let Some(faces) = &self.faces {
+            faces.validate()?;
         }
         let embedding = self.tower.config().embedding;
         if let Some(head) = self.head.as_ref().filter(|h| h.embedding() != embedding) {
@@ -284,6 +309,7 @@ impl Description {
                     distance: old.distance,
                     threshold: old.threshold,
                     domain: None,
+                    faces: None,
                     provenance: old.provenance,
                 })
             }

@@ -3,6 +3,7 @@
 use super::*;
 use candle_core::DType;
 
+use crate::face_crop::FaceAlign;
 use crate::head::ComparisonConfig;
 use crate::input::Fit;
 
@@ -44,6 +45,7 @@ fn model() -> Result<Model> {
         classes: None,
         distance: Distance::Cosine,
         domain: None,
+        faces: None,
         provenance: Provenance {
             data: "Müllers \"Möbel\"".into(),
             ..Provenance::default()
@@ -119,6 +121,28 @@ fn a_saved_model_is_the_same_when_loaded_and_the_same_bytes_when_saved_again() -
         2,
         "a temporary file was left"
     );
+    Ok(())
+}
+
+#[test]
+fn how_faces_are_cut_travels_with_the_model_and_what_cannot_be_is_not_written() -> anyhow::Result<()>
+{
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    let mut model = model()?;
+    let faces = FaceCrop {
+        side: 96,
+        margin: 0.125,
+        align: FaceAlign::Box,
+        grey: true,
+        min_face: 40.5,
+        turn: true,
+    };
+    model.faces = Some(faces);
+    model.save(&path)?;
+    assert_eq!(Model::load(&path, &Device::Cpu)?.faces, Some(faces));
+    model.faces = Some(FaceCrop { side: 0, ..faces });
+    assert!(chain(model.save(&path)).contains("faces.side"));
     Ok(())
 }
 

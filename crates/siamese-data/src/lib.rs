@@ -42,7 +42,8 @@ pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
 pub use picture::{
     Colour, Fit, Format, Framing, Looks, Picture, PictureError, PictureInfo, PictureLimits, decode,
-    is_picture_name, looks_of_file, probe, probe_file, read_image, read_picture, read_thumbnail,
+    decode_file, is_picture_name, looks_of_file, probe, probe_file, read_image, read_picture,
+    read_thumbnail,
 };
 pub use pixel_store::PixelStore;
 pub use progress::{Meter, Progress};

@@ -10,13 +10,15 @@ use siamese_data::ImageSet;
 
 use crate::embeddings::{Embeddings, batch, embed};
 use crate::error::Error;
-use crate::picture;
+use crate::faces::FaceFinder;
 use crate::place::load_model;
 
 /// A model, and pictures in.
 pub struct Embedder {
     model: Model,
     place: Option<String>,
+    /// Of a model of faces, unless pictures are to be taken as they are.
+    finder: Option<FaceFinder>,
 }
 
 /// Whether two pictures show the same thing.
@@ -46,15 +48,47 @@ impl Embedder {
     /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
     pub fn load(place: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let place = place.as_ref();
+        let model = load_model(place, device)?;
+        let finder = model.faces.map(FaceFinder::new).transpose()?;
         Ok(Self {
+            model,
             place: Some(place.to_string_lossy().into_owned()),
-            ..Self::new(load_model(place, device)?)
+            finder,
         })
     }
 
-    /// A model that is at hand.
+    /// A model that is at hand; it takes pictures as they are until [`Self::finding_faces`] says otherwise.
     pub fn new(model: Model) -> Self {
-        Self { model, place: None }
+        Self {
+            model,
+            place: None,
+            finder: None,
+        }
+    }
+
+    /// Finds the faces in pictures first, as the model's training pictures were found.
+    ///
+    /// # Errors
+    /// A model that is not of faces.
+    pub fn finding_faces(self) -> Result<Self, Error> {
+        let faces = self.model.faces.ok_or(Error::NotOfFaces)?;
+        Ok(Self {
+            finder: Some(FaceFinder::new(faces)?),
+            ..self
+        })
+    }
+
+    /// Takes pictures as they are, be the model of faces or not.
+    pub fn as_is(self) -> Self {
+        Self {
+            finder: None,
+            ..self
+        }
+    }
+
+    /// What finds the faces in pictures, where that is done.
+    pub fn finder(&self) -> Option<&FaceFinder> {
+        self.finder.as_ref()
     }
 
     /// Where the model was loaded from, as it was told.
@@ -67,26 +101,20 @@ impl Embedder {
         &self.model
     }
 
-    /// The embedding (D) of the picture in a file.
+    /// The embedding (D) of the picture in a file, or of the largest face in it.
     ///
     /// # Errors
-    /// When it cannot be read; the message names it.
+    /// When it cannot be read, or has no face; the message names it.
     pub fn file(&self, path: impl AsRef<Path>) -> Result<Vec<f32>, Error> {
-        self.one(picture::of_file(
-            path.as_ref(),
-            &self.model.tower.config().input,
-        )?)
+        self.one(self.see_file(path.as_ref())?.pixels)
     }
 
-    /// The embedding (D) of an encoded picture: the bytes of a JPEG, a PNG, ….
+    /// The embedding (D) of an encoded picture, the bytes of a JPEG, a PNG, …, or of the largest face in it.
     ///
     /// # Errors
-    /// When it is no picture that can be read.
+    /// When it is no picture that can be read, or has no face.
     pub fn bytes(&self, encoded: &[u8]) -> Result<Vec<f32>, Error> {
-        self.one(picture::of_bytes(
-            encoded,
-            &self.model.tower.config().input,
-        )?)
+        Ok(self.look_bytes(encoded)?.embedding)
     }
 
     /// The embeddings of picture files, in their order; they are read on all cores.
@@ -108,7 +136,7 @@ impl Embedder {
     ) -> Result<Embeddings, Error> {
         let input = &self.model.tower.config().input;
         let batches = files.chunks(batch(input.image_len())).map(|batch| {
-            let read = |file: &PathBuf| picture::of_file(file, input);
+            let read = |file: &PathBuf| Ok::<_, Error>(self.see_file(file)?.pixels);
             let pictures = batch.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
             let embedded = self.tensor(&pictures.concat());
             pictures.into_iter().for_each(&mut seen);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use siamese_data::{DataError, PictureError};
 
+use crate::faces::NO_FACE;
+
 /// Why there is no embedding.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -47,6 +49,29 @@ pub enum Error {
     /// Something that was asked for was not embedded, or there are not as many labels as embeddings.
     #[error("{0}")]
     Rows(String),
+    /// A picture shows no face, and the model is of faces.
+    #[error("{name}: {NO_FACE}; --crop as-is takes the picture whole")]
+    NoFace {
+        /// The picture.
+        name: String,
+    },
+    /// Faces are to be found for a model that is not of faces.
+    #[error(
+        "the model does not say that it is of faces: train it on a folder that `siamese data faces` wrote, or leave \
+         --crop face out"
+    )]
+    NotOfFaces,
+    /// Faces cannot be looked for.
+    #[error(transparent)]
+    Faces(#[from] siamese_faces::Error),
+    /// What a folder says of how its faces were cut out cannot be read.
+    #[error("{} does not say how faces were cut out: {why}; `siamese data faces` writes it", path.display())]
+    Marker {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// A file cannot be written.
     #[error("writing {}", path.display())]
     Write {

@@ -11,14 +11,18 @@
 //! println!("{} at distance {:.3}", if verdict.same { "same" } else { "different" }, verdict.distance);
 //! # Ok::<(), siamese_embed::Error>(())
 //! ```
+//!
+//! A model that was trained on faces cut out of photos says so in its file: its embedder finds the face in a photo first
+//! and cuts it out as they were. A picture of the very size of such a crop is taken for one and embedded as it is.
 
 mod backbone;
 mod embedder;
 mod embeddings;
 mod error;
+mod faces;
 mod look;
-mod picture;
 mod place;
+mod see;
 mod stream;
 mod table;
 
@@ -26,8 +30,9 @@ pub use backbone::Backbone;
 pub use embedder::{Embedder, Verdict, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::Error;
+pub use faces::{FaceFinder, NO_FACE, SeenFace, mark_faces, marked_faces};
 pub use look::Look;
-pub use picture::framing;
 pub use place::{load_model, model_path};
+pub use see::framing;
 pub use stream::Embedded;
 pub use table::{TableFormat, TableRow, TableWriter, write_table};

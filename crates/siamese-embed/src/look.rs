@@ -6,7 +6,8 @@ use siamese_core::Strange;
 
 use crate::embedder::{Embedder, Verdict};
 use crate::error::Error;
-use crate::picture;
+use crate::faces::SeenFace;
+use crate::see::Seen;
 
 /// A picture as a model sees it.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,22 +16,54 @@ pub struct Look {
     pub embedding: Vec<f32>,
     /// Why it is strange to the model, if it is.
     pub strange: Option<Strange>,
+    /// Which face of the picture it is of, where the model is of faces and the picture was no crop already.
+    pub face: Option<SeenFace>,
 }
 
 impl Embedder {
-    /// Looks at the picture in a file, to [judge](Self::judge) it beside others.
+    /// Looks at the picture in a file, or the largest face in it, to [judge](Self::judge) it beside others.
     ///
     /// # Errors
-    /// When it cannot be read; the message names it.
+    /// When it cannot be read, or has no face; the message names it.
     pub fn look(&self, path: impl AsRef<Path>) -> Result<Look, Error> {
-        let input = &self.model().tower.config().input;
-        let pixels = picture::of_file(path.as_ref(), input)?;
-        let shape = (input.height, input.width, input.channels());
-        let domain = self.model().domain.as_ref();
+        self.look_at(self.see_file(path.as_ref())?)
+    }
+
+    /// As [`Self::look`], of an encoded picture: the bytes of a JPEG, a PNG, ….
+    ///
+    /// # Errors
+    /// When it is no picture that can be read, or has no face.
+    pub fn look_bytes(&self, encoded: &[u8]) -> Result<Look, Error> {
+        let seen = self.see_bytes(encoded, 1)?.pop();
+        let name = || Error::NoFace {
+            name: "the picture".into(),
+        };
+        self.look_at(seen.ok_or_else(name)?)
+    }
+
+    /// As [`Self::look_bytes`], of every face in the picture, the largest first and perhaps none; of a model that is not
+    /// of faces the picture alone.
+    ///
+    /// # Errors
+    /// When it is no picture that can be read.
+    pub fn looks(&self, encoded: &[u8]) -> Result<Vec<Look>, Error> {
+        let seen = self.see_bytes(encoded, usize::MAX)?;
+        seen.into_iter().map(|seen| self.look_at(seen)).collect()
+    }
+
+    fn look_at(&self, seen: Seen) -> Result<Look, Error> {
         Ok(Look {
-            strange: domain.and_then(|domain| domain.judge(&pixels, shape)),
-            embedding: self.one(pixels)?,
+            strange: self.strange(&seen.pixels),
+            embedding: self.one(seen.pixels)?,
+            face: seen.face,
         })
+    }
+
+    /// Why what is seen is strange to the model, if it is.
+    pub(crate) fn strange(&self, pixels: &[u8]) -> Option<Strange> {
+        let input = &self.model().tower.config().input;
+        let shape = (input.height, input.width, input.channels());
+        self.model().domain.as_ref()?.judge(pixels, shape)
     }
 
     /// Whether two pictures show the same thing.

@@ -64,7 +64,7 @@ fn with_mirror_images(model: &Model, images: &ImageSet, own: &Embeddings) -> Res
 mod tests {
     use super::*;
     use candle_core::Device;
-    use siamese_core::{Distance, ImageInput, Provenance, Tower, TowerConfig};
+    use siamese_core::{Distance, ImageInput, Tower, TowerConfig};
 
     #[test]
     fn an_image_and_its_mirror_image_are_the_same_when_both_are_averaged() -> Result<()> {
@@ -76,15 +76,7 @@ mod tests {
             },
             ..TowerConfig::system_c()
         };
-        let model = Model {
-            tower: Tower::new(config, 3, &Device::Cpu)?,
-            head: None,
-            classes: None,
-            distance: Distance::Euclidean,
-            threshold: None,
-            domain: None,
-            provenance: Provenance::default(),
-        };
+        let model = Model::new(Tower::new(config, 3, &Device::Cpu)?, Distance::Euclidean);
         let pixels: Vec<u8> = (0..16 * 16 * 3u32).map(|i| (i * 37 % 251) as u8).collect();
         let one = ImageSet::new(16, 16, 3, pixels, vec![0], vec!["a".into()])?;
         let both = one.turned(Turned::Mirrored)?;

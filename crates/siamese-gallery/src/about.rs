@@ -1,16 +1,21 @@
 //! What a gallery says of itself: above all, whose embeddings it holds.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use siamese_core::metrics::Distance;
+use siamese_core::Metric;
 use siamese_core::metrics::calibration::Calibration;
+use siamese_core::metrics::{Comparison, Distance};
 use siamese_embed::Embedder;
 
 use crate::error::{Error, Result};
 
-/// The newest layout of the rows.
-pub(crate) const FORMAT: u32 = 1;
+/// The newest layout: 2 is that of a gallery whose model compares by a head, which a program that does not know heads
+/// would search by a distance.
+pub(crate) const FORMAT: u32 = 2;
+/// The layout of all others.
+const WITHOUT_HEAD: u32 = 1;
 
 /// What a gallery says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,8 +37,15 @@ pub struct ModelAbout {
     pub fingerprint: String,
     /// Numbers in an embedding, D.
     pub dim: usize,
-    /// How its embeddings are compared.
+    /// How its embeddings are compared, where it has no head.
     pub distance: Distance,
+    /// What compares its embeddings, where that was learned.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::head_text"
+    )]
+    pub head: Option<Arc<Comparison>>,
     /// Its threshold for pairs.
     pub threshold: Option<f64>,
     /// From a distance to the probability of "same", fitted on pairs.
@@ -44,11 +56,15 @@ impl About {
     /// A new gallery of this model's embeddings.
     ///
     /// # Errors
-    /// When the weights cannot be read from their device, or it compares by a head that it has learned.
+    /// When the weights cannot be read from their device.
     pub fn of(embedder: &Embedder) -> Result<Self> {
+        let model = ModelAbout::of(embedder)?;
         Ok(Self {
-            format: FORMAT,
-            model: ModelAbout::of(embedder)?,
+            format: match model.head {
+                Some(_) => FORMAT,
+                None => WITHOUT_HEAD,
+            },
+            model,
             version: env!("CARGO_PKG_VERSION").into(),
         })
     }
@@ -70,21 +86,39 @@ impl ModelAbout {
     /// When the weights cannot be read from their device.
     pub fn of(embedder: &Embedder) -> Result<Self> {
         let model = embedder.model();
-        if model.head.is_some() {
-            return Err(Error::LearnedHead {
-                place: embedder.place().unwrap_or("the model").into(),
-            });
-        }
-        let weights = model.tower.parameters().fingerprint();
         let threshold = model.threshold.as_ref();
+        let metric = model.metric().map_err(siamese_embed::Error::from)?;
+        let weights = model.fingerprint();
         Ok(Self {
             place: embedder.place().map_or("a model in memory".into(), whole),
             fingerprint: weights.map_err(siamese_embed::Error::from)?,
             dim: model.tower.config().embedding,
             distance: model.distance,
+            head: match metric {
+                Metric::Learned(comparison) => Some(comparison),
+                Metric::Distance(_) => None,
+            },
             threshold: threshold.map(|threshold| threshold.value),
             calibration: threshold.and_then(|threshold| threshold.calibration.clone()),
         })
+    }
+
+    /// What its embeddings are compared by: the head, or the distance.
+    pub fn metric(&self) -> Metric {
+        match &self.head {
+            Some(head) => Metric::Learned(Arc::clone(head)),
+            None => self.distance.into(),
+        }
+    }
+
+    /// Refuses what only a distance has.
+    pub(crate) fn check_has_index(&self) -> Result<()> {
+        match &self.head {
+            Some(_) => Err(Error::LearnedHead {
+                place: self.place.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Refuses another model.

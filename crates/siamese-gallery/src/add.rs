@@ -7,7 +7,7 @@ use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::Value;
 use siamese_data::{LeftOut, Pictures};
-use siamese_embed::{Embedded, Embedder};
+use siamese_embed::{Embedded, Embedder, SeenFace};
 
 use crate::entry::{Added, Entry};
 use crate::error::{Error, Result};
@@ -39,6 +39,8 @@ pub struct Adding<'a> {
     pub class: &'a str,
     /// What became of it.
     pub added: &'a Added,
+    /// Which face of the picture was added, where the model is of faces and the picture was no crop already.
+    pub face: Option<&'a SeenFace>,
 }
 
 /// What became of pictures.
@@ -48,7 +50,7 @@ pub struct AddReport {
     pub new: usize,
     /// Pictures that were there already.
     pub known: usize,
-    /// Pictures that could not be read.
+    /// Pictures that could not be read, or have no face where the model is of faces.
     pub unread: Vec<LeftOut>,
 }
 
@@ -83,6 +85,7 @@ impl Gallery {
                     name: &entry.name,
                     class: &entry.class,
                     added,
+                    face: embedded.face.as_ref(),
                 });
             }
             waiting.clear();

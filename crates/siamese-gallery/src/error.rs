@@ -21,10 +21,10 @@ pub enum Error {
         /// The place.
         place: String,
     },
-    /// A model that compares embeddings by a head that it has learned.
+    /// An index of distances asked of a model that compares embeddings by a head that it has learned.
     #[error(
-        "{place} compares pictures by a head that it has learned, and a gallery is searched by distances: use `siamese verify` \
-         with it, or train with --head distance"
+        "{place} compares pictures by a head that it has learned, and an index orders them by a distance: search exactly, \
+         without --approximate, or train with --head distance"
     )]
     LearnedHead {
         /// The model.

@@ -15,6 +15,8 @@ use crate::unknown::Limit;
 
 /// Rows that are read from the store at once.
 const PAGE: usize = 1024;
+/// A gallery that has changed by one in so many entries fits its threshold for strangers anew.
+const STALE: usize = 100;
 
 /// Stored embeddings of one model's, to search and to identify by.
 pub struct Gallery {
@@ -22,8 +24,10 @@ pub struct Gallery {
     about: About,
     pub(crate) store: Box<dyn Store>,
     pub(crate) packed: Packed,
-    /// Fitted for the packed copy as it is.
+    /// Fitted for the packed copy as it was, up to [`STALE`] changes ago.
     pub(crate) limit: Option<Limit>,
+    /// Entries that came, changed or went since.
+    changed: usize,
 }
 
 /// An entry that is near.
@@ -69,13 +73,14 @@ impl Gallery {
     }
 
     fn new(place: &str, about: About, store: Box<dyn Store>) -> Self {
-        let packed = Packed::new(about.model.dim, about.model.distance);
+        let packed = Packed::new(about.model.dim, about.model.metric());
         Self {
             place: place.to_string(),
             about,
             store,
             packed,
             limit: None,
+            changed: 0,
         }
     }
 
@@ -243,8 +248,9 @@ impl Gallery {
     /// Makes an index for [`Self::search_near`], where the store has such; it lives on through adds.
     ///
     /// # Errors
-    /// A store that is searched exactly alone; what the store says.
+    /// A store that is searched exactly alone, or a model that compares by a learned head; what the store says.
     pub fn index(&mut self) -> Result<()> {
+        self.about.model.check_has_index()?;
         self.store.index()
     }
 
@@ -252,10 +258,11 @@ impl Gallery {
     /// memory. Their distances are exact, and one may be missing.
     ///
     /// # Errors
-    /// A store that is searched exactly alone; as [`Self::search`].
+    /// As [`Self::index`] and [`Self::search`].
     pub fn search_near(&mut self, probe: &[f32], k: usize, filter: &Filter) -> Result<Vec<Match>> {
         let model = &self.about.model;
         model.check_embedding("the probe", probe)?;
+        model.check_has_index()?;
         let distance = model.distance;
         let matched = |row: Row| Match {
             id: row.id,
@@ -304,13 +311,18 @@ impl Gallery {
             let about = self.store.about()?;
             self.adopt(about);
         }
+        self.changed += changes.came.len() + changes.went.len();
+        let anew = changes.anew;
         self.packed.apply(changes)?;
-        self.limit = None;
+        if anew || self.changed * STALE >= self.packed.len() {
+            self.limit = None;
+            self.changed = 0;
+        }
         Ok(())
     }
 
     pub(crate) fn adopt(&mut self, about: About) {
-        self.packed = Packed::new(about.model.dim, about.model.distance);
+        self.packed = Packed::new(about.model.dim, about.model.metric());
         self.about = about;
     }
 }

@@ -66,7 +66,8 @@ impl Gallery {
         })
     }
 
-    /// The distance from which on a probe is unknown, and what it rests on.
+    /// The distance from which on a probe is unknown, and what it rests on; it may be of the gallery as it was before the
+    /// last hundredth of its entries changed.
     ///
     /// # Errors
     /// What the store says.
@@ -75,7 +76,7 @@ impl Gallery {
         let fitted = self.limit.take().filter(|limit| limit.together == together);
         let limit = match fitted {
             Some(limit) => limit,
-            None => Limit::fit(&self.packed, together, self.about().model.threshold)?,
+            None => Limit::fit(&self.packed, together, &self.about().model)?,
         };
         self.limit = Some(limit.clone());
         Ok(limit)
@@ -137,8 +138,7 @@ impl crate::packed::Packed {
     /// All classes by the mean distance of their examples from a probe, nearest first.
     pub(crate) fn means(&self, probe: &[f32]) -> Vec<Mean> {
         let mut sums: std::collections::BTreeMap<u32, (f64, u32, Neighbour)> = Default::default();
-        for row in 0..self.len() {
-            let distance = self.distance.of(probe, self.row(row));
+        for (row, distance) in self.distances(probe, 0..self.len()).into_iter().enumerate() {
             let own = Neighbour {
                 index: row as u32,
                 distance,

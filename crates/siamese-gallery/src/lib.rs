@@ -1,11 +1,11 @@
 //! Stored embeddings: enrol pictures, then identify others and search among them.
 //!
 //! ```
-//! # use siamese_core::{candle::Device, Model, Tower, TowerConfig, Provenance, Distance};
+//! # use siamese_core::{candle::Device, Model, Tower, TowerConfig, Distance};
 //! # let folder = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&folder)?;
 //! # let tower = Tower::new(TowerConfig::system_c(), 7, &Device::Cpu)?;
-//! # let model = Model { tower, head: None, classes: None, distance: Distance::Euclidean, threshold: None, domain: None, provenance: Provenance::default() };
+//! # let model = Model::new(tower, Distance::Euclidean);
 //! # model.save("model.safetensors")?;
 //! # for (class, grey) in [("anna", 30u8), ("bert", 220)] {
 //! #     std::fs::create_dir_all(format!("photos/{class}"))?;
@@ -27,8 +27,8 @@
 //! A gallery is a folder with an SQLite database, or with the feature `postgres` tables in a PostgreSQL database. What [`Gallery::add`] has acknowledged is on the disk; other processes
 //! that have it open see it with their next question. It knows its model, and refuses embeddings of another.
 //!
-//! Search is exact: distances are those of [`siamese_core::metrics::Distance::of`], ties go to the older entry, and
-//! the answer is the same for any number of threads.
+//! Search is exact: distances are those of [`siamese_core::Metric::of`], ties go to the older entry, and the answer is
+//! the same for any number of threads. A model that compares by a learned head is searched by that, every pair looked at.
 
 mod about;
 mod add;
@@ -36,6 +36,7 @@ mod entry;
 mod error;
 mod exchange;
 mod gallery;
+mod head_text;
 mod identify;
 mod packed;
 mod place;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use siamese_core::metrics::Distance;
+use siamese_core::Metric;
 use siamese_core::metrics::retrieval::{Index, Neighbour};
 
 use crate::error::Result;
@@ -13,7 +13,7 @@ use crate::store::{Changes, Revision};
 pub(crate) struct Packed {
     pub(crate) revision: Option<Revision>,
     pub(crate) dim: usize,
-    pub(crate) distance: Distance,
+    metric: Metric,
     /// The embeddings, by ascending number of their entries; `None` where there is none.
     index: Option<Index>,
     ids: Vec<i64>,
@@ -25,10 +25,10 @@ pub(crate) struct Packed {
 
 impl Packed {
     /// Nothing yet, of embeddings of `dim` numbers.
-    pub(crate) fn new(dim: usize, distance: Distance) -> Self {
+    pub(crate) fn new(dim: usize, metric: Metric) -> Self {
         Self {
             dim,
-            distance,
+            metric,
             ..Self::default()
         }
     }
@@ -36,7 +36,7 @@ impl Packed {
     /// Brings it up to date. Rows stay in the order of their numbers, whatever the order in which changes were seen.
     pub(crate) fn apply(&mut self, changes: Changes) -> Result<()> {
         if changes.anew {
-            *self = Self::new(self.dim, self.distance);
+            *self = Self::new(self.dim, self.metric.clone());
         }
         self.revision = None; // until all of it is here
         let last = self.ids.last().copied().unwrap_or(i64::MIN);
@@ -62,7 +62,7 @@ impl Packed {
         match &mut self.index {
             Some(index) => index.push(&values)?,
             None if values.is_empty() => {}
-            none => *none = Some(Index::new(values, self.dim, self.distance)?),
+            none => *none = Some(Index::new(values, self.dim, &self.metric)?),
         }
         Ok(())
     }
@@ -90,7 +90,7 @@ impl Packed {
             }
         }
         if !values.is_empty() {
-            self.index = Some(Index::new(values, self.dim, self.distance)?);
+            self.index = Some(Index::new(values, self.dim, &self.metric)?);
         }
         Ok(())
     }
@@ -167,11 +167,13 @@ impl Packed {
 
     /// As [`Self::nearest`] among `rows` alone, looked at one by one.
     pub(crate) fn nearest_among(&self, rows: &[usize], probe: &[f32], k: usize) -> Vec<Neighbour> {
+        let distances = self.distances(probe, rows.iter().copied());
         let mut all: Vec<Neighbour> = rows
             .iter()
-            .map(|&row| Neighbour {
+            .zip(distances)
+            .map(|(&row, distance)| Neighbour {
                 index: row as u32,
-                distance: self.distance.of(probe, self.row(row)),
+                distance,
             })
             .collect();
         all.sort_by(|a, b| {
@@ -181,6 +183,17 @@ impl Packed {
         });
         all.truncate(k);
         all
+    }
+
+    /// How far each of `rows` is from a probe.
+    pub(crate) fn distances(&self, probe: &[f32], rows: impl Iterator<Item = usize>) -> Vec<f32> {
+        self.metric.of_each(probe, rows.map(|row| self.row(row)))
+    }
+
+    /// Multiply-adds of a probe compared with all rows, where there is no way around it.
+    pub(crate) fn cost(&self) -> Option<f64> {
+        let whole = || self.len() as f64 * self.metric.cost(self.dim) as f64;
+        self.metric.is_learned().then(whole)
     }
 
     /// The row of the entry `id`.
@@ -194,6 +207,8 @@ type Came = (i64, String, String, Vec<f32>);
 
 #[cfg(test)]
 mod tests {
+    use siamese_core::metrics::Distance;
+
     use super::*;
 
     fn came(id: i64, class: &str, x: f32) -> Came {
@@ -210,7 +225,7 @@ mod tests {
 
     #[test]
     fn rows_come_change_and_go_and_stay_in_the_order_of_their_numbers() {
-        let mut packed = Packed::new(2, Distance::Euclidean);
+        let mut packed = Packed::new(2, Distance::Euclidean.into());
         let changes = |came, went: &[i64]| Changes {
             came,
             went: went.into(),

@@ -3,9 +3,20 @@
 //! A threshold for pairs is too lax for a gallery: with a thousand classes there are a thousand chances of a false
 //! alarm. So classes are left out of the gallery in turn, and their entries searched in the rest: each is then a
 //! stranger, and the distance below which only a hundredth of them fall is the gallery's own threshold.
+//!
+//! A small gallery has not as many strangers as a hundredth can be told from. It takes the lower of two estimates:
+//!
+//! - *Its unlike pairs.* The square roots of their distances are taken as normal (between Wilson and Hilferty's cube root
+//!   for a gamma variable and the 2/3 power for the root of a χ² variable), or the log-odds of a learned head's; where
+//!   one pair in `N` falls by `1 − 0.99^(1/N)`, a hundredth of strangers falls in one of a gallery of `N` entries.
+//! - *The model's calibration.* Of an unlike pair, the odds `p/(1 − p)` of "same" are 1 on average, so by Markov's inequality
+//!   they exceed `N/0.01` for one of `N` in less than a hundredth of strangers.
 
+use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::open_set::threshold_at;
+use siamese_words::counted;
 
+use crate::about::ModelAbout;
 use crate::error::Result;
 use crate::packed::Packed;
 use crate::together::Together;
@@ -16,8 +27,12 @@ const FALSE_ALARMS: f64 = 0.01;
 const FEWEST: usize = 100;
 /// Strangers that are looked at, at most: ten of a thousand are a hundredth.
 const MOST: usize = 1000;
+/// Multiply-adds that looking at them may take, where every pair is compared by a learned head: some seconds.
+const MOST_WORK: f64 = 1e11;
 /// Neighbours of a stranger's own class that are looked past, at first.
 const NEAR: usize = 16;
+/// Classes whose pairs tell how far unlike pairs are.
+const FEWEST_CLASSES: usize = 3;
 
 /// From which distance on a probe is unknown, and what that rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,45 +46,147 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Fits it by leaving classes out, or falls back on the model's threshold for pairs.
-    pub(crate) fn fit(packed: &Packed, together: Together, pairs: Option<f64>) -> Result<Self> {
+    /// Fits it by leaving classes out, or estimates it where there are too few entries for that.
+    pub(crate) fn fit(packed: &Packed, together: Together, model: &ModelAbout) -> Result<Self> {
         let classes = packed.class_count();
-        if packed.len() < FEWEST || classes < 2 {
-            let few = format!(
-                "the gallery's {} entries of {classes} classes are too few to fit a threshold by leaving classes out \
-                 ({FEWEST} entries are needed)",
-                packed.len()
-            );
-            let why = match pairs {
-                Some(_) => format!("the model's threshold for pairs: {few}"),
-                None => format!("none: {few}, and the model has none for pairs"),
-            };
-            return Ok(Self {
-                threshold: pairs,
-                together,
-                why,
-            });
-        }
-        let strangers = strangers(packed, together)?;
-        let threshold = threshold_at(&strangers, FALSE_ALARMS)?;
-        let alarms = strangers
-            .iter()
-            .filter(|d| f64::from(**d) < threshold)
-            .count();
+        let (threshold, why) = match packed.len() >= FEWEST && classes >= 2 {
+            true => fitted(packed, together, classes)?,
+            false => estimated(packed, together, (classes, model)),
+        };
         Ok(Self {
-            threshold: Some(threshold),
+            threshold,
             together,
-            why: format!(
-                "fitted by leaving each of {classes} classes out: {alarms} of {} strangers are taken for somebody",
-                strangers.len()
-            ),
+            why,
         })
     }
 }
 
+type Told = (Option<f64>, String);
+
+fn fitted(packed: &Packed, together: Together, classes: usize) -> Result<Told> {
+    let strangers = strangers(packed, together)?;
+    let threshold = threshold_at(&strangers, FALSE_ALARMS)?;
+    let alarms = strangers
+        .iter()
+        .filter(|d| f64::from(**d) < threshold)
+        .count();
+    let why = format!(
+        "fitted by leaving each of {classes} classes out: {alarms} of {} strangers are taken for somebody",
+        strangers.len()
+    );
+    Ok((Some(threshold), why))
+}
+
+fn estimated(packed: &Packed, together: Together, (classes, model): (usize, &ModelAbout)) -> Told {
+    let chances = match together {
+        Together::Nearest => packed.len(),
+        Together::Mean => classes,
+    };
+    let own = unlike(packed, together);
+    let of_own = (classes >= FEWEST_CLASSES).then(|| (lower_end(&own, chances, model), "own"));
+    let of_model = model.calibration.as_ref();
+    let of_model = of_model.and_then(|c| Some((beyond_chance(c, chances)?, "model")));
+    let lower = [of_own, of_model].into_iter().flatten();
+    let lower = lower.min_by(|a, b| a.0.total_cmp(&b.0));
+    let entries = counted(packed.len(), "entry");
+    let later = format!("from {FEWEST} entries on it is fitted by leaving classes out");
+    match (lower, model.threshold) {
+        (Some((threshold, "own")), _) => {
+            let why = format!(
+                "for 1 % false alarms, estimated from the {} of {entries}; {later}",
+                counted(own.len(), "unlike pair")
+            );
+            (Some(threshold), why)
+        }
+        (Some((threshold, _)), _) => {
+            let why = format!(
+                "for 1 % false alarms, estimated from the model's probabilities and {entries}; {later}"
+            );
+            (Some(threshold), why)
+        }
+        (None, Some(pairs)) => {
+            let why = format!(
+                "the model's threshold for pairs, which is too lax for a gallery: {entries} of {} tell no better; {later}",
+                counted(classes, "class")
+            );
+            (Some(pairs), why)
+        }
+        (None, None) => {
+            let why = format!(
+                "the model has none for pairs, and {entries} of {} tell none; {later}",
+                counted(classes, "class")
+            );
+            (None, why)
+        }
+    }
+}
+
+/// The distance that a hundredth of the nearest of so many unlike pairs fall below.
+fn lower_end(unlike: &[f32], chances: usize, model: &ModelAbout) -> f64 {
+    let learned = model.head.is_some();
+    let bent = |d: &f32| match learned {
+        true => {
+            // 1 − P(same) may round to 0 or 1
+            let d = f64::from(*d).clamp(1e-7, 1.0 - 1e-7);
+            (d / (1.0 - d)).ln()
+        }
+        false => f64::from(*d).max(0.0).sqrt(),
+    };
+    let bent: Vec<f64> = unlike.iter().map(bent).collect();
+    let count = bent.len() as f64;
+    let mean = bent.iter().sum::<f64>() / count;
+    let squares = bent.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+    let deviation = (squares / (count - 1.0)).sqrt();
+    let share = 1.0 - (1.0 - FALSE_ALARMS).powf(1.0 / chances as f64);
+    let low = mean - deviation * normal_beyond(share);
+    match learned {
+        true => 1.0 / (1.0 + (-low).exp()),
+        false => low.max(0.0).powi(2),
+    }
+}
+
+/// How many deviations above the mean this share of a normal variable lies, to 0.0005 (Abramowitz and Stegun, 26.2.23); the
+/// share is at most a half.
+fn normal_beyond(share: f64) -> f64 {
+    let t = (-2.0 * share.ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    t - above / (1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308)))
+}
+
+/// The distance below which the model's odds of "same" are beyond what chance gives one of so many unlike pairs.
+fn beyond_chance(calibration: &Calibration, chances: usize) -> Option<f64> {
+    let odds = chances.max(1) as f64 / FALSE_ALARMS;
+    calibration
+        .reach(odds / (1.0 + odds))
+        .filter(|d| d.is_finite())
+}
+
+/// The distances of unlike pairs of entries, or of entries and the means of other classes.
+fn unlike(packed: &Packed, together: Together) -> Vec<f32> {
+    let mut distances = Vec::new();
+    for row in 0..packed.len().min(FEWEST) {
+        let own = packed.label_of(row);
+        match together {
+            Together::Nearest => {
+                let others = || (0..row).filter(|&other| packed.label_of(other) != own);
+                distances.extend(packed.distances(packed.row(row), others()));
+            }
+            Together::Mean => {
+                let means = packed.means(packed.row(row));
+                let others = means.iter().filter(|mean| mean.label != own);
+                distances.extend(others.map(|mean| mean.distance));
+            }
+        }
+    }
+    distances
+}
+
 /// How far entries are from the nearest class that is not their own.
 fn strangers(packed: &Packed, together: Together) -> Result<Vec<f32>> {
-    let taken = packed.len().min(MOST);
+    let bearable = packed
+        .cost()
+        .map_or(MOST, |cost| (MOST_WORK / cost) as usize);
+    let taken = packed.len().min(bearable.clamp(FEWEST, MOST));
     let rows: Vec<usize> = (0..taken).map(|i| i * packed.len() / taken).collect();
     match together {
         Together::Nearest => nearest_others(packed, rows, NEAR),
@@ -108,4 +225,106 @@ fn nearest_others(packed: &Packed, rows: Vec<usize>, near: usize) -> Result<Vec<
         distances.extend(nearest_others(packed, hidden, near * 16)?);
     }
     Ok(distances)
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese_core::metrics::Distance;
+
+    use super::*;
+    use crate::store::Changes;
+
+    fn model(calibration: Option<Calibration>) -> ModelAbout {
+        ModelAbout {
+            place: "m".into(),
+            fingerprint: "f".into(),
+            dim: 2,
+            distance: Distance::Euclidean,
+            head: None,
+            threshold: Some(0.5),
+            calibration,
+        }
+    }
+
+    /// Entries of classes of their own, at these places of a line.
+    fn packed(places: &[f32]) -> Packed {
+        let mut packed = Packed::new(2, Distance::Euclidean.into());
+        let entry = |(i, x): (usize, &f32)| {
+            let name = i.to_string();
+            (i as i64 + 1, name.clone(), name, vec![*x, 0.0])
+        };
+        let changes = Changes {
+            came: places.iter().enumerate().map(entry).collect(),
+            ..Changes::default()
+        };
+        packed.apply(changes).unwrap();
+        packed
+    }
+
+    #[test]
+    fn the_normal_tail_is_that_of_the_tables() {
+        for (share, deviations) in [
+            (0.5, 0.0),
+            (0.01, 2.326_35),
+            (0.001, 3.090_23),
+            (1e-6, 4.753_42),
+        ] {
+            let found = normal_beyond(share);
+            assert!((found - deviations).abs() < 1e-3, "{share}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_small_gallery_estimates_from_its_pairs_and_from_the_models_odds_and_takes_the_lower() {
+        // six pairs: distances 1 (three times), 2 (twice), 3
+        let gallery = packed(&[0.0, 1.0, 2.0, 3.0]);
+        let roots = [1.0, 1.0, 1.0, 2f64.sqrt(), 2f64.sqrt(), 3f64.sqrt()];
+        let mean = roots.iter().sum::<f64>() / 6.0;
+        let deviation = (roots.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 5.0).sqrt();
+        let share = 1.0 - 0.99f64.powf(0.25);
+        let own = (mean - deviation * normal_beyond(share)).powi(2);
+        let limit = Limit::fit(&gallery, Together::Nearest, &model(None)).unwrap();
+        let threshold = limit.threshold.unwrap();
+        assert!((threshold - own).abs() < 1e-9, "{threshold} {own}");
+        assert!(
+            limit.why.contains("6 unlike pairs of 4 entries"),
+            "{}",
+            limit.why
+        );
+        assert!(limit.why.contains("from 100 entries on"), "{}", limit.why);
+
+        // odds of 400 to 1 at 0.01: lower than the gallery's own
+        let slope = (1000f64 / 400.0).ln() / 0.01;
+        let strict = Calibration::Logistic {
+            slope,
+            intercept: -(1000f64.ln()),
+        };
+        let limit = Limit::fit(&gallery, Together::Nearest, &model(Some(strict))).unwrap();
+        assert!((limit.threshold.unwrap() - 0.01).abs() < 1e-9, "{limit:?}");
+        assert!(
+            limit.why.contains("the model's probabilities"),
+            "{}",
+            limit.why
+        );
+        // one that is never so sure says nothing
+        let vague = Calibration::Logistic {
+            slope: 1.0,
+            intercept: -2.0,
+        };
+        let limit = Limit::fit(&gallery, Together::Nearest, &model(Some(vague.clone()))).unwrap();
+        assert_eq!(limit.threshold, Some(threshold));
+        let limit = Limit::fit(&packed(&[0.0]), Together::Mean, &model(Some(vague))).unwrap();
+        assert_eq!(limit.threshold, Some(0.5));
+        assert!(
+            limit.why.contains("too lax") && limit.why.contains("1 entry of 1 class"),
+            "{}",
+            limit.why
+        );
+    }
+
+    #[test]
+    fn pairs_that_coincide_leave_nobody_known_rather_than_a_number_that_is_none() {
+        let limit = Limit::fit(&packed(&[1.0; 5]), Together::Nearest, &model(None)).unwrap();
+        assert_eq!(limit.threshold, Some(0.0));
+    }
 }

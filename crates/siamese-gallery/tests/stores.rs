@@ -5,10 +5,13 @@
 mod places;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use places::{Place, about, all, entry, filled, places};
-use siamese_core::metrics::Distance;
-use siamese_gallery::{About, Added, Entry, Error, Filter, Gallery, Identify, Row, Together};
+use siamese_core::metrics::{Combine, Comparison, Dense, Distance};
+use siamese_gallery::{
+    About, Added, Entry, Error, Filter, Gallery, Identify, Match, Row, Together,
+};
 
 #[test]
 fn entries_come_back_as_they_were_added_in_another_opening() {
@@ -223,7 +226,7 @@ fn a_class_is_as_near_as_its_nearest_example_or_as_their_mean() {
             assert_eq!(
                 answer.known,
                 Some(false),
-                "0.5 is the model's threshold for pairs"
+                "two classes tell nothing: 0.5 is the model's threshold for pairs"
             );
             let classes = answer.matches.into_iter();
             classes
@@ -274,12 +277,11 @@ fn strangers(entries: &[Entry], together: Together) -> Vec<f32> {
 }
 
 #[test]
-fn a_small_gallery_says_that_its_threshold_is_the_models_and_a_large_one_fits_its_own() {
+fn a_small_gallery_says_that_its_threshold_is_estimated_and_a_large_one_fits_its_own() {
     for Place { place, .. } in &places() {
         let mut gallery = filled(place, 99);
         let limit = gallery.limit(Together::Nearest).unwrap();
-        assert_eq!(limit.threshold, Some(0.5));
-        assert!(limit.why.contains("too few"), "{}", limit.why);
+        assert!(limit.why.contains("estimated from"), "{}", limit.why);
         gallery.add_entries(&[entry(99, "class 3")]).unwrap();
         for together in [Together::Nearest, Together::Mean] {
             let limit = gallery.limit(together).unwrap();
@@ -356,6 +358,85 @@ fn writers_of_two_openings_take_turns_and_no_entry_is_lost() {
         assert_eq!(all(&mut gallery).len(), 75);
         let found = gallery.search(&[0.0; 3], 100, &Filter::default()).unwrap();
         assert_eq!(found.len(), 75);
+    }
+}
+
+/// A head of one hidden layer for embeddings of three numbers.
+fn head() -> Comparison {
+    let number = |i: usize| ((i * 37) % 101) as f32 / 50.0 - 1.0;
+    let layer = |outputs: usize, inputs: usize| Dense {
+        weights: (0..outputs * inputs).map(number).collect(),
+        bias: (0..outputs).map(number).collect(),
+    };
+    let combine = vec![Combine::AbsoluteDifference, Combine::Product];
+    Comparison::new(combine, 3, vec![layer(4, 6), layer(1, 4)]).unwrap()
+}
+
+#[test]
+fn a_model_with_a_head_is_searched_identified_and_exported_by_it_in_any_opening() {
+    for Place {
+        place,
+        folder,
+        other,
+    } in &places()
+    {
+        let mut about = about("a");
+        about.format = 2;
+        about.model.head = Some(Arc::new(head()));
+        let mut gallery = Gallery::create_as(place, about.clone()).unwrap();
+        // spread near 0, where the head tells them apart
+        let near = |n: usize| Entry {
+            embedding: entry(n, "").embedding.iter().map(|x| x / 40.0).collect(),
+            ..entry(n, &format!("class {}", n % 4))
+        };
+        let entries: Vec<Entry> = (0..120).map(near).collect();
+        gallery.add_entries(&entries).unwrap();
+        let mut again = Gallery::open(place).unwrap();
+        assert_eq!(again.about(), &about);
+        let probe = [0.7, 0.1, -0.2];
+        let mut expected: Vec<(f32, String)> = entries
+            .iter()
+            .map(|entry| (head().of(&probe, &entry.embedding), entry.name.clone()))
+            .collect();
+        expected.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let found = again.search(&probe, 120, &Filter::default()).unwrap();
+        let distances: Vec<f32> = found.iter().map(|near| near.distance).collect();
+        let sorted: Vec<f32> = expected.iter().map(|(distance, _)| *distance).collect();
+        assert_eq!(distances, sorted);
+        let class = Filter::parse(&["class=class 1"]).unwrap();
+        assert_eq!(again.search(&probe, 50, &class).unwrap().len(), 30);
+        for together in [Together::Nearest, Together::Mean] {
+            let limit = again.limit(together).unwrap();
+            assert!(limit.why.contains("of 120 strangers"), "{}", limit.why);
+            let how = Identify {
+                together,
+                ..Identify::default()
+            };
+            let answer = again.identify(&probe, &how).unwrap();
+            let known = f64::from(answer.matches[0].distance) < limit.threshold.unwrap();
+            assert_eq!((answer.matches.len(), answer.known), (4, Some(known)));
+        }
+        let refused = [
+            again.index().unwrap_err(),
+            again.search_near(&probe, 3, &class).unwrap_err(),
+        ];
+        for error in refused {
+            assert!(error.to_string().contains("a head"), "{error}");
+        }
+        let file = folder.path().join("out.jsonl");
+        gallery.export(&file).unwrap();
+        let mut copy = Gallery::create_as(other, About::of_export(&file).unwrap()).unwrap();
+        copy.import(&file, |_| {}).unwrap();
+        let there = copy.search(&probe, 120, &Filter::default()).unwrap();
+        let names = |found: &[Match]| found.iter().map(|m| m.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&there), names(&found));
+        // the same tower with other weights in its head is another model
+        about.model.head = None;
+        about.model.fingerprint = "a-other".into();
+        let stranger = folder.path().join("stranger").display().to_string();
+        let mut stranger = Gallery::create_as(&stranger, about).unwrap();
+        let error = stranger.import(&file, |_| {}).unwrap_err();
+        assert!(matches!(error, Error::OtherModel { .. }), "{error}");
     }
 }
 

@@ -101,6 +101,37 @@ impl Calibration {
         }
     }
 
+    /// The greatest distance at which a pair is like with at least this probability; `None` where no distance has that.
+    ///
+    /// ```
+    /// use siamese_metrics::calibration::Calibration;
+    ///
+    /// let calibration = Calibration::Logistic { slope: 2.0, intercept: -3.0 };
+    /// assert_eq!(calibration.reach(0.5), Some(1.5));
+    /// assert_eq!(calibration.reach(0.99), None, "at distance 0 it is 0.953");
+    /// ```
+    pub fn reach(&self, probability: f64) -> Option<f64> {
+        match self {
+            Self::Logistic { slope, intercept } => {
+                let odds = (probability / (1.0 - probability)).ln();
+                let reach = (-odds - intercept) / slope;
+                (*slope > 0.0 && reach >= 0.0).then_some(reach)
+            }
+            Self::Isotonic {
+                distances,
+                probabilities,
+            } => {
+                let last = probabilities.partition_point(|p| *p >= probability);
+                let at = |i: usize| (f64::from(distances[i]), probabilities[i]);
+                let ((x, y), next) = (at(last.checked_sub(1)?), last < distances.len());
+                Some(match next.then(|| at(last)) {
+                    Some((far, low)) => x + (far - x) * (y - probability) / (y - low),
+                    None => f64::INFINITY,
+                })
+            }
+        }
+    }
+
     /// The probability at each distance.
     pub fn probabilities(&self, distances: &[f32]) -> Vec<f64> {
         distances.iter().map(|d| self.probability(*d)).collect()

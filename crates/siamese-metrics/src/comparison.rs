@@ -292,3 +292,25 @@ impl fmt::Debug for Comparison {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn its_own_layers_make_the_same_comparison() -> Result<()> {
+        let number = |i: usize| ((i * 37) % 101) as f32 / 50.0 - 1.0;
+        let layer = |outputs: usize, inputs: usize| Dense {
+            weights: (0..outputs * inputs).map(number).collect(),
+            bias: (0..outputs).map(|i| number(i + 3)).collect(),
+        };
+        for layers in [vec![layer(1, 6)], vec![layer(2, 6), layer(1, 2)]] {
+            let combine = vec![Combine::Sum, Combine::Product];
+            let comparison = Comparison::new(combine.clone(), 3, layers)?;
+            assert_eq!(comparison.combine(), combine);
+            let again = Comparison::new(combine, 3, comparison.layers())?;
+            assert_eq!(again, comparison);
+        }
+        Ok(())
+    }
+}

@@ -47,6 +47,12 @@ impl Metric {
         Ok(blocks.collect())
     }
 
+    /// How far each of `rows` is from `a`, in their order.
+    pub fn of_each<'a>(&self, a: &'a [f32], rows: impl Iterator<Item = &'a [f32]>) -> Vec<f32> {
+        let keys = self.keys(rows.map(|row| (a, row))).into_iter();
+        keys.map(|key| self.distance_of(key)).collect()
+    }
+
     /// Multiply-adds of one comparison of embeddings of length `dim`, about.
     pub fn cost(&self, dim: usize) -> u64 {
         match self {

@@ -8,19 +8,12 @@
 //!
 //! ```
 //! use siamese_core::candle::Device;
-//! use siamese_core::{Distance, Model, Provenance, Tower, TowerConfig};
+//! use siamese_core::{Distance, Model, Tower, TowerConfig};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("model.onnx");
 //! let tower = Tower::new(TowerConfig::system_c(), 7, &Device::Cpu)?;
-//! let model = Model {
-//!     tower,
-//!     head: None,
-//!     distance: Distance::Euclidean,
-//!     threshold: None,
-//!     domain: None,
-//!     provenance: Provenance::default(),
-//! };
+//! let model = Model::new(tower, Distance::Euclidean);
 //! siamese_onnx::export(&model, &path)?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

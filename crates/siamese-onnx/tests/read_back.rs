@@ -10,7 +10,7 @@ use rten_tensor::prelude::*;
 use siamese_core::candle::{Device, Tensor};
 use siamese_core::{
     Body, Combine, ComparisonConfig, Conv4, Distance, Head, Hidden, ImageInput, Koch, Lenet, Mlp,
-    Model, Pool, Provenance, Resnet, Resnet9, Resnet12, Tower, TowerConfig,
+    Model, Pool, Resnet, Resnet9, Resnet12, Tower, TowerConfig,
 };
 
 fn input(side: usize, channels: usize) -> ImageInput {
@@ -38,12 +38,8 @@ fn tower(config: TowerConfig) -> Tower {
 
 fn model(tower: Tower, head: Option<Head>) -> Model {
     Model {
-        tower,
         head,
-        distance: Distance::Euclidean,
-        threshold: None,
-        domain: None,
-        provenance: Provenance::default(),
+        ..Model::new(tower, Distance::Euclidean)
     }
 }
 

@@ -4,10 +4,10 @@ use anyhow::{Context, Result, ensure};
 use candle_core::Device;
 use siamese_core::ImageInput;
 use siamese_data::{
-    Colour, Fit, Framing, HubOptions, Items, LeftOut, Listing, OpenOptions, Part, Progress,
+    Colour, Fit, Framing, HubOptions, Items, LeftOut, Listing, OpenOptions, Origin, Part, Progress,
     cached_weights,
 };
-use siamese_embed::Backbone;
+use siamese_embed::{Backbone, marked_faces};
 use siamese_words::counted;
 
 use crate::config::{DataConfig, Layer, Preset, Proposal, Start, TrainConfig, Traits, size};
@@ -56,6 +56,14 @@ impl Draft {
         if listing.unlabelled {
             named.set("data.unlabelled", "true")?;
         }
+        let faces = match &listing.origin {
+            Origin::Path(place) => marked_faces(place)?,
+            Origin::Hub { .. } | Origin::Sample(_) => None,
+        };
+        if let Some(faces) = &faces {
+            let table = serde_json::json!({ "data": { "faces": faces } });
+            named = named.under(&Layer::of(&table)?);
+        }
         let mut upper = Layer::default();
         if let Some(preset) = &preset {
             named.set("preset", preset.name)?;
@@ -73,6 +81,9 @@ impl Draft {
             reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
         }
         size(&layer, &mut upper, divided.classes())?;
+        reasons.extend(faces.map(|faces| {
+            format!("{faces}, cut out by `siamese data faces`: the model will look for the face in a photo first")
+        }));
         reasons.extend(upper.value::<usize>("chunk")?.map(|images| {
             format!(
                 "at most {images} images in the network at once: the loss is of the whole batch, BatchNorm's statistics are of \

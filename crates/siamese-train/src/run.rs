@@ -244,6 +244,7 @@ impl Run {
             distance: self.config.distance,
             threshold: None,
             domain: None,
+            faces: self.config.data.faces,
             provenance: Provenance {
                 data: self.data.clone(),
                 trained_on: self.trained_on.clone(),

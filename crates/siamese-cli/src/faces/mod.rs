@@ -10,10 +10,12 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use image::{DynamicImage, ImageFormat, RgbImage};
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use rayon::prelude::*;
-use siamese_data::{Pictures, Progress};
-use siamese_faces::{Alignment, Detector, DetectorConfig, Face, Rgb};
+use siamese_core::{FaceAlign, FaceCrop};
+use siamese_data::{Colour, Fit, Framing, Picture, Pictures, Progress};
+use siamese_embed::{FaceFinder, mark_faces};
+use siamese_faces::{Face, Rgb};
 
 use crate::pictures::PictureArguments;
 use table::{Row, TABLE};
@@ -91,27 +93,19 @@ const ASIDE: f32 = 0.4;
 
 /// What one picture gave.
 struct Found {
-    faces: Vec<(Face, Option<Vec<u8>>)>,
+    faces: Vec<(Face, Option<Picture>)>,
     quarters: u8,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let detector = Detector::with_config(DetectorConfig {
-        min_face: arguments.min_face,
-        turn: arguments.turn,
-        ..Default::default()
-    })?;
-    ensure!(
-        (0.0..=2.0).contains(&arguments.margin),
-        "--margin must lie between 0 and 2, got {}",
-        arguments.margin
-    );
+    let finder = FaceFinder::new(arguments.crop())?;
     let pictures = arguments.pictures.open()?;
     ensure!(!pictures.is_empty(), "there is no picture to look at");
     claim(&arguments.out)?;
-    let rows = all(arguments, &detector, &pictures)?;
+    let rows = all(arguments, &finder, &pictures)?;
     table::write(&rows, &arguments.out)?;
+    mark_faces(&arguments.out, finder.crop())?;
     table::say(&rows, pictures.len(), &arguments.out);
     let none = rows.iter().all(|row| row.written.is_empty());
     ensure!(
@@ -134,12 +128,12 @@ fn claim(out: &Path) -> Result<()> {
 }
 
 /// Looks at all pictures, in parallel, and writes their faces in order.
-fn all(arguments: &Arguments, detector: &Detector, pictures: &Pictures) -> Result<Vec<Row>> {
+fn all(arguments: &Arguments, finder: &FaceFinder, pictures: &Pictures) -> Result<Vec<Row>> {
     let mut meter = Progress::Stderr.images("looking for faces", pictures.len() as u64);
     let (mut rows, mut names) = (Vec::new(), HashSet::new());
     let items: Vec<usize> = (0..pictures.len()).collect();
     for batch in items.chunks(BATCH) {
-        let look = |&item: &usize| look(arguments, detector, pictures, item);
+        let look = |&item: &usize| look(arguments, finder, pictures, item);
         let found: Vec<Result<Found>> = batch.par_iter().map(look).collect();
         for (&item, found) in batch.iter().zip(found) {
             write(arguments, pictures, item, found, &mut names, &mut rows)?;
@@ -153,15 +147,14 @@ fn all(arguments: &Arguments, detector: &Detector, pictures: &Pictures) -> Resul
 /// The faces of a picture, those that are to be written cut out.
 fn look(
     arguments: &Arguments,
-    detector: &Detector,
+    finder: &FaceFinder,
     pictures: &Pictures,
     item: usize,
 ) -> Result<Found> {
     let (pixels, (height, width)) = pictures.whole(item).map_err(anyhow::Error::msg)?;
     let picture = Rgb::new(height, width, &pixels)?;
-    let (faces, quarters) = detector.detect_turned(&picture)?;
+    let (faces, quarters) = finder.find(&picture)?;
     let several = faces.len() > 1;
-    let alignment = arguments.alignment();
     let cut = |(i, face): (usize, Face)| {
         let wanted = match arguments.several {
             Several::All => true,
@@ -170,7 +163,7 @@ fn look(
         };
         let doubtful = !remarks(arguments, &face).is_empty();
         let wanted = wanted && (arguments.doubtful == Doubtful::Keep || !doubtful);
-        let crop = wanted.then(|| alignment.crop(&picture, &face));
+        let crop = wanted.then(|| finder.cut_out(&picture, &face));
         (face, crop)
     };
     Ok(Found {
@@ -180,11 +173,17 @@ fn look(
 }
 
 impl Arguments {
-    fn alignment(&self) -> Alignment {
-        Alignment {
+    fn crop(&self) -> FaceCrop {
+        FaceCrop {
             side: self.size.into(),
             margin: self.margin,
-            landmarks: self.align == Align::Landmarks,
+            align: match self.align {
+                Align::Landmarks => FaceAlign::Landmarks,
+                Align::Box => FaceAlign::Box,
+            },
+            grey: self.grey,
+            min_face: self.min_face,
+            turn: self.turn,
         }
     }
 }
@@ -248,7 +247,7 @@ fn write(
                 (i, arguments.several == Several::All && count > 1),
                 names,
             );
-            save(arguments, &arguments.out.join(&name), crop)?;
+            save(&arguments.out.join(&name), &crop, arguments.grey)?;
             row.written = name.display().to_string();
         }
         rows.push(row);
@@ -294,14 +293,20 @@ fn name_of(
     free.expect("there is always another number")
 }
 
-fn save(arguments: &Arguments, path: &Path, crop: Vec<u8>) -> Result<()> {
-    let side = u32::from(arguments.size);
-    let image =
-        RgbImage::from_raw(side, side, crop).context("a crop has another size than asked for")?;
-    let image = match arguments.grey {
-        true => DynamicImage::ImageRgb8(image).into_luma8().into(),
-        false => DynamicImage::ImageRgb8(image),
+fn save(path: &Path, crop: &Picture, grey: bool) -> Result<()> {
+    let (height, width) = (crop.height(), crop.width());
+    let pixels = crop.frame(&Framing {
+        height,
+        width,
+        colour: if grey { Colour::Grey } else { Colour::Rgb },
+        fit: Fit::Stretch,
+    });
+    let (h, w) = (height as u32, width as u32);
+    let image: Option<DynamicImage> = match grey {
+        true => GrayImage::from_raw(w, h, pixels).map(Into::into),
+        false => RgbImage::from_raw(w, h, pixels).map(Into::into),
     };
+    let image = image.context("a crop has another size than asked for")?;
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Png)?;
     let written = || {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use siamese_gallery::{AddOptions, Added, Adding};
 
 use super::entries;
+use crate::crop::{face_json, say_largest};
 use crate::output::FAILURE;
 use crate::pictures::{PictureArguments, say_left_out};
 use crate::probes::{GalleryArguments, meter};
@@ -44,6 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
             true => println!("{}", line(&adding)),
             false => say_known(&adding),
         }
+        say_largest(adding.name, adding.face);
     })?;
     meter.finish();
     say_left_out(&report.unread);
@@ -54,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     eprintln!("{}: {} added{known}", gallery.place(), entries(report.new));
     ensure!(
         report.new + report.known > 0,
-        "not one of {} pictures can be read",
+        "not one of {} pictures was added",
         pictures.len()
     );
     Ok(match report.unread.is_empty() {
@@ -81,7 +83,11 @@ fn line(adding: &Adding) -> Value {
         Added::New(id) => (true, id),
         Added::Known { id, .. } => (false, id),
     };
-    json!({"name": adding.name, "class": adding.class, "added": added, "id": id})
+    let mut line = json!({"name": adding.name, "class": adding.class, "added": added, "id": id});
+    if let Some(face) = adding.face {
+        line["face"] = face_json(face);
+    }
+    line
 }
 
 fn say_known(adding: &Adding) {

@@ -32,7 +32,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let model = &gallery.about().model;
     eprintln!(
         "{place}: a gallery of {} numbers each, compared by {} distance",
-        model.dim, model.distance
+        model.dim,
+        model.metric()
     );
     eprintln!("now  {}", command(["gallery", "add", place, "photos/"]));
     Ok(ExitCode::SUCCESS)

@@ -71,9 +71,13 @@ pub(super) fn info(arguments: &InfoArguments) -> Result<ExitCode> {
     let limit = gallery.limit(Together::Nearest)?;
     let about = gallery.about();
     if arguments.json {
+        let mut model = json!(about.model);
+        if let Some(head) = &about.model.head {
+            model["head"] = format!("{head:?}").into(); // its weights are many
+        }
         let info = json!({
             "place": gallery.place(), "entries": count, "classes": classes.len(), "bytes": size,
-            "model": about.model, "threshold": limit.threshold, "threshold_is": limit.why,
+            "model": model, "threshold": limit.threshold, "threshold_is": limit.why,
             "format": about.format, "version": about.version,
         });
         println!("{info}");
@@ -88,7 +92,10 @@ pub(super) fn info(arguments: &InfoArguments) -> Result<ExitCode> {
     let model = &about.model;
     println!(
         "  model      {} ({}), {} numbers, {} distance",
-        model.place, model.fingerprint, model.dim, model.distance
+        model.place,
+        model.fingerprint,
+        model.dim,
+        model.metric()
     );
     match limit.threshold {
         Some(threshold) => println!("  threshold  {threshold:.4}, {}", limit.why),

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use siamese_embed::Embedder;
 use siamese_gallery::{Gallery, RebuildOptions};
 
 use super::entries;
+use crate::crop::CropArguments;
 use crate::device::DeviceChoice;
 use crate::pictures::say_left_out;
 use crate::probes::meter;
@@ -25,6 +25,8 @@ pub(crate) struct Arguments {
     /// Remove entries whose source files are gone, in place of changing nothing
     #[arg(long)]
     remove_missing: bool,
+    #[command(flatten)]
+    crop: CropArguments,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -32,7 +34,9 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut gallery = Gallery::open(&arguments.place)?;
-    let embedder = Embedder::load(&arguments.model, &arguments.device.open()?)?;
+    let embedder = arguments
+        .crop
+        .load(&arguments.model, &arguments.device.open()?)?;
     let count: usize = gallery.classes()?.values().sum();
     let mut meter = meter("embedding", count);
     let options = RebuildOptions {

@@ -88,18 +88,13 @@ impl Pretrained {
         let tower = Tower::with_parameters(config, parameters)?;
         tower.parameters().check_given()?;
         Ok(Model {
-            tower,
-            head: None,
-            classes: None,
-            distance: Distance::Cosine,
-            threshold: None,
-            domain: None,
             provenance: Provenance {
                 data: String::new(),
                 trained_on: format!("the weights {name}, as they were published"),
                 version: env!("CARGO_PKG_VERSION").into(),
                 ..Provenance::default()
             },
+            ..Model::new(tower, Distance::Cosine)
         })
     }
 }

@@ -136,14 +136,8 @@ mod tests {
             embedding: 16,
             ..TowerConfig::system_c()
         };
-        Model {
-            tower: Tower::new(config, 3, &Device::Cpu).unwrap(),
-            head: None,
-            distance: Distance::Cosine,
-            threshold: None,
-            domain: None,
-            provenance: Provenance::default(),
-        }
+        let tower = Tower::new(config, 3, &Device::Cpu).unwrap();
+        Model::new(tower, Distance::Cosine)
     }
 
     #[test]

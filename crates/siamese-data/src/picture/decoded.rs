@@ -28,7 +28,7 @@ impl Picture {
     }
 
     /// A picture of one or three channels that is decoded already, (H, W, C); `None` where there are not as many bytes.
-    pub(crate) fn of_pixels(
+    pub fn of_pixels(
         (height, width, channels): (usize, usize, usize),
         pixels: Vec<u8>,
     ) -> Option<Self> {

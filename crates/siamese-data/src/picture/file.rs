@@ -74,8 +74,12 @@ pub(crate) fn limits() -> Result<PictureLimits, DataError> {
     PictureLimits::from_env().map_err(|error| DataError::Invalid(error.to_string()))
 }
 
-/// The picture in a file, upright.
-pub(crate) fn decode_file(
+/// The picture in a file, upright; with a framing as [`decode`] makes it for that.
+///
+/// # Errors
+///
+/// [`DataError::Picture`] names the file and says why it is not read.
+pub fn decode_file(
     path: &Path,
     limits: &PictureLimits,
     framing: Option<&Framing>,

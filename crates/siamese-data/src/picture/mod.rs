@@ -18,7 +18,7 @@ mod tiff_tags;
 pub use decode::{PictureInfo, decode, probe};
 pub use decoded::Picture;
 pub(crate) use file::limits;
-pub use file::{looks_of_file, probe_file, read_picture};
+pub use file::{decode_file, looks_of_file, probe_file, read_picture};
 pub(crate) use format::is_any_picture_name;
 pub use format::{Format, is_picture_name};
 pub use framing::{Colour, Fit, Framing};

@@ -16,7 +16,7 @@ use super::stored::Stored;
 use super::walk::{pictures, walk};
 use crate::digest::sha256;
 use crate::error::DataError;
-use crate::picture::{Framing, Looks, PictureLimits, limits, looks_of_file, stretched, within};
+use crate::picture::{Framing, Looks, Picture, PictureLimits, limits, looks_of_file, stretched};
 
 /// Pictures to use a model on, of which none is decoded yet.
 ///
@@ -113,22 +113,33 @@ impl Pictures {
         limits: &PictureLimits,
         thumbnail: Option<usize>,
     ) -> Result<ReadPicture, String> {
+        let (picture, sha256) = self.picture(item, Some(framing), limits)?;
+        Ok(ReadPicture {
+            pixels: picture.frame(framing),
+            sha256,
+            thumbnail: thumbnail.map(|most| picture.thumbnail(most)),
+        })
+    }
+
+    /// Picture `item`, upright and as large as it is, or as [`decode`](crate::decode) makes it for a framing; and SHA-256 of
+    /// the bytes that it was stored in. An error says what is wrong with it, in words.
+    ///
+    /// # Errors
+    ///
+    /// A picture that cannot be read.
+    pub fn picture(
+        &self,
+        item: usize,
+        framing: Option<&Framing>,
+        limits: &PictureLimits,
+    ) -> Result<(Picture, String), String> {
         let PictureItem { store, item, .. } = self.items[item];
         let stored = self.stores[store as usize].picture(item as usize, limits)?;
         let sha256 = match &stored {
             Stored::Encoded(bytes) => sha256(bytes),
             Stored::Raw(raw) => sha256(&raw.pixels),
         };
-        let picture = picture(stored, Some(framing), limits)?;
-        let thumbnail = thumbnail.map(|most| {
-            let size = within(most, (picture.height(), picture.width()));
-            (stretched(&picture, size), size)
-        });
-        Ok(ReadPicture {
-            pixels: picture.frame(framing),
-            sha256,
-            thumbnail,
-        })
+        Ok((picture(stored, framing, limits)?, sha256))
     }
 
     /// Picture `item` as RGB (H, W, C), upright and as large as it is, with its (height, width). An error says what is

@@ -11,6 +11,7 @@ fn made(folder: &Path) -> Sqlite {
         fingerprint: "a".into(),
         dim: 1,
         distance: Distance::Euclidean,
+        head: None,
         threshold: None,
         calibration: None,
     };

@@ -63,6 +63,7 @@ pub(crate) fn about(fingerprint: &str) -> About {
             fingerprint: fingerprint.into(),
             dim: 3,
             distance: Distance::Euclidean,
+            head: None,
             threshold: Some(0.5),
             calibration: None,
         },

@@ -6,9 +6,9 @@ use super::coarse::{Coarse, CoarseProbe};
 use super::found::Neighbour;
 use super::nearest::{PROBES_IN_A_BLOCK, SHOWN_IN_A_BLOCK, Search, Workspace};
 use super::scores::{Placed, Scores};
-use crate::distance::Distance;
 use crate::embeddings::{Rows, check_rows};
 use crate::error::{Error, Result, check_same_length};
+use crate::metric::Metric;
 
 /// Rows that one thread searches at a time.
 const PART: usize = 1 << 14;
@@ -36,8 +36,8 @@ const REACH: f64 = 2.0;
 pub struct Index {
     values: Vec<f32>,
     dim: usize,
-    metric: Distance,
-    /// `None` where there is no row.
+    metric: Metric,
+    /// `None` where there is no row, or the metric was learned: there is no bound to sieve by.
     placed: Option<Placed>,
     /// `None` where there are few rows, or for a distance that is no product.
     coarse: Option<Coarse>,
@@ -49,9 +49,17 @@ impl Index {
     /// Takes rows of `dim` numbers.
     ///
     /// # Errors
-    /// A `dim` of 0, a length that is no multiple of it, a number that is not finite, more than `u32::MAX` rows.
-    pub fn new(values: Vec<f32>, dim: usize, metric: Distance) -> Result<Self> {
+    /// A `dim` of 0 or another than a learned comparison takes, a length that is no multiple of it, a number that is not
+    /// finite, more than `u32::MAX` rows.
+    pub fn new(values: Vec<f32>, dim: usize, metric: impl Into<Metric>) -> Result<Self> {
         check(&values, dim)?;
+        let metric = metric.into();
+        if let Metric::Learned(comparison) = &metric {
+            check_same_length(
+                ("an embedding", dim),
+                ("one that the comparison takes", comparison.dim()),
+            )?;
+        }
         let mut index = Self {
             values,
             dim,
@@ -70,7 +78,10 @@ impl Index {
             dim: self.dim,
         };
         self.framed = rows.len();
-        self.placed = (self.framed > 0).then(|| Placed::new(rows, self.metric));
+        let Metric::Distance(metric) = self.metric else {
+            return;
+        };
+        self.placed = (self.framed > 0).then(|| Placed::new(rows, metric));
         let coarse = self.framed >= MANY && self.dim <= LONGEST;
         let placed = self
             .placed
@@ -145,18 +156,21 @@ impl Index {
             values: &self.values,
             dim: self.dim,
         };
+        let wanted = k.min(self.len());
+        let Metric::Distance(metric) = self.metric else {
+            return Ok(self.one_by_one(probes, wanted));
+        };
         let search = Search {
             probes,
             gallery,
-            metric: self.metric,
+            metric,
         };
-        let wanted = k.min(self.len());
         let Some(placed) = self.placed.as_ref().filter(|_| wanted > 0) else {
             return Ok(vec![Vec::new(); probes.len()]);
         };
         // one that is much longer than all rows would not fit the frame's f32
         if probes.iter().any(|row| placed.frame.reach(row) > 1e6) {
-            return Ok(self.one_by_one(&search, wanted));
+            return Ok(self.one_by_one(probes, wanted));
         }
         let scores = Scores::against(placed, probes);
         let found = match &self.coarse {
@@ -250,24 +264,40 @@ impl Index {
         all
     }
 
-    /// Every distance exactly.
-    fn one_by_one(&self, search: &Search, wanted: usize) -> Vec<Vec<Neighbour>> {
-        let of = |probe: &[f32]| {
-            let key = |row: usize| (self.metric.key(probe, search.gallery.row(row)), row as u32);
-            self.merged((0..self.len()).into_par_iter().map(key).collect(), wanted)
+    /// Every distance exactly, the nearest of each part kept.
+    fn one_by_one(&self, probes: Rows, wanted: usize) -> Vec<Vec<Neighbour>> {
+        let of_part = |probe: &[f32], (first, part): (usize, &[f32])| -> Ranked {
+            let rows = part.chunks_exact(self.dim).map(|row| (probe, row));
+            let keys = self.metric.keys(rows).into_iter();
+            nearest_first(keys.zip((first * PART) as u32..).collect(), wanted)
         };
-        search.probes.iter().map(of).collect()
+        let of = |probe: &[f32]| {
+            let parts = self.values.par_chunks(PART * self.dim).enumerate();
+            let found: Vec<Ranked> = parts.map(|part| of_part(probe, part)).collect();
+            self.merged(found.concat(), wanted)
+        };
+        probes.iter().map(of).collect()
     }
 
-    fn merged(&self, mut found: Ranked, wanted: usize) -> Vec<Neighbour> {
-        found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        found.truncate(wanted);
+    fn merged(&self, found: Ranked, wanted: usize) -> Vec<Neighbour> {
         let neighbour = |&(key, index): &(f64, u32)| Neighbour {
             index,
             distance: self.metric.distance_of(key),
         };
+        let found = nearest_first(found, wanted);
         found.iter().map(neighbour).collect()
     }
+}
+
+/// The `wanted` least, in order; ties by row.
+fn nearest_first(mut found: Ranked, wanted: usize) -> Ranked {
+    let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+    if wanted < found.len() {
+        found.select_nth_unstable_by(wanted, order);
+        found.truncate(wanted);
+    }
+    found.sort_unstable_by(order);
+    found
 }
 
 /// Rows by what ranks them.
@@ -298,6 +328,8 @@ fn too_many() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::comparison::{Combine, Comparison, Dense};
+    use crate::distance::Distance;
 
     /// Numbers from a 64-bit linear congruential generator, on a grid where `coarse`, so that ties abound.
     fn rows(n: usize, dim: usize, seed: u64, grid: bool) -> Vec<f32> {
@@ -342,6 +374,26 @@ mod tests {
                 check_all(&index, &probes[..2 * dim], 7, &what);
             }
         }
+    }
+
+    #[test]
+    fn a_learned_comparison_finds_what_a_double_loop_does_and_takes_rows_of_its_own_length() {
+        let dim = 4;
+        let layer = |outputs: usize, inputs: usize| Dense {
+            weights: rows(outputs, inputs, 5, false),
+            bias: rows(1, outputs, 6, false),
+        };
+        let layers = vec![layer(3, 2 * dim), layer(1, 3)];
+        let combine = vec![Combine::AbsoluteDifference, Combine::Product];
+        let comparison = Comparison::new(combine, dim, layers).unwrap();
+        // on a grid, so that ties abound, within and across parts
+        let mut index = Index::new(rows(PART + 9, dim, 1, true), dim, comparison.clone()).unwrap();
+        let probes = rows(3, dim, 2, true);
+        check_all(&index, &probes, 40, "learned");
+        index.push(&rows(50, dim, 8, false)).unwrap();
+        check_all(&index, &probes, 40, "learned, after a push");
+        let error = Index::new(vec![0.0; 6], 3, comparison).unwrap_err();
+        assert!(error.to_string().contains("comparison"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod propose;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::{Deserialize, Serialize};
 use siamese_core::objective::Arrangement;
-use siamese_core::{Distance, HeadConfig, ObjectiveConfig, Precision, TowerConfig};
+use siamese_core::{Distance, FaceCrop, HeadConfig, ObjectiveConfig, Precision, TowerConfig};
 use siamese_data::{AugmentConfig, Colour, Columns, SamplerConfig, SplitBy, SplitConfig, Turned};
 use siamese_files::limits;
 
@@ -132,6 +132,10 @@ pub struct DataConfig {
     /// stay apart: they choose epoch and threshold.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refit: bool,
+    /// How the pictures were cut out of photos, where they are faces: the model then finds and cuts out the face first.
+    /// Read from the folder where `siamese data faces` wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faces: Option<FaceCrop>,
 }
 
 /// How a model is judged.
@@ -175,6 +179,9 @@ impl TrainConfig {
     /// When a value is out of range; the message names it.
     pub fn validate(&self) -> Result<()> {
         Layer::of(self)?.check_numbers()?;
+        if let Some(faces) = &self.data.faces {
+            faces.validate().context("data")?;
+        }
         ensure!(self.epochs > 0, "epochs must be at least 1");
         ensure!(
             self.learning_rate.is_finite() && self.learning_rate > 0.0,

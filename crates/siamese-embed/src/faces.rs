@@ -1,0 +1,177 @@
+//! Faces found in photos and cut out of them, as a model of faces wants them.
+
+use std::fs;
+use std::path::Path;
+
+use siamese_core::{FaceAlign, FaceCrop};
+use siamese_data::{Colour, Fit, Framing, Picture};
+use siamese_faces::{Alignment, Detector, DetectorConfig, Face, Rgb};
+
+use crate::error::Error;
+
+/// The file in a folder of faces that says how they were cut out.
+const MARKER: &str = "faces.json";
+
+/// What is said of a picture in which a face is looked for and none is found.
+pub const NO_FACE: &str = "no face was found in it";
+
+/// Finds faces and cuts them out.
+pub struct FaceFinder {
+    crop: FaceCrop,
+    detector: Detector,
+}
+
+/// A face in a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenFace {
+    /// Where it is, in pixels of the picture, upright.
+    pub face: Face,
+    /// Which it is, the largest being 0.
+    pub number: usize,
+    /// How many there are in the picture.
+    pub of: usize,
+}
+
+impl FaceFinder {
+    /// One that cuts faces so.
+    ///
+    /// # Errors
+    /// When a setting is out of range.
+    pub fn new(crop: FaceCrop) -> Result<Self, Error> {
+        crop.validate()?;
+        let config = DetectorConfig {
+            min_face: crop.min_face,
+            turn: crop.turn,
+            ..DetectorConfig::default()
+        };
+        let detector = Detector::with_config(config)?;
+        Ok(Self { crop, detector })
+    }
+
+    /// How faces are cut out.
+    pub fn crop(&self) -> &FaceCrop {
+        &self.crop
+    }
+
+    /// Whether a picture has the very size of a crop: it is taken for one, and no face is looked for in it.
+    pub fn is_crop(&self, picture: &Picture) -> bool {
+        (picture.height(), picture.width()) == (self.crop.side, self.crop.side)
+    }
+
+    /// The faces in a picture, the largest first, and by how many quarters it had to be turned for them to be upright.
+    ///
+    /// # Errors
+    /// When the nets fail, as for lack of memory.
+    pub fn find(&self, picture: &Rgb) -> Result<(Vec<Face>, u8), Error> {
+        Ok(self.detector.detect_turned(picture)?)
+    }
+
+    /// Up to `most` of a picture's faces, cut out, the largest first.
+    pub(crate) fn cut(
+        &self,
+        picture: &Picture,
+        most: usize,
+    ) -> Result<Vec<(SeenFace, Picture)>, Error> {
+        let pixels = picture.frame(&as_it_is(picture, Colour::Rgb));
+        let picture = Rgb::new(picture.height(), picture.width(), &pixels)?;
+        let (faces, _) = self.find(&picture)?;
+        let of = faces.len();
+        let cut = |(number, face)| {
+            let crop = self.cut_out(&picture, &face);
+            (SeenFace { face, number, of }, crop)
+        };
+        Ok(faces.into_iter().enumerate().take(most).map(cut).collect())
+    }
+
+    /// A face, cut out of its picture.
+    ///
+    /// # Panics
+    /// Never: a crop has as many bytes as its size says.
+    pub fn cut_out(&self, picture: &Rgb, face: &Face) -> Picture {
+        let side = self.crop.side;
+        let alignment = Alignment {
+            side,
+            margin: self.crop.margin,
+            landmarks: self.crop.align == FaceAlign::Landmarks,
+        };
+        let pixels = alignment.crop(picture, face);
+        let crop = Picture::of_pixels((side, side, 3), pixels);
+        let crop = crop.expect("a crop has as many bytes as its size says");
+        match self.crop.grey {
+            true => grey(&crop),
+            false => crop,
+        }
+    }
+}
+
+fn grey(picture: &Picture) -> Picture {
+    let pixels = picture.frame(&as_it_is(picture, Colour::Grey));
+    let shape = (picture.height(), picture.width(), 1);
+    Picture::of_pixels(shape, pixels).expect("a grey picture has a byte a pixel")
+}
+
+fn as_it_is(picture: &Picture, colour: Colour) -> Framing {
+    Framing {
+        height: picture.height(),
+        width: picture.width(),
+        colour,
+        fit: Fit::Stretch,
+    }
+}
+
+/// How the pictures of a folder were cut out of photos, where [`mark_faces`] has said so there.
+///
+/// # Errors
+/// When the file that says it cannot be read; the message names it.
+pub fn marked_faces(folder: &Path) -> Result<Option<FaceCrop>, Error> {
+    let path = folder.join(MARKER);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let wrong = |why: String| Error::Marker {
+        path: path.clone(),
+        why,
+    };
+    let text = fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    let crop: FaceCrop = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    crop.validate().map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(crop))
+}
+
+/// Says in a folder of faces how they were cut out, so that a model that is trained on them knows.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn mark_faces(folder: &Path, crop: &FaceCrop) -> Result<(), Error> {
+    let path = folder.join(MARKER);
+    let written = || {
+        let text = serde_json::to_string_pretty(crop)?;
+        siamese_files::write_bytes(&path, text.as_bytes())
+    };
+    written().map_err(|source| Error::Write {
+        path: path.clone(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_faces_says_how_they_were_cut_and_another_says_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(marked_faces(folder.path()).unwrap(), None);
+        let crop = FaceCrop {
+            side: 96,
+            ..FaceCrop::default()
+        };
+        mark_faces(folder.path(), &crop).unwrap();
+        assert_eq!(marked_faces(folder.path()).unwrap(), Some(crop));
+        for text in ["{", "{\"side\": 1}", "{\"sides\": 96}"] {
+            fs::write(folder.path().join(MARKER), text).unwrap();
+            let error = marked_faces(folder.path()).unwrap_err().to_string();
+            assert!(error.contains(MARKER), "{error}");
+        }
+    }
+}
