@@ -7,7 +7,6 @@ use image::{DynamicImage, ImageFormat};
 use siamese_data::{PictureError, PictureLimits, decode};
 
 use crate::drive::peak_of;
-use crate::seeds;
 
 /// What may be decoded, and what a decoder may take beside it: its tables, a line, a block of lines.
 const LIMIT: u64 = 3 << 20;
@@ -54,7 +53,7 @@ pub(crate) fn what_takes_more() -> Result<Vec<String>> {
         heifer::encode_rgb8(side, side, &pixels, &heifer::EncodeOptions::default()).ok()
     })?);
     more.extend(judged("progressive JPEG", |side| {
-        Some(seeds::progressive(side as u16))
+        Some(progressive(side as u16))
     })?);
     Ok(more)
 }
@@ -83,4 +82,14 @@ fn judged(name: &str, encoded: impl Fn(u32) -> Option<Vec<u8>>) -> Result<Option
         }
     }
     Ok(Some(format!("{name}: none is allowed")))
+}
+
+/// A progressive JPEG that ends early, of a side as large as it is told.
+fn progressive(side: u16) -> Vec<u8> {
+    let bytes: &[u8] = include_bytes!("../../crates/siamese-data/tests/pictures/progressive.jpg");
+    let mut file = bytes.to_vec();
+    let frame = file.windows(2).position(|two| two == [0xFF, 0xC2]).unwrap();
+    let [high, low] = side.to_be_bytes();
+    file[frame + 5..frame + 9].copy_from_slice(&[high, low, high, low]);
+    file
 }

@@ -40,16 +40,6 @@ pub(crate) fn picture(format: ImageFormat) -> Result<Vec<Vec<u8>>> {
     Ok(seeds)
 }
 
-/// A progressive JPEG that ends early, of a side as large as it is told.
-pub(crate) fn progressive(side: u16) -> Vec<u8> {
-    let bytes: &[u8] = include_bytes!("../../crates/siamese-data/tests/pictures/progressive.jpg");
-    let mut file = bytes.to_vec();
-    let frame = file.windows(2).position(|two| two == [0xFF, 0xC2]).unwrap();
-    let [high, low] = side.to_be_bytes();
-    file[frame + 5..frame + 9].copy_from_slice(&[high, low, high, low]);
-    file
-}
-
 pub(crate) fn heic() -> Result<Vec<Vec<u8>>> {
     let image = photo(2);
     let options = heifer::EncodeOptions::default();
