@@ -33,6 +33,7 @@ with bf16 autocast. A machine that computes nothing else is best: close the rest
 times exact search of a gallery, FAISS's IndexFlatL2 (numpy and faiss-cpu) beside ours.
 `cargo xtask bench embed --peer PYTHON [--model FILE] [--net stages] [--batches 1,4,16,64,256]`
 times embeddings, PyTorch's and ONNX Runtime's on the same weights beside ours.
+`cargo xtask bench faces --peer PYTHON` times finding faces, facenet-pytorch's MTCNN beside ours.
 
 Examples:
   $ cargo xtask bench train

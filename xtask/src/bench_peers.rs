@@ -1,4 +1,4 @@
-//! `cargo xtask bench search` and `bench embed`: our example built, and a script that times it beside others in turn.
+//! `cargo xtask bench search`, `bench embed` and `bench faces`: our example built, and a script that times it beside others in turn.
 
 use std::process::{Command, ExitCode};
 
@@ -17,7 +17,7 @@ struct Bench {
     wants: &'static str,
 }
 
-const BENCHES: [Bench; 2] = [
+const BENCHES: [Bench; 3] = [
     Bench {
         name: "search",
         package: "siamese-metrics",
@@ -31,6 +31,13 @@ const BENCHES: [Bench; 2] = [
         example: "embed_rate",
         script: "crates/siamese-embed/benches/embed_peers.py",
         wants: "numpy, torch, torchvision, onnx and onnxruntime",
+    },
+    Bench {
+        name: "faces",
+        package: "siamese-faces",
+        example: "faces_rate",
+        script: "crates/siamese-faces/benches/faces_peer.py",
+        wants: "facenet-pytorch",
     },
 ];
 

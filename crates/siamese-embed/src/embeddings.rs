@@ -108,6 +108,23 @@ impl Embeddings {
         })
     }
 
+    /// The first numbers of each alone, brought to unit length, as objectives of prefixes train them.
+    ///
+    /// # Errors
+    /// When there are not so many.
+    pub fn first(&self, numbers: usize) -> Result<Self, Error> {
+        let first = self.values.narrow(1, 0, numbers)?;
+        let length = first
+            .sqr()?
+            .sum_keepdim(1)?
+            .sqrt()?
+            .maximum(f32::MIN_POSITIVE)?;
+        Ok(Self {
+            values: first.broadcast_div(&length)?,
+            rows: self.rows.clone(),
+        })
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.values.dims()[0]

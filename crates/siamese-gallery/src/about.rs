@@ -1,5 +1,6 @@
 //! What a gallery says of itself: above all, whose embeddings it holds.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use siamese_embed::Embedder;
 
 use crate::error::{Error, Result};
 
-/// The newest layout: 2 is that of a gallery whose model compares by a head, which a program that does not know heads
-/// would search by a distance.
+/// The newest layout: 2 is that of a gallery whose model compares by a head, or which keeps a part of each embedding. A program
+/// that knows neither would search it by another distance.
 pub(crate) const FORMAT: u32 = 2;
 /// The layout of all others.
-const WITHOUT_HEAD: u32 = 1;
+const PLAIN: u32 = 1;
 
 /// What a gallery says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct ModelAbout {
     pub fingerprint: String,
     /// Numbers in an embedding, D.
     pub dim: usize,
+    /// Numbers in an embedding of the model's, where the gallery keeps the first D of them alone, of unit length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole: Option<usize>,
     /// How its embeddings are compared, where it has no head.
     pub distance: Distance,
     /// What compares its embeddings, where that was learned.
@@ -62,10 +66,24 @@ impl About {
         Ok(Self {
             format: match model.head {
                 Some(_) => FORMAT,
-                None => WITHOUT_HEAD,
+                None => PLAIN,
             },
             model,
             version: env!("CARGO_PKG_VERSION").into(),
+        })
+    }
+}
+
+impl About {
+    /// The same with the first `dims` numbers of each embedding alone: see [`ModelAbout::shortened`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn shortened(self, dims: usize) -> Result<Self> {
+        Ok(Self {
+            format: FORMAT,
+            model: self.model.shortened(dims)?,
+            ..self
         })
     }
 }
@@ -93,6 +111,7 @@ impl ModelAbout {
             place: embedder.place().map_or("a model in memory".into(), whole),
             fingerprint: weights.map_err(siamese_embed::Error::from)?,
             dim: model.tower.config().embedding,
+            whole: None,
             distance: model.distance,
             head: match metric {
                 Metric::Learned(comparison) => Some(comparison),
@@ -101,6 +120,46 @@ impl ModelAbout {
             threshold: threshold.map(|threshold| threshold.value),
             calibration: threshold.and_then(|threshold| threshold.calibration.clone()),
         })
+    }
+
+    /// The same with the first `dims` numbers of each embedding alone, which the model was trained to be of use by (an
+    /// objective `matryoshka`). Its threshold and probabilities are of whole embeddings, and are left out.
+    ///
+    /// # Errors
+    /// When there are not so many numbers, or a head compares whole embeddings.
+    pub fn shortened(self, dims: usize) -> Result<Self> {
+        let whole = self.whole.unwrap_or(self.dim);
+        if self.head.is_some() {
+            let message = "the model compares whole embeddings by a head that it has learned: leave --dims out";
+            return Err(Error::Invalid(message.into()));
+        }
+        if !(2..whole).contains(&dims) {
+            let message = format!(
+                "--dims {dims}: the model's embeddings have {whole} numbers, keep 2 or more and fewer than that"
+            );
+            return Err(Error::Invalid(message));
+        }
+        Ok(Self {
+            dim: dims,
+            whole: Some(whole),
+            threshold: None,
+            calibration: None,
+            ..self
+        })
+    }
+
+    /// What the gallery keeps of an embedding: all of it, or its first numbers, of unit length.
+    pub(crate) fn kept<'a>(&self, embedding: &'a [f32]) -> Cow<'a, [f32]> {
+        if self.whole != Some(embedding.len()) {
+            return embedding.into();
+        }
+        let first = &embedding[..self.dim];
+        let length = first.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let length = length.sqrt().max(f64::MIN_POSITIVE);
+        first
+            .iter()
+            .map(|x| (f64::from(*x) / length) as f32)
+            .collect()
     }
 
     /// What its embeddings are compared by: the head, or the distance.
@@ -124,7 +183,8 @@ impl ModelAbout {
     /// Refuses another model.
     pub(crate) fn check(&self, other: &Self) -> Result<()> {
         let alike = |a: &Self, b: &Self| {
-            (&a.fingerprint, a.dim, a.distance) == (&b.fingerprint, b.dim, b.distance)
+            let dims = |of: &Self| of.whole.unwrap_or(of.dim);
+            (&a.fingerprint, dims(a), a.distance) == (&b.fingerprint, dims(b), b.distance)
         };
         match alike(self, other) {
             true => Ok(()),

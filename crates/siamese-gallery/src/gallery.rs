@@ -1,5 +1,6 @@
 //! A gallery: a store, and the copy in memory that is searched.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use siamese_core::metrics::retrieval::Neighbour;
@@ -102,16 +103,25 @@ impl Gallery {
         self.about.model.check(&ModelAbout::of(embedder)?)
     }
 
-    /// Adds entries that were embedded by the gallery's model; all of them are on the disk when this returns, or none.
+    /// Adds entries that were embedded by the gallery's model; all of them are on the disk when this returns, or none. Of a
+    /// gallery that keeps a part of each embedding, whole ones are shortened.
     ///
     /// # Errors
     /// An embedding of another length or with a number that is not finite; what the store says.
     pub fn add_entries(&mut self, entries: &[Entry]) -> Result<Vec<Added>> {
-        for entry in entries {
-            let model = &self.about.model;
+        let model = &self.about.model;
+        let kept = |entry: &Entry| Entry {
+            embedding: model.kept(&entry.embedding).into_owned(),
+            ..entry.clone()
+        };
+        let kept: Cow<[Entry]> = match model.whole {
+            Some(_) => entries.iter().map(kept).collect(),
+            None => entries.into(),
+        };
+        for entry in kept.iter() {
             model.check_embedding(&entry.name, &entry.embedding)?;
         }
-        self.store.add(entries)
+        self.store.add(&kept)
     }
 
     /// Removes what the filter takes; how many entries there were.
@@ -228,10 +238,16 @@ impl Gallery {
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<Vec<Match>>> {
-        let dim = self.about.model.dim;
-        for probe in probes.chunks(dim) {
-            self.about.model.check_embedding("the probe", probe)?;
+        let model = &self.about.model;
+        let dim = model.dim;
+        let whole = model.whole.filter(|_| probes.len() != dim).unwrap_or(dim);
+        let mut kept = Vec::with_capacity(probes.len());
+        for probe in probes.chunks(whole) {
+            let probe = model.kept(probe);
+            model.check_embedding("the probe", &probe)?;
+            kept.extend_from_slice(&probe);
         }
+        let probes = &kept[..];
         self.refresh()?;
         let found = match filter.is_all() {
             true => self.packed.nearest(probes, k)?,
@@ -261,6 +277,7 @@ impl Gallery {
     /// As [`Self::index`] and [`Self::search`].
     pub fn search_near(&mut self, probe: &[f32], k: usize, filter: &Filter) -> Result<Vec<Match>> {
         let model = &self.about.model;
+        let probe = &model.kept(probe)[..];
         model.check_embedding("the probe", probe)?;
         model.check_has_index()?;
         let distance = model.distance;

@@ -46,6 +46,7 @@ impl Gallery {
     /// # Errors
     /// An embedding that cannot be the model's; what the store says.
     pub fn identify(&mut self, probe: &[f32], how: &Identify) -> Result<Identified> {
+        let probe = &self.about().model.kept(probe).into_owned()[..];
         self.about().model.check_embedding("the probe", probe)?;
         self.refresh()?;
         let threshold = match how.threshold {

@@ -42,7 +42,10 @@ impl Gallery {
         options: RebuildOptions,
         mut progress: impl FnMut(usize),
     ) -> Result<Rebuilt> {
-        let about = About::of(embedder)?;
+        let mut about = About::of(embedder)?;
+        if self.about().model.whole.is_some() {
+            about = about.shortened(self.about().model.dim)?;
+        }
         let mut sources: Vec<(i64, String, String, Option<String>)> = Vec::new();
         self.entries(&Filter::default(), |row| {
             let entry = row.entry;
@@ -56,6 +59,9 @@ impl Gallery {
         for (number, part) in sources.chunks(TOGETHER).enumerate() {
             let mut rows = Vec::with_capacity(part.len());
             let unread = embed(embedder, part, &mut rows, &mut rebuilt)?;
+            for row in &mut rows {
+                row.embedding = about.model.kept(&row.embedding).into_owned();
+            }
             gone.extend(unread.iter().map(|(id, _)| *id));
             rebuilt
                 .removed

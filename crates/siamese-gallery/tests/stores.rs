@@ -361,6 +361,57 @@ fn writers_of_two_openings_take_turns_and_no_entry_is_lost() {
     }
 }
 
+#[test]
+fn a_gallery_of_first_numbers_shortens_what_it_is_given_and_what_it_is_asked() {
+    for Place {
+        place,
+        folder,
+        other,
+    } in &places()
+    {
+        let short = about("a").shortened(2).unwrap();
+        assert_eq!((short.model.dim, short.model.threshold), (2, None));
+        let mut gallery = Gallery::create_as(place, short).unwrap();
+        let entries: Vec<Entry> = (1..30)
+            .map(|n| entry(n, &format!("class {}", n % 4)))
+            .collect();
+        gallery.add_entries(&entries).unwrap();
+        let first = |embedding: &[f32]| {
+            let length = embedding[0].hypot(embedding[1]);
+            [embedding[0] / length, embedding[1] / length]
+        };
+        let probe = [4.0, 3.0, 9.0];
+        let mut expected: Vec<f32> = entries
+            .iter()
+            .map(|entry| Distance::Euclidean.of(&[0.8, 0.6], &first(&entry.embedding)))
+            .collect();
+        expected.sort_by(f32::total_cmp);
+        let mut again = Gallery::open(place).unwrap();
+        let found = again
+            .search_all(&[probe, probe].concat(), 29, &Filter::default())
+            .unwrap();
+        assert_eq!(found.len(), 2);
+        for (found, expected) in found[1].iter().zip(expected) {
+            assert!(
+                (found.distance - expected).abs() < 1e-6,
+                "{found:?} {expected}"
+            );
+        }
+        let answer = again.identify(&probe, &Identify::default()).unwrap();
+        assert_eq!(answer.matches[0].id, found[0][0].id);
+        // what is exported is short, and is taken by another that keeps as many
+        let file = folder.path().join("out.jsonl");
+        gallery.export(&file).unwrap();
+        let mut copy = Gallery::create_as(other, About::of_export(&file).unwrap()).unwrap();
+        assert_eq!(copy.import(&file, |_| {}).unwrap().entries, 29);
+        assert_eq!(all(&mut copy), all(&mut gallery));
+        for dims in [0, 1, 3, 4] {
+            let error = about("a").shortened(dims).unwrap_err().to_string();
+            assert!(error.contains("3 numbers"), "{error}");
+        }
+    }
+}
+
 /// A head of one hidden layer for embeddings of three numbers.
 fn head() -> Comparison {
     let number = |i: usize| ((i * 37) % 101) as f32 / 50.0 - 1.0;

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use siamese_core::{Domain, Model};
 use siamese_data::{ImageSet, Part, stream};
 use siamese_embed::fingerprint;
-use siamese_evaluate::{EvaluateConfig, Evaluation};
+use siamese_evaluate::{EvaluateConfig, Evaluation, JudgedPairs};
 
 use crate::data::TestSet;
 use crate::folder::RunFolder;
@@ -59,6 +59,8 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
     let mut judged = tests.iter().map(judge).collect::<Result<Vec<_>>>()?;
     let leaked = leaked(run, &tests)?;
     judged[0].notes.extend(leak_note(leaked));
+    let by_length = by_length(run, &judged[0])?;
+    judged[0].notes.extend(by_length);
     let figures = Summary {
         leaked,
         ..figures(&judged)
@@ -85,6 +87,28 @@ fn domain(run: &Run) -> Result<Domain> {
     );
     let shape = (run.images.height, run.images.width, run.images.channels);
     Ok(Domain::fit(&training, &held_out, shape, STRANGE)?)
+}
+
+/// How good the first numbers of the embeddings are alone, where they were trained to be.
+fn by_length(run: &Run, judged: &Evaluation) -> Result<Option<String>> {
+    let lengths = run.config.objective.prefixes();
+    let metric = run.config.distance.into();
+    let of_length = |&length: &usize| -> Result<String> {
+        let first = judged.embeddings.first(length)?;
+        let pairs = JudgedPairs::new(&first, judged.judged.pairs.clone(), &metric)?;
+        Ok(format!(
+            "{:.4} of the first {length}",
+            pairs.curve.roc_auc()
+        ))
+    };
+    let alone = lengths.iter().map(of_length).collect::<Result<Vec<_>>>()?;
+    let (whole, all) = (judged.judged.curve.roc_auc(), run.config.tower.embedding);
+    Ok((!alone.is_empty()).then(|| {
+        let alone = alone.join(", ");
+        format!(
+            "ROC AUC by the numbers of an embedding that are kept: {alone}, {whole:.4} of all {all}"
+        )
+    }))
 }
 
 /// How many of the test images are among the training images, pixel for pixel as the model sees them.

@@ -18,6 +18,7 @@ fn setting(kind: &str) -> String {
     match kind {
         "center" => beside("normalized_softmax", 0.1),
         "uniformity" => beside("cosine_embedding", 0.2),
+        "matryoshka" => "{ kind = 'matryoshka', lengths = [3], of = { kind = 'sup_con' } }".into(),
         "sum" => "{ kind = 'sum', terms = [{ kind = 'normalized_softmax' }, \
                   { kind = 'contrastive', pairs = 'in_batch', weight = 4.0 }] }"
             .into(),

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use siamese_core::Model;
-use siamese_data::{ImageSet, Part, SplitBy, open};
-use siamese_embed::framing;
+use siamese_data::{ImageSet, Listing, Part, SplitBy, open};
+use siamese_embed::{framing, marked_faces};
 use siamese_train::{Divided, RunFolder, RunRecord, TestSet, TrainConfig, TrainingData};
 
 use super::Arguments;
@@ -65,8 +65,20 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
         sets: vec![TestSet::of(&data, "", &all)],
         run: None,
         sample: false,
-        notes: Vec::new(),
+        notes: taken_whole(model, folder, &listing)?.into_iter().collect(),
     })
+}
+
+/// What to know where a model of faces is judged on pictures that may be none.
+fn taken_whole(model: &Model, folder: &Path, listing: &Listing) -> Result<Option<String>> {
+    let Some(faces) = model.faces else {
+        return Ok(None);
+    };
+    let crops = listing.sizes.alike && listing.sizes.most_common == (faces.side, faces.side);
+    let whole = !crops && marked_faces(folder)?.is_none();
+    Ok(whole.then(|| {
+        format!("the model is of {faces}, and these pictures were taken whole: cut the faces out first by `siamese data faces`")
+    }))
 }
 
 /// The images that the model's run held out: of a run that was divided by classes the unseen and the seen ones.

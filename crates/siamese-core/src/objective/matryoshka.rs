@@ -54,7 +54,10 @@ impl Loss for Matryoshka {
     fn validate(&self) -> error::Result<()> {
         self.of.validate()?;
         if self.of.needs_head() {
-            let why = format!("cannot be told for {}, whose head takes whole embeddings", self.of);
+            let why = format!(
+                "cannot be told for {}, whose head takes whole embeddings",
+                self.of
+            );
             return Err(invalid(why));
         }
         let ascend = self.lengths.is_sorted_by(|a, b| a < b);
@@ -162,8 +165,12 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_mean_of_the_objective_over_normalised_prefixes_and_the_whole() -> anyhow::Result<()> {
-        let (embeddings, labels) = (embeddings()?, Tensor::new(&[0u32, 0, 1, 1, 2, 2], &Device::Cpu)?);
+    fn it_is_the_mean_of_the_objective_over_normalised_prefixes_and_the_whole() -> anyhow::Result<()>
+    {
+        let (embeddings, labels) = (
+            embeddings()?,
+            Tensor::new(&[0u32, 0, 1, 1, 2, 2], &Device::Cpu)?,
+        );
         let loss = |config, rows: &Tensor| -> anyhow::Result<f32> {
             let objective = objective(config, rows.dim(1)?)?;
             Ok(objective.score(rows, &labels)?.loss.to_scalar()?)
@@ -192,7 +199,9 @@ mod tests {
         let grads = objective.score(var.as_tensor(), &labels)?.loss.backward()?;
         let mut shapes = Vec::new();
         for (name, proxies) in objective.parameters().trainable() {
-            let grad = grads.get(&proxies).map(|g| g.abs()?.sum_all()?.to_scalar::<f32>());
+            let grad = grads
+                .get(&proxies)
+                .map(|g| g.abs()?.sum_all()?.to_scalar::<f32>());
             assert!(grad.transpose()?.is_some_and(|g| g > 0.0), "{name}");
             shapes.push(proxies.dims().to_vec());
         }

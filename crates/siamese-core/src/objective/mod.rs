@@ -13,6 +13,7 @@
 //! | [`SoftTriple`], [`ArcFace`] with several centres | images to the nearest of their class's vectors |
 //! | [`Uniformity`], [`Center`] | all apart, each to its class's centre: beside another loss |
 //! | [`Sum`] | several of these, weighted |
+//! | [`Matryoshka`] | one of these, of the first numbers of an embedding too |
 //!
 //! A loss of a kind of its own is a file here that implements `Loss`, a variant of [`ObjectiveConfig`] with a line each in
 //! [`ObjectiveConfig::NAMES`] and the match beneath it, and its tests.
@@ -26,6 +27,7 @@ mod cosine_embedding;
 mod lifted;
 mod loss;
 mod margin;
+mod matryoshka;
 mod memory;
 mod miner;
 mod missed;
@@ -61,6 +63,7 @@ pub use cosine_embedding::CosineEmbedding;
 pub use lifted::Lifted;
 pub use loss::{Arrangement, Scored};
 pub use margin::{Boundary, Margin, Negatives};
+pub use matryoshka::Matryoshka;
 pub use miner::Miner;
 pub use multi_similarity::MultiSimilarity;
 pub use n_pairs::NPairs;
@@ -127,11 +130,13 @@ pub enum ObjectiveConfig {
     Center(Center),
     /// Several objectives, weighted.
     Sum(Sum),
+    /// An objective of the first numbers of an embedding too, so that they are of use alone.
+    Matryoshka(Matryoshka),
 }
 
 impl ObjectiveConfig {
     /// The kinds there are, by the names that files use.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 22] = [
         "contrastive",
         "same_different",
         "cosine_embedding",
@@ -153,6 +158,7 @@ impl ObjectiveConfig {
         "uniformity",
         "center",
         "sum",
+        "matryoshka",
     ];
 
     /// The kind, one of [`Self::NAMES`].
@@ -183,6 +189,14 @@ impl ObjectiveConfig {
         self.loss().of_classes()
     }
 
+    /// How many of the first numbers of an embedding are of use alone, ascending; mostly none.
+    pub fn prefixes(&self) -> &[usize] {
+        match self {
+            Self::Matryoshka(matryoshka) => &matryoshka.lengths,
+            _ => &[],
+        }
+    }
+
     fn loss(&self) -> &dyn Loss {
         match self {
             Self::Contrastive(loss) => loss,
@@ -206,6 +220,7 @@ impl ObjectiveConfig {
             Self::Uniformity(loss) => loss,
             Self::Center(loss) => loss,
             Self::Sum(loss) => loss,
+            Self::Matryoshka(loss) => loss,
         }
     }
 }

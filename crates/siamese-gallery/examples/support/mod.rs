@@ -20,6 +20,7 @@ pub(crate) fn about() -> About {
             dim: DIM,
             distance: Distance::Euclidean,
             head: None,
+            whole: None,
             threshold: None,
             calibration: None,
         },

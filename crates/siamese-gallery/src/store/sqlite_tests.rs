@@ -12,6 +12,7 @@ fn made(folder: &Path) -> Sqlite {
         dim: 1,
         distance: Distance::Euclidean,
         head: None,
+        whole: None,
         threshold: None,
         calibration: None,
     };

@@ -64,6 +64,7 @@ pub(crate) fn about(fingerprint: &str) -> About {
             dim: 3,
             distance: Distance::Euclidean,
             head: None,
+            whole: None,
             threshold: Some(0.5),
             calibration: None,
         },

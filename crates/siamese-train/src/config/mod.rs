@@ -237,6 +237,11 @@ impl TrainConfig {
         self.objective.validate().context("objective")?;
         self.head.validate().context("head")?;
         self.check_head()?;
+        ensure!(
+            self.objective.prefixes().is_empty() || self.tower.normalize,
+            "objective.kind = \"matryoshka\" brings the first numbers of an embedding to unit length: the whole must have it \
+             too, tower.normalize = true"
+        );
         self.sampler.validate()?;
         self.validate_unlabelled()?;
         ensure!(

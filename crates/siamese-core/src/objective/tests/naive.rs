@@ -338,6 +338,7 @@ fn naive(config: &ObjectiveConfig, distance: Distance) -> f64 {
             let away: f64 = (0..3).map(|k| (X[i][k] - center[k]).powi(2)).sum();
             0.5 * away
         })),
+        ObjectiveConfig::Matryoshka(_) => unreachable!("it has tests of its own"),
         ObjectiveConfig::Sum(c) => {
             let term = |term: &Term| term.weight * naive(&term.objective, distance);
             c.terms.iter().map(term).sum()
