@@ -15,7 +15,9 @@ mod gallery;
 mod identify;
 mod pictures;
 mod probes;
+mod review;
 mod search;
+mod serve;
 mod sheet;
 mod shell;
 mod train;
@@ -62,6 +64,10 @@ enum Command {
     Identify(identify::Arguments),
     /// Find what is nearest to pictures in a gallery
     Search(search::Arguments),
+    /// Serve a model as a web page and a JSON API
+    Serve(Box<serve::Arguments>),
+    /// Look through a labelled folder in a browser, and move or discard what is wrong
+    Review(review::Arguments),
     /// Lay runs side by side
     Compare(compare::Arguments),
     /// Download a data set
@@ -103,6 +109,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Gallery(command) => gallery::run(command),
         Command::Identify(arguments) => identify::run(arguments),
         Command::Search(arguments) => search::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Review(arguments) => review::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Completions(arguments) => shell::completions::<Arguments>(arguments),
         Command::Man(arguments) => shell::man::<Arguments>(arguments),

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::batch::augment::AugmentConfig;
 use crate::error::DataError;
-use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
 use crate::rng::stream;
 use crate::source::originals::Originals;
@@ -209,8 +208,7 @@ impl ImageSet {
     /// side is longer than `most`; with its (height, width). `None` where there is none, or it is gone by now.
     pub fn original(&self, i: usize, most: usize) -> Option<(Vec<u8>, (usize, usize))> {
         let picture = self.originals.as_ref()?.picture(self.position(i)).ok()?;
-        let size = within(most, (picture.height(), picture.width()));
-        Some((stretched(&picture, size), size))
+        Some(picture.thumbnail(most))
     }
 
     /// Whether images are read from a file when they are asked for.

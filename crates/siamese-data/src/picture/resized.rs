@@ -26,8 +26,15 @@ pub fn read_image(file: &Path, size: (usize, usize)) -> Result<Vec<u8>, DataErro
 /// [`DataError::Picture`] if the file is missing or no readable picture; the message names it.
 pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usize)), DataError> {
     let picture = decode_file(file, &limits()?, None)?;
-    let size = within(most, (picture.height(), picture.width()));
-    Ok((stretched(&picture, size), size))
+    Ok(picture.thumbnail(most))
+}
+
+impl Picture {
+    /// RGB (H, W, C) of its own shape, shrunk until no side is longer than `most`; with its (height, width).
+    pub fn thumbnail(&self, most: usize) -> (Vec<u8>, (usize, usize)) {
+        let size = within(most, (self.height(), self.width()));
+        (stretched(self, size), size)
+    }
 }
 
 /// (height, width) in the same proportion, no side longer than `most`.

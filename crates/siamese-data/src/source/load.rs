@@ -14,7 +14,6 @@ use crate::error::DataError;
 use crate::image_set::ImageSet;
 use crate::packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};
 use crate::picture::{Framing, limits};
-use crate::picture::{stretched, within};
 use crate::pixel_store::PixelStore;
 
 /// A listing's pictures as images of one size.
@@ -109,8 +108,7 @@ impl Listing {
             let name = Path::new(self.name_of(item));
             DataError::unrecognised(name, why, "look at it with another program")
         })?;
-        let size = within(most, (picture.height(), picture.width()));
-        Ok((stretched(&picture, size), size))
+        Ok(picture.thumbnail(most))
     }
 
     /// A set of these pixels, with the labels of `items`.

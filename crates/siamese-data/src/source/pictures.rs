@@ -16,7 +16,7 @@ use super::stored::Stored;
 use super::walk::{pictures, walk};
 use crate::digest::sha256;
 use crate::error::DataError;
-use crate::picture::{Framing, Looks, PictureLimits, limits, looks_of_file, stretched, within};
+use crate::picture::{Framing, Looks, PictureLimits, limits, looks_of_file, stretched};
 
 /// Pictures to use a model on, of which none is decoded yet.
 ///
@@ -120,10 +120,7 @@ impl Pictures {
             Stored::Raw(raw) => sha256(&raw.pixels),
         };
         let picture = picture(stored, Some(framing), limits)?;
-        let thumbnail = thumbnail.map(|most| {
-            let size = within(most, (picture.height(), picture.width()));
-            (stretched(&picture, size), size)
-        });
+        let thumbnail = thumbnail.map(|most| picture.thumbnail(most));
         Ok(ReadPicture {
             pixels: picture.frame(framing),
             sha256,
