@@ -1,12 +1,12 @@
 //! Load from a second process on a server that runs: `cargo run -p siamese-serve --example load -- --url http://127.0.0.1:PORT
 //! --seconds 60 --pid PID --model MODEL PICTURES`.
 //!
-//! A tenth of the requests is malformed. It tells how many of which status there were, how long they took, what memory the
-//! process `--pid` had at the beginning and at the end, and, of `--model`, how the embeddings a second compare with those
-//! of the library in batches from the same files. Ends with 1 where a 5xx was no 503 with `Retry-After`.
+//! A tenth of the requests is malformed. In rounds it tells embeddings a second, beside those of the library's own batches
+//! from the same files (of `--model`), and the memory of the process `--pid`; then how many answers of which status there
+//! were, and how long they took. Ends with 1 where a 5xx was no 503 with `Retry-After`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use siamese_data::{OpenOptions, Pictures};
 use siamese_embed::Embedder;
 
 const BOUNDARY: &str = "the-line-between";
+/// Rounds, the server's and the library's in turn: a machine is not always as fast.
+const ROUNDS: u32 = 6;
 /// One of so many requests is malformed.
 const MALFORMED: usize = 10;
 
@@ -51,48 +53,32 @@ fn main() -> Result<()> {
         .iter()
         .map(|file| Ok(form(&std::fs::read(file)?)))
         .collect::<Result<_>>()?;
-    let before = memory(options.pid);
-    let (seen, took) = load(&options, &sound)?;
-    let mut times = seen.times;
-    times.sort_unstable();
-    let rate = times.len() as f64 / took.as_secs_f64();
+    let library = options.model.as_ref();
+    let library = library
+        .map(|model| Embedder::load(model, &Device::Cpu))
+        .transpose()?;
+    let (threads, time) = (options.threads, options.round());
     println!(
-        "{:.0} s, {} threads, one of {MALFORMED} requests malformed",
-        took.as_secs_f64(),
-        options.threads
+        "{ROUNDS} rounds of {:.0} s, {threads} threads, one of {MALFORMED} requests malformed",
+        time.as_secs_f64()
     );
-    for (status, count) in &seen.statuses {
-        println!("  {status}  {count}");
+    let mut seen = Seen::default();
+    for round in 1..=ROUNDS {
+        let one = load(&options, &sound, time);
+        let rate = one.times.len() as f64 / time.as_secs_f64();
+        print!("round {round}: {rate:.0} embeddings a second");
+        if let Some(embedder) = &library {
+            let own = library_rate(embedder, &files, time)?;
+            print!(
+                ", {own:.0} by the library in batches: {:.2} of that",
+                rate / own
+            );
+        }
+        let memory = memory(options.pid).map(|megabytes| format!("; {megabytes} MB"));
+        println!("{}", memory.unwrap_or_default());
+        seen.add(one);
     }
-    let at = |share: f64| {
-        times
-            .get(((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1)))
-            .copied()
-            .unwrap_or_default()
-    };
-    println!(
-        "p50 {:.1?}, p99 {:.1?}, at most {:.1?}; {rate:.0} embeddings a second",
-        at(0.5),
-        at(0.99),
-        at(1.0)
-    );
-    if let (Some(before), Some(after)) = (before, memory(options.pid)) {
-        println!("memory {before} MB before, {after} MB after");
-    }
-    if let Some(model) = &options.model {
-        let batch = library_rate(model, &files)?;
-        println!(
-            "the library, in batches from the same files: {batch:.0} a second; the server has {:.2} of that",
-            rate / batch
-        );
-    }
-    ensure!(
-        seen.wrong.is_empty(),
-        "{} answers were wrong, such as {}",
-        seen.wrong.len(),
-        seen.wrong[0]
-    );
-    Ok(())
+    seen.tell()
 }
 
 fn options() -> Result<Options> {
@@ -136,29 +122,62 @@ fn form(picture: &[u8]) -> Vec<u8> {
     .concat()
 }
 
-/// Sends from all threads until the time is up.
-fn load(options: &Options, sound: &[Vec<u8>]) -> Result<(Seen, Duration)> {
-    let next = AtomicUsize::new(0);
-    let begun = Instant::now();
-    let until = begun + Duration::from_secs(options.seconds);
-    let all = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..options.threads)
-            .map(|_| scope.spawn(|| send(options, sound, &next, until)))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_default())
-            .collect::<Vec<Seen>>()
-    });
-    let mut seen = Seen::default();
-    for one in all {
-        one.statuses
-            .into_iter()
-            .for_each(|(status, count)| *seen.statuses.entry(status).or_default() += count);
-        seen.times.extend(one.times);
-        seen.wrong.extend(one.wrong);
+impl Options {
+    /// How long a round takes: half of it is the library's where there is a model.
+    fn round(&self) -> Duration {
+        let parts = if self.model.is_some() { 2 } else { 1 };
+        Duration::from_secs(self.seconds) / (ROUNDS * parts)
     }
-    Ok((seen, begun.elapsed()))
+}
+
+impl Seen {
+    fn add(&mut self, other: Self) {
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.times.extend(other.times);
+        self.wrong.extend(other.wrong);
+    }
+
+    fn tell(mut self) -> Result<()> {
+        for (status, count) in &self.statuses {
+            println!("  {status}  {count}");
+        }
+        self.times.sort_unstable();
+        let last = self.times.len().saturating_sub(1);
+        let at = |share: f64| {
+            let place = (self.times.len() as f64 * share) as usize;
+            self.times.get(place.min(last)).copied().unwrap_or_default()
+        };
+        println!(
+            "p50 {:.1?}, p99 {:.1?}, at most {:.1?}",
+            at(0.5),
+            at(0.99),
+            at(1.0)
+        );
+        let wrong = self.wrong.len();
+        ensure!(
+            wrong == 0,
+            "{wrong} answers were wrong, such as {}",
+            self.wrong[0]
+        );
+        Ok(())
+    }
+}
+
+/// Sends from all threads until the time is up.
+fn load(options: &Options, sound: &[Vec<u8>], time: Duration) -> Seen {
+    let next = AtomicUsize::new(0);
+    let until = Instant::now() + time;
+    let mut seen = Seen::default();
+    std::thread::scope(|scope| {
+        let one = || send(options, sound, &next, until);
+        let threads: Vec<_> = (0..options.threads).map(|_| scope.spawn(one)).collect();
+        for thread in threads {
+            seen.add(thread.join().unwrap_or_default());
+        }
+    });
+    seen
 }
 
 fn send(options: &Options, sound: &[Vec<u8>], next: &AtomicUsize, until: Instant) -> Seen {
@@ -200,15 +219,12 @@ fn send(options: &Options, sound: &[Vec<u8>], next: &AtomicUsize, until: Instant
 }
 
 /// Embeddings a second of the library's own batches, the files read and decoded as the server does.
-fn library_rate(model: &Path, files: &[PathBuf]) -> Result<f64> {
-    let embedder = Embedder::load(model, &Device::Cpu)?;
+fn library_rate(embedder: &Embedder, files: &[PathBuf], time: Duration) -> Result<f64> {
     let pictures = Pictures::files(files);
-    let pass = || embedder.stream(&pictures, None, |_| Ok::<(), siamese_embed::Error>(()));
-    pass()?;
     let begun = Instant::now();
     let mut count = 0;
-    while begun.elapsed() < Duration::from_secs(10) {
-        pass()?;
+    while begun.elapsed() < time {
+        embedder.stream(&pictures, None, |_| Ok::<(), siamese_embed::Error>(()))?;
         count += files.len();
     }
     Ok(count as f64 / begun.elapsed().as_secs_f64())

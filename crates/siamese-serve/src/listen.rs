@@ -35,7 +35,7 @@ pub(crate) async fn listen(router: Router, config: &Config, gate: &Gate) -> Resu
         let accepted = async { (place.await, listener.accept().await) };
         let (place, accepted) = tokio::select! {
             both = accepted => both,
-            () = wish.to_end() => break,
+            () = wish.comes() => break,
         };
         let Ok((stream, _)) = accepted else {
             tokio::time::sleep(REST).await;
@@ -57,7 +57,7 @@ pub(crate) async fn listen(router: Router, config: &Config, gate: &Gate) -> Resu
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(config.limits.time) => {}
-        () = wish.to_end() => {}
+        () = wish.comes() => {}
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ impl Wish {
         })
     }
 
-    async fn to_end(&mut self) {
+    async fn comes(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -96,7 +96,7 @@ impl Wish {
         Ok(Self)
     }
 
-    async fn to_end(&mut self) {
+    async fn comes(&mut self) {
         tokio::signal::ctrl_c().await.ok();
     }
 }

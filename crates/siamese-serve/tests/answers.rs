@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use siamese_embed::Embedder;
 use siamese_serve::{Config, Limits};
-use support::{BLUE, RED, delete, get, model, png, post, send, server, server_with_gallery};
+use support::{BLUE, Field, RED, delete, get, model, png, post, send, server, server_with_gallery};
 
 #[tokio::test]
 async fn an_embedding_is_the_librarys_and_a_picture_is_itself() -> Result<()> {
@@ -173,7 +173,7 @@ async fn pages_of_entries_follow_each_other() -> Result<()> {
     let pictures = (0..5u8)
         .map(|i| png([i * 40, 10, 90]))
         .collect::<Result<Vec<_>>>()?;
-    let mut fields: Vec<(&str, Option<&str>, &[u8])> = vec![("class", None, b"c")];
+    let mut fields: Vec<Field> = vec![("class", None, b"c")];
     fields.extend(pictures.iter().map(|picture| ("image", None, &picture[..])));
     post(&router, "/api/v1/gallery/entries", &fields)
         .await?

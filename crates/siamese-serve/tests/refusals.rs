@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::body::Body;
 use siamese_serve::{Access, Config, Event, Limits};
-use support::{BOUNDARY, RED, form, get, png, post, send, server, server_with_gallery};
+use support::{BOUNDARY, Field, RED, form, get, png, post, send, server, server_with_gallery};
 
 const TOKEN: &str = "0123456789abcdef";
 
@@ -25,7 +25,7 @@ async fn malformed_requests_are_told_what_is_wrong() -> Result<()> {
     let router = server_with_gallery(folder.path(), Config::default(), |_| {})?.router();
     let picture = png(RED)?;
     let cut = &picture[..60];
-    let cases: [(&str, Vec<(&str, Option<&str>, &[u8])>, &str); 9] = [
+    let cases: [(&str, Vec<Field>, &str); 9] = [
         ("embed", vec![], "no picture called \"image\""),
         (
             "embed",

@@ -182,6 +182,10 @@ fn enrols_and_browses(stage: &Stage) -> Result<()> {
     browser.wait("#info", "6 pictures of 2 classes")?;
     browser.wait("#map-note", "6 pictures")?;
     browser.click("#zoom-in")?;
+    browser.click("#zoom-all")?;
+    let drawn = "const map = document.getElementById('map'); return new Promise(done => setTimeout(() => \
+        done(map.getContext('2d').getImageData(0, 0, map.width, map.height).data.some(value => value)), 300))";
+    assert_eq!(browser.run(drawn)?, true, "the map is empty");
     stage.look("gallery")
 }
 

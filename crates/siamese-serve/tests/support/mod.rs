@@ -154,12 +154,11 @@ pub(crate) async fn delete(router: &Router, path: &str) -> Result<Answer> {
     send(router, ("DELETE", path), &[], Body::empty()).await
 }
 
+/// A field's name, its file's name if it is one, and its bytes.
+pub(crate) type Field<'a> = (&'a str, Option<&'a str>, &'a [u8]);
+
 /// Posts a form of fields; those with a file's name are files.
-pub(crate) async fn post(
-    router: &Router,
-    path: &str,
-    fields: &[(&str, Option<&str>, &[u8])],
-) -> Result<Answer> {
+pub(crate) async fn post(router: &Router, path: &str, fields: &[Field<'_>]) -> Result<Answer> {
     let kind = format!("multipart/form-data; boundary={BOUNDARY}");
     send(
         router,
@@ -172,7 +171,7 @@ pub(crate) async fn post(
 
 pub(crate) const BOUNDARY: &str = "the-line-between";
 
-pub(crate) fn form(fields: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+pub(crate) fn form(fields: &[Field<'_>]) -> Vec<u8> {
     let mut body = Vec::new();
     for (name, file, bytes) in fields {
         let file = file

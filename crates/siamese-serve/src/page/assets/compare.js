@@ -59,9 +59,11 @@ async function explain(a, b, why) {
   const turn = latest;
   fill(why, working("Covering one part after another…"));
   try {
-    const { explanation } = await post("verify?explain=true", form({ a, b }));
+    const { explanation, threshold, distance } = await post("verify?explain=true", form({ a, b }));
     if (turn !== latest) return;
-    const most = Math.max(...explanation.flatMap((one) => one.effect.map(Math.abs)));
+    // what hardly changes the distance is not drawn as if it did
+    const least = 0.02 * (threshold ?? distance);
+    const most = Math.max(least, ...explanation.flatMap((one) => one.effect.map(Math.abs)));
     const names = ["One picture", "Another"];
     const pictures = explanation.map((one, at) => h("figure", {}, heat(one, most, said(names[at], one)), h("figcaption", { class: "soft" }, names[at])));
     fill(
