@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use siamese_core::candle::Device;
-use siamese_core::metrics::Distance;
 use siamese_data::{OpenOptions, Progress};
-use siamese_gallery::{About, Entry, Filter, Gallery, ModelAbout};
+use siamese_gallery::{About, Entry, Filter, Gallery};
 use siamese_report::EventWriter;
 use siamese_train::{
     Draft, Layer, Request, RunFolder, RunRecord, TrainConfig, TrainingData, train,
@@ -159,20 +158,19 @@ fn events() -> Result<Vec<Vec<u8>>> {
 
 /// A gallery of a few entries in the folder `gallery`.
 fn made(at: &Path) -> Result<Gallery> {
-    let model = ModelAbout {
-        place: "model".into(),
-        fingerprint: "0123456789abcdef".into(),
-        dim: 4,
-        distance: Distance::Euclidean,
-        head: None,
-        threshold: Some(0.5),
-        calibration: None,
-    };
-    let about = About {
-        format: 1,
-        model,
-        version: "0.1.0".into(),
-    };
+    // as a file has it: what later formats add has a default
+    let about: About = serde_json::from_value(serde_json::json!({
+        "format": 1,
+        "version": "0.1.0",
+        "model": {
+            "place": "model",
+            "fingerprint": "0123456789abcdef",
+            "dim": 4,
+            "distance": "euclidean",
+            "threshold": 0.5,
+            "calibration": null,
+        },
+    }))?;
     let place = at.join("gallery");
     let place = place.to_str().context("a folder that is no text")?;
     let mut gallery = Gallery::create_as(place, about)?;

@@ -27,35 +27,27 @@ Examples:
   $ nice cargo xtask torture --minutes 120 > table.md
 ";
 
-/// What prints rows, as words to cargo; it is told the minutes that it may take.
-const PROGRAMS: [(&[&str], fn(&mut Command, f64)); 2] = [
-    (
-        &["test", "--package", "siamese-cli", "--test", "torture"],
-        |cargo, minutes| {
-            cargo.args(["--", "--nocapture", "--test-threads", "8"]);
-            cargo.env("SIAMESE_TORTURE", minutes.to_string());
-        },
-    ),
-    (
-        &["run", "--package", "siamese-cli", "--example", "fuzz"],
-        |cargo, minutes| {
-            cargo.args(["--", "--minutes", &minutes.to_string()]);
-        },
-    ),
-];
-
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
-    let minutes = parse(args)?;
+    let each = parse(args)? / 2.0;
     println!("| fault | tried | lost | refused |\n|---|---|---|---|");
-    let mut failed = false;
-    for (words, told) in PROGRAMS {
-        let mut cargo = Command::new(paths::cargo());
-        cargo.args(words).arg("--manifest-path");
-        cargo.arg(paths::root().join("Cargo.toml"));
-        told(&mut cargo, minutes / PROGRAMS.len() as f64);
-        failed |= !rows(cargo).with_context(|| format!("cargo {}", words.join(" ")))?;
-    }
-    Ok(ExitCode::from(u8::from(failed)))
+    let mut torture = cargo("test", &["--test", "torture"]);
+    torture.args(["--", "--nocapture", "--test-threads", "8"]);
+    torture.env("SIAMESE_TORTURE", each.to_string());
+    let mut fuzz = cargo("run", &["--example", "fuzz"]);
+    fuzz.args(["--", "--minutes", &each.to_string()]);
+    let kept = rows(torture).context("the test torture")?;
+    let sound = rows(fuzz).context("the example fuzz")?;
+    Ok(ExitCode::from(u8::from(!(kept && sound))))
+}
+
+/// Cargo, to run what prints rows.
+fn cargo(verb: &str, what: &[&str]) -> Command {
+    let mut cargo = Command::new(paths::cargo());
+    cargo.args([verb, "--package", "siamese-cli"]).args(what);
+    cargo
+        .arg("--manifest-path")
+        .arg(paths::root().join("Cargo.toml"));
+    cargo
 }
 
 fn parse(args: &[String]) -> Result<f64> {

@@ -17,7 +17,9 @@ mod gallery;
 mod identify;
 mod pictures;
 mod probes;
+mod review;
 mod search;
+mod serve;
 mod sheet;
 mod shell;
 mod train;
@@ -66,6 +68,10 @@ enum Command {
     Search(search::Arguments),
     /// Write a model for other programs: as ONNX, or for timm
     Export(export::Arguments),
+    /// Serve a model as a web page and a JSON API
+    Serve(Box<serve::Arguments>),
+    /// Look through a labelled folder in a browser, and move or discard what is wrong
+    Review(review::Arguments),
     /// Lay runs side by side
     Compare(compare::Arguments),
     /// Download a data set
@@ -108,6 +114,8 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Identify(arguments) => identify::run(arguments),
         Command::Search(arguments) => search::run(arguments),
         Command::Export(arguments) => export::run(arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Review(arguments) => review::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Completions(arguments) => shell::completions::<Arguments>(arguments),
         Command::Man(arguments) => shell::man::<Arguments>(arguments),

@@ -1,5 +1,7 @@
 //! What a model was trained on, so that it can say when an image is unlike all of it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -45,6 +47,15 @@ pub enum Strange {
     Grey,
     /// Its brightness, contrast, colours or detail are unlike those trained on.
     Unusual,
+}
+
+impl fmt::Display for Strange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Grey => "it is grey, and nearly all of that is in colour",
+            Self::Unusual => "its brightness, contrast, colours or detail are unlike those of that",
+        })
+    }
 }
 
 impl Domain {

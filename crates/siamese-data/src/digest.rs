@@ -38,6 +38,7 @@ fn of<D: Digest>(mut file: impl Read) -> io::Result<String> {
     }
 }
 
-pub(crate) fn sha256(bytes: &[u8]) -> String {
+/// SHA-256 of some bytes, as 64 lower-case digits.
+pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }

@@ -35,6 +35,7 @@ pub use batch::loader::{
 pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
 };
+pub use digest::sha256;
 pub use error::DataError;
 pub use hub::{HubOptions, Proxies, cached_weights, fetch_weights, hub_name};
 pub use image_set::ImageSet;

@@ -162,8 +162,11 @@ impl Embedder {
         self.judge(&self.look(a)?, &self.look(b)?)
     }
 
-    /// The embeddings of images that are framed already, (N, H, W, C).
-    pub(crate) fn rows(&self, pixels: &[u8]) -> Result<Vec<Vec<f32>>, Error> {
+    /// The embeddings (N, D) of images that are [framed](crate::framing) already, (N, H, W, C), in one pass of the tower.
+    ///
+    /// # Errors
+    /// When the bytes are not those of whole images, or the tower fails.
+    pub fn rows(&self, pixels: &[u8]) -> Result<Vec<Vec<f32>>, Error> {
         Ok(self.tensor(pixels)?.to_vec2()?)
     }
 

@@ -33,6 +33,6 @@ pub use error::Error;
 pub use faces::{FaceFinder, NO_FACE, SeenFace, mark_faces, marked_faces};
 pub use look::Look;
 pub use place::{load_model, model_path};
-pub use see::framing;
+pub use see::{Seen, framing};
 pub use stream::Embedded;
 pub use table::{TableFormat, TableRow, TableWriter, write_table};

@@ -10,14 +10,14 @@ use crate::embedder::Embedder;
 use crate::error::Error;
 use crate::faces::SeenFace;
 
-/// What a model sees of a picture.
-pub(crate) struct Seen {
-    /// (H, W, C)
-    pub(crate) pixels: Vec<u8>,
+/// What a model sees of a picture: all of it, or a face.
+pub struct Seen {
+    /// (H, W, C), as the tower takes them.
+    pub pixels: Vec<u8>,
     /// The face that this is, where the model is of faces and the picture was no crop already.
-    pub(crate) face: Option<SeenFace>,
+    pub face: Option<SeenFace>,
     /// RGB (H, W, C) of what is seen, with its (height, width), where one was asked for.
-    pub(crate) thumbnail: Option<(Vec<u8>, (usize, usize))>,
+    pub thumbnail: Option<(Vec<u8>, (usize, usize))>,
 }
 
 /// How a picture becomes an image that a tower takes.
@@ -39,8 +39,12 @@ pub fn framing(input: &ImageInput) -> Framing {
 }
 
 impl Embedder {
-    /// What is seen of a picture: up to `most` faces, the largest first and perhaps none, or the whole.
-    pub(crate) fn see(
+    /// What is seen of a picture: up to `most` faces, the largest first and perhaps none, or the whole. With a thumbnail no
+    /// side of which is longer than `thumbnail`, where that is given.
+    ///
+    /// # Errors
+    /// When the nets that find faces fail, as for lack of memory.
+    pub fn see(
         &self,
         picture: &Picture,
         most: usize,

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::Value;
-use siamese_data::{LeftOut, Pictures};
+use siamese_data::{LeftOut, Pictures, ReadPicture};
 use siamese_embed::{Embedded, Embedder, SeenFace};
 
 use crate::entry::{Added, Entry};
@@ -15,8 +15,6 @@ use crate::gallery::Gallery;
 
 /// Pictures of a transaction.
 const TOGETHER: usize = 64;
-/// No side of a thumbnail is longer.
-const THUMBNAIL: usize = 128;
 const JPEG_QUALITY: u8 = 85;
 
 /// How pictures are added.
@@ -91,13 +89,14 @@ impl Gallery {
             waiting.clear();
             Ok(())
         };
-        let unread = embedder.stream(pictures, Some(THUMBNAIL), |embedded| -> Result<()> {
-            waiting.push(embedded);
-            match waiting.len() {
-                TOGETHER => flush(&mut waiting, &mut report),
-                _ => Ok(()),
-            }
-        })?;
+        let unread =
+            embedder.stream(pictures, Some(Entry::THUMBNAIL), |embedded| -> Result<()> {
+                waiting.push(embedded);
+                match waiting.len() {
+                    TOGETHER => flush(&mut waiting, &mut report),
+                    _ => Ok(()),
+                }
+            })?;
         if !waiting.is_empty() {
             flush(&mut waiting, &mut report)?;
         }
@@ -129,14 +128,33 @@ fn entry(embedded: &Embedded, pictures: &Pictures, options: &AddOptions) -> Entr
         whole.to_string_lossy().into_owned()
     });
     Entry {
-        class: options.class.clone().unwrap_or_else(|| own().to_string()),
-        name: item.name.clone(),
         source,
-        hash: Some(embedded.picture.sha256.clone()),
-        time: now(),
         data: options.data.clone(),
-        thumbnail: embedded.picture.thumbnail.as_ref().and_then(jpeg),
-        embedding: embedded.embedding.clone(),
+        ..Entry::of(
+            options.class.clone().unwrap_or_else(|| own().to_string()),
+            item.name.clone(),
+            &embedded.picture,
+            embedded.embedding.clone(),
+        )
+    }
+}
+
+impl Entry {
+    /// No side of the thumbnail of an entry is longer, in pixels.
+    pub const THUMBNAIL: usize = 128;
+
+    /// The entry of a picture that was read and embedded now; of no file, and without free JSON.
+    pub fn of(class: String, name: String, read: &ReadPicture, embedding: Vec<f32>) -> Self {
+        Self {
+            class,
+            name,
+            source: None,
+            hash: Some(read.sha256.clone()),
+            time: now(),
+            data: Value::Null,
+            thumbnail: read.thumbnail.as_ref().and_then(jpeg),
+            embedding,
+        }
     }
 }
 

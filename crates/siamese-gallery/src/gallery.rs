@@ -175,6 +175,28 @@ impl Gallery {
         }
     }
 
+    /// The first entries after the number `after` that the filter takes, at most `most`, by ascending number.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn page(&mut self, filter: &Filter, after: i64, most: usize) -> Result<Vec<Row>> {
+        self.store.rows(filter, after, most)
+    }
+
+    /// Shows `see` number, class and embedding (D) of every entry, from the copy in memory that is searched.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn embeddings(&mut self, mut see: impl FnMut(i64, &str, &[f32])) -> Result<()> {
+        self.refresh()?;
+        let packed = &self.packed;
+        for row in 0..packed.len() {
+            let class = packed.class(packed.label_of(row));
+            see(packed.id(row), class, packed.row(row));
+        }
+        Ok(())
+    }
+
     /// How many entries each class has.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use anyhow::{Context, Result};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use siamese_core::metrics::verification::{RocCurve, RocPoint};
 use siamese_core::{Domain, Model};
 use siamese_data::{ImageSet, Part, stream};
 use siamese_embed::fingerprint;
@@ -22,6 +23,8 @@ use crate::write_up;
 const TRAINED_ON: usize = 4000;
 const HELD_OUT: usize = 2000;
 const STRANGE: f64 = 0.01;
+/// Points of the ROC curve that `result.json` keeps.
+const OPERATING_POINTS: usize = 100;
 
 /// Judges the best weights and writes `result.json`, `report.html` and the model card.
 pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
@@ -137,12 +140,20 @@ fn figures(tests: &[Evaluation]) -> Summary {
         seen_classes: tests
             .get(1)
             .map_or_else(Vec::new, |seen| seen.figures.clone()),
+        roc: operating_points(&tested.judged.curve),
         threshold: f64::from(tested.threshold),
         test_pairs: tested.judged.pairs.len(),
         test_like_pairs: tested.judged.curve.like_pairs(),
         test_images: tested.embeddings.len(),
         ..Summary::default()
     }
+}
+
+/// Some points of a curve; its ends may lie at no finite distance.
+fn operating_points(curve: &RocCurve) -> Vec<RocPoint> {
+    let mut points = curve.thinned(OPERATING_POINTS);
+    points.retain(|point| point.threshold.is_finite());
+    points
 }
 
 /// These figures, with what is to tell of the run.

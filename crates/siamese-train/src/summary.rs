@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use siamese_core::metrics::Figure;
+use siamese_core::metrics::verification::RocPoint;
 use siamese_evaluate::FigureTable;
 use siamese_words::{are, counted};
 
@@ -14,6 +15,10 @@ pub struct Summary {
     /// The same figures for held-out images of the classes trained on; empty unless the run was split by classes.
     #[serde(with = "by_name", default, skip_serializing_if = "Vec::is_empty")]
     pub seen_classes: Vec<Figure>,
+    /// Operating points of the test pairs, by rising threshold: what other thresholds would have cost. They are some of the
+    /// curve's, each exact; none in the files of earlier versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roc: Vec<RocPoint>,
     /// The threshold, fitted on validation pairs, that the figures were measured with.
     pub threshold: f64,
     /// What the model was trained on.

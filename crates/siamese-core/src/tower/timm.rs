@@ -123,7 +123,7 @@ mod tests {
     use candle_core::Device;
 
     use super::*;
-    use crate::{Distance, ImageInput, Pretrained, Provenance, Tower, TowerConfig};
+    use crate::{Distance, ImageInput, Pretrained, Tower, TowerConfig};
 
     fn model(body: Body) -> Model {
         let config = TowerConfig {

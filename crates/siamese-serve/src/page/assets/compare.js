@@ -1,0 +1,92 @@
+// Compare: two pictures, one verdict, and where they agree.
+
+import { form, post } from "./api.js";
+import { by, failed, fill, h, number, working } from "./dom.js";
+import { Field } from "./field.js";
+import { heat } from "./heat.js";
+import { gauge, numbers, percent, wary, word } from "./verdict.js";
+
+export function compare() {
+  const changed = () => judge(a.file, b.file);
+  const a = new Field("a", changed);
+  const b = new Field("b", changed);
+}
+
+let latest = 0;
+
+async function judge(a, b) {
+  const turn = ++latest;
+  const [result, why] = [by("compared"), by("explained")];
+  fill(why);
+  if (!a || !b) {
+    fill(result);
+    return;
+  }
+  fill(result, working("Comparing…"));
+  try {
+    const answer = await post("verify", form({ a, b }));
+    if (turn !== latest) return;
+    fill(result, verdict(answer));
+    fill(why, h("button", { class: "explain", type: "button", onclick: () => explain(a, b, why) }, "Show where they agree and differ"));
+  } catch (error) {
+    if (turn === latest) fill(result, failed(error));
+  }
+}
+
+function verdict(answer) {
+  const { same, distance, threshold, probability, strange } = answer;
+  const kind = same === null ? "neither" : same ? "same" : "different";
+  const text = { same: "The same", different: "Different", neither: "The model has no threshold" }[kind];
+  const warnings = strange.map((why, at) => (why ? wary(at ? answer.second : answer.first, why) : null));
+  return h(
+    "div",
+    { class: "card verdict" },
+    word(kind, text),
+    gauge(distance, threshold),
+    numbers([["distance", number(distance)], ["threshold", threshold === null ? null : number(threshold)], ["probability of same", percent(probability)]]),
+    against(same, probability),
+    ...warnings,
+  );
+}
+
+/** A threshold that was not fitted to even odds may say otherwise than the probability. */
+function against(same, probability) {
+  if (probability === null || same === null || same === probability > 0.5) return null;
+  return h("p", { class: "soft" }, `The threshold is ${same ? "laxer" : "stricter"} than even odds: it was fitted so.`);
+}
+
+async function explain(a, b, why) {
+  const turn = latest;
+  fill(why, working("Covering one part after another…"));
+  try {
+    const { explanation, threshold, distance } = await post("verify?explain=true", form({ a, b }));
+    if (turn !== latest) return;
+    // what hardly changes the distance is not drawn as if it did
+    const least = 0.02 * (threshold ?? distance);
+    const most = Math.max(least, ...explanation.flatMap((one) => one.effect.map(Math.abs)));
+    const names = ["One picture", "Another"];
+    const pictures = explanation.map((one, at) => h("figure", {}, heat(one, most, said(names[at], one)), h("figcaption", { class: "soft" }, names[at])));
+    fill(
+      why,
+      h("div", { class: "card" }, h("h2", {}, "Where they agree and differ"), h("div", { class: "pair" }, pictures), legend(), h("p", { class: "soft" }, "As the model sees them. Covering a blue part moves the two apart, covering an orange part brings them nearer.")),
+    );
+  } catch (error) {
+    if (turn === latest) fill(why, failed(error));
+  }
+}
+
+const legend = () => h("p", { class: "legend" }, h("span", { class: "key agree" }), "agree", h("span", { class: "key differ" }), "differ");
+
+/** What a heat map shows, in words. */
+function said(name, { rows, columns, effect }) {
+  const place = (at) => {
+    const [row, column] = [Math.floor(at / columns) / (rows - 1), (at % columns) / (columns - 1)];
+    const third = (x, words) => words[Math.min(2, Math.floor(3 * x))];
+    return `${third(row, ["top", "middle", "bottom"])} ${third(column, ["left", "centre", "right"])}`;
+  };
+  const most = effect.indexOf(Math.max(...effect));
+  const least = effect.indexOf(Math.min(...effect));
+  const agree = effect[most] > 0 ? `agrees most at the ${place(most)}` : "agrees nowhere";
+  const differ = effect[least] < 0 ? `differs most at the ${place(least)}` : "differs nowhere";
+  return `${name}: ${agree}, ${differ}`;
+}
