@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-use support::{picture, siamese, text, untrained_model};
+use support::{picture, siamese, text, tiny_set, untrained_model};
 
 /// A server that runs, and its address.
 struct Served {
@@ -84,6 +84,31 @@ fn a_model_is_served_with_a_new_gallery_and_then_by_the_gallery_alone() -> Resul
     let served = Served::start(folder.path(), &["--gallery", "people"])?;
     let answer = served.send(&format!("POST /api/v1/identify HTTP/1.1\r\n{FORM}"), &body)?;
     assert!(answer.contains("\"matches\":[]"), "{answer}");
+    Ok(())
+}
+
+#[test]
+fn what_other_thresholds_would_have_cost_is_told_from_the_runs_folder() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    tiny_set(folder.path())?;
+    let trained = siamese(folder.path())
+        .args(["train", "tiny.toml", "--name", "tiny"])
+        .output()?;
+    assert!(trained.status.success(), "{}", text(&trained));
+    let served = Served::start(folder.path(), &["runs/tiny"])?;
+    let answer = served.send("GET /api/v1/model HTTP/1.1", b"")?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    let model: serde_json::Value = serde_json::from_str(body)?;
+    let points = model["judged"]["points"].as_array().context("not judged")?;
+    let rates: Vec<(f64, f64)> = points
+        .iter()
+        .filter_map(|point| Some((point["far"].as_f64()?, point["frr"].as_f64()?)))
+        .collect();
+    assert!(rates.len() > 2 && rates.len() == points.len());
+    assert!(
+        rates.is_sorted_by(|a, b| a.0 <= b.0 && a.1 >= b.1),
+        "{rates:?}"
+    );
     Ok(())
 }
 

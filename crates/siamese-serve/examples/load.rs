@@ -2,8 +2,9 @@
 //! --seconds 60 --pid PID --model MODEL PICTURES`.
 //!
 //! A tenth of the requests is malformed. In rounds it tells embeddings a second, beside those of the library's own batches
-//! from the same files (of `--model`), and the memory of the process `--pid`; then how many answers of which status there
-//! were, and how long they took. Ends with 1 where a 5xx was no 503 with `Retry-After`.
+//! from the same files (of `--model`), by the clock and, since others may use the machine too, by the time on processors;
+//! and the memory of the process `--pid`. Then how many answers of which status there were, and how long they took. Ends
+//! with 1 where a 5xx was no 503 with `Retry-After`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,15 +65,25 @@ fn main() -> Result<()> {
     );
     let mut seen = Seen::default();
     for round in 1..=ROUNDS {
+        let used = cpu(options.pid);
         let one = load(&options, &sound, time);
+        let used = cpu(options.pid)
+            .zip(used)
+            .map(|(after, before)| after - before);
         let rate = one.times.len() as f64 / time.as_secs_f64();
         print!("round {round}: {rate:.0} embeddings a second");
         if let Some(embedder) = &library {
-            let own = library_rate(embedder, &files, time)?;
+            let before = cpu(Some(std::process::id()));
+            let (own, count) = library_rate(embedder, &files, time)?;
             print!(
                 ", {own:.0} by the library in batches: {:.2} of that",
                 rate / own
             );
+            let after = cpu(Some(std::process::id()));
+            if let (Some(used), Some(before), Some(after)) = (used, before, after) {
+                let share = one.times.len() as f64 / used / (count as f64 / (after - before));
+                print!(", {share:.2} by the time on processors");
+            }
         }
         let memory = memory(options.pid).map(|megabytes| format!("; {megabytes} MB"));
         println!("{}", memory.unwrap_or_default());
@@ -218,8 +229,8 @@ fn send(options: &Options, sound: &[Vec<u8>], next: &AtomicUsize, until: Instant
     seen
 }
 
-/// Embeddings a second of the library's own batches, the files read and decoded as the server does.
-fn library_rate(embedder: &Embedder, files: &[PathBuf], time: Duration) -> Result<f64> {
+/// Embeddings a second, and how many, of the library's own batches, the files read and decoded as the server does.
+fn library_rate(embedder: &Embedder, files: &[PathBuf], time: Duration) -> Result<(f64, usize)> {
     let pictures = Pictures::files(files);
     let begun = Instant::now();
     let mut count = 0;
@@ -227,7 +238,19 @@ fn library_rate(embedder: &Embedder, files: &[PathBuf], time: Duration) -> Resul
         embedder.stream(&pictures, None, |_| Ok::<(), siamese_embed::Error>(()))?;
         count += files.len();
     }
-    Ok(count as f64 / begun.elapsed().as_secs_f64())
+    Ok((count as f64 / begun.elapsed().as_secs_f64(), count))
+}
+
+/// Seconds that a process has spent on processors, as Linux tells it.
+fn cpu(pid: Option<u32>) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid?)).ok()?;
+    // a hundred ticks a second; the fields behind the name, which may have blanks
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks: f64 = [11, 12]
+        .iter()
+        .filter_map(|&at| fields.get(at)?.parse::<f64>().ok())
+        .sum();
+    Some(ticks / 100.0)
 }
 
 /// Resident memory of a process in megabytes, as Linux tells it.

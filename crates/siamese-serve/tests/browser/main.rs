@@ -7,6 +7,7 @@ mod driver;
 #[path = "../support/mod.rs"]
 mod support;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -33,7 +34,7 @@ impl Stage {
         let browser = match Browser::start() {
             Ok(browser) => browser,
             Err(missing) => {
-                eprintln!("the page was not tried in a browser: {missing:#}");
+                say(&format!("the page was not tried in a browser: {missing:#}"));
                 return Ok(None);
             }
         };
@@ -41,7 +42,7 @@ impl Stage {
             .map(std::fs::read_to_string)
             .transpose()?;
         if axe.is_none() {
-            eprintln!("axe-core was not asked: SIAMESE_AXE does not say where its axe.min.js is");
+            say("axe-core was not asked: SIAMESE_AXE does not say where its axe.min.js is");
         }
         let folder = tempfile::tempdir()?;
         Ok(Some(Self {
@@ -103,6 +104,11 @@ impl Stage {
         ensure!(serious.is_empty(), "{name}: {}", json!(serious));
         Ok(())
     }
+}
+
+/// Says what is missing, where the harness would keep it to itself.
+fn say(missing: &str) {
+    writeln!(std::io::stderr(), "{missing}").ok();
 }
 
 /// Tells the address.

@@ -1,6 +1,6 @@
 // A place for a picture: dropped, pasted, chosen or photographed.
 
-import { by } from "./dom.js";
+import { by, fill, h } from "./dom.js";
 
 const fields = [];
 
@@ -12,6 +12,8 @@ export class Field {
     this.file = null;
     this.image = this.root.querySelector("img");
     this.camera = this.root.querySelector(".camera input");
+    this.marks = h("div", { class: "marks", "aria-hidden": "true" });
+    this.image.after(this.marks);
     this.button = this.root.querySelector(".clear");
     for (const input of [this.input, this.camera]) input.addEventListener("change", () => input.files[0] && this.set(input.files[0]));
     this.button.addEventListener("click", () => this.set(null));
@@ -36,8 +38,28 @@ export class Field {
     files.slice(0, own.length).forEach((file, at) => own[(from + at) % own.length].set(file));
   }
 
+  /** Marks parts of the picture by boxes (left, top, width, height in its pixels), numbered where there are several. */
+  mark(boxes) {
+    const { naturalWidth, naturalHeight, clientWidth, clientHeight } = this.image;
+    // the picture lies whole in the middle of the field
+    const scale = Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight);
+    const [x, y] = [(clientWidth - naturalWidth * scale) / 2, (clientHeight - naturalHeight * scale) / 2];
+    const share = (length, of) => `${(100 * length) / of}%`;
+    const mark = ([left, top, width, height], at) => {
+      const vars = {
+        "--left": share(x + left * scale, clientWidth),
+        "--top": share(y + top * scale, clientHeight),
+        "--width": share(width * scale, clientWidth),
+        "--height": share(height * scale, clientHeight),
+      };
+      return h("span", { class: "mark-box", vars }, boxes.length > 1 ? h("b", {}, at + 1) : null);
+    };
+    fill(this.marks, naturalWidth ? boxes.map(mark) : []);
+  }
+
   set(file) {
     this.file = file;
+    fill(this.marks);
     if (this.image.src) URL.revokeObjectURL(this.image.src);
     this.root.classList.remove("unshown");
     this.root.classList.toggle("full", Boolean(file));

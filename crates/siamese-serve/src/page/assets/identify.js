@@ -8,14 +8,15 @@ import { gauge, numbers, percent, wary, word } from "./verdict.js";
 export function identify(enrolled) {
   if (!by("probe")) return;
   const looked = () => document.querySelector("input[name=look]:checked").value;
-  const ask = () => answer(field.file, looked(), enrolled);
+  const ask = () => answer(field, looked(), enrolled);
   const field = new Field("probe", ask);
   for (const radio of document.querySelectorAll("input[name=look]")) radio.addEventListener("change", ask);
 }
 
 let latest = 0;
 
-async function answer(file, look, enrolled) {
+async function answer(field, look, enrolled) {
+  const { file } = field;
   const turn = ++latest;
   const result = by("identified");
   if (!file) return fill(result);
@@ -23,7 +24,9 @@ async function answer(file, look, enrolled) {
   try {
     const { answers } = await post(look === "search" ? "search?k=12" : "identify?k=5", form({ image: file }));
     if (turn !== latest) return;
-    const shown = answers.map((one) => (look === "search" ? pictures(one) : classes(one)));
+    field.mark(answers.map((one) => one.box).filter(Boolean));
+    const name = (at) => (answers.length > 1 ? h("p", { class: "soft" }, `In box ${at + 1}`) : null);
+    const shown = answers.flatMap((one, at) => [name(at), look === "search" ? pictures(one) : classes(one)]);
     fill(result, shown.length ? shown : h("p", { class: "note" }, "There is nothing in the picture to look for."), enrolHere(file, enrolled));
   } catch (error) {
     if (turn === latest) fill(result, failed(error));
