@@ -38,6 +38,7 @@ pub mod tensor_file;
 mod threshold;
 mod tower;
 mod weight_average;
+mod whitening;
 
 pub use distance::TensorDistance;
 pub use domain::{Domain, Strange};
@@ -53,6 +54,7 @@ pub use tower::{
     Stage, Stages, Stem, Stride, Tower, TowerConfig,
 };
 pub use weight_average::WeightAverage;
+pub use whitening::Whitening;
 
 pub use candle_core as candle;
 pub use siamese_kernels::Precision;

@@ -27,6 +27,7 @@ mod run;
 mod schedule;
 mod settings;
 mod skip;
+mod start;
 mod step;
 mod stopping;
 mod summary;

@@ -51,6 +51,10 @@ pub struct TrainConfig {
     /// Decay of a running average of the weights, such as 0.999: the average is what is validated and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_average: Option<f64>,
+    /// Start the layer after a frozen body as the within-class whitening of what the body makes of the training images
+    /// (see [`Whitening`](siamese_core::Whitening)), so much added to the covariance; 1 is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whiten: Option<f64>,
     /// What is done about a step whose loss or gradient is no number.
     #[serde(default, skip_serializing_if = "OnNan::is_stop")]
     pub on_nan: OnNan,
@@ -187,6 +191,11 @@ impl TrainConfig {
                 .is_none_or(|decay| decay > 0.0 && decay < 1.0),
             "weight_average is a decay between 0 and 1 such as 0.999, got {}",
             self.weight_average.unwrap_or_default()
+        );
+        ensure!(
+            self.whiten.is_none_or(|shrinkage| shrinkage > 0.0),
+            "whiten must be above 0, got {}",
+            self.whiten.unwrap_or_default()
         );
         ensure!(
             self.stopping.patience > 0,
@@ -383,6 +392,7 @@ mod tests {
             ("clip_norm", "0.0"),
             ("weight_average", "1.0"),
             ("chunk", "1"),
+            ("whiten", "0.0"),
             ("stopping.patience", "0"),
             ("judge.test_pairs", "0"),
             ("sampler.hard_fraction", "1.5"),
