@@ -40,6 +40,7 @@ pub mod tensor_file;
 mod threshold;
 mod tower;
 mod weight_average;
+mod whitening;
 
 pub use class_head::ClassHead;
 pub use distance::TensorDistance;
@@ -57,6 +58,7 @@ pub use tower::{
     Stage, Stages, Stem, Stride, Tower, TowerConfig, TowerStep,
 };
 pub use weight_average::WeightAverage;
+pub use whitening::Whitening;
 
 pub use candle_core as candle;
 pub use siamese_kernels::Precision;

@@ -29,6 +29,7 @@ mod run;
 mod schedule;
 mod settings;
 mod skip;
+mod start;
 mod step;
 mod stopping;
 mod summary;

@@ -23,6 +23,7 @@ use crate::diverged::Diverged;
 use crate::folder::RunFolder;
 use crate::frozen::Kept;
 use crate::settings::Settings;
+use crate::start::check_whitening;
 use crate::stopping::{EarlyStopping, Monitor};
 
 /// A run in progress.
@@ -98,6 +99,7 @@ impl Run {
         let (tower, objective) = networks(config, &divided, device)?;
         check_monitor(config, &objective)?;
         let smaller = config.progressive.towers(&tower)?;
+        check_whitening(config, &tower)?;
         let params = params(&tower, &objective);
         let averages = averages(config, &tower, &objective)?;
         Ok(Self {

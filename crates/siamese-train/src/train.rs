@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
-use siamese_data::{HubOptions, Loader, LoaderConfig, Part, Progress};
-use siamese_embed::{Backbone, Embeddings, embed};
+use siamese_data::{Loader, LoaderConfig};
+use siamese_embed::{Embeddings, embed};
 use siamese_evaluate::JudgedPairs;
 use siamese_kernels::optim::global_grad_norm;
 use siamese_report::{EpochRow, EventWriter};
@@ -19,11 +19,11 @@ use crate::config::{OnNan, TrainConfig};
 use crate::diverged::Diverged;
 use crate::event::{Event, StepEvent};
 use crate::finish::finish;
-use crate::frozen::Kept;
 use crate::request::{Outcome, Request};
 use crate::restore::restore;
 use crate::run::Run;
 use crate::skip::{buffers, not_a_number, skip};
+use crate::start::{keep_frozen, start_from_pretrained, whiten};
 use crate::step::{Prepared, Totals, Unread, gradients};
 use crate::stopping::{Monitor, Verdict};
 use crate::summary::Summary;
@@ -48,15 +48,16 @@ pub fn train(request: &Request) -> Result<Outcome> {
         start_from_pretrained(&mut run, request)?;
     }
     run.settle(request.data)?;
+    keep_frozen(&mut run, request)?;
     let events = match goes_on {
         true => EventWriter::resume(run.folder.path(), run.position.step as u64)?,
         false => {
+            whiten(&mut run)?;
             // from here on a folder without a checkpoint is one that has lost it
             run.save()?;
             EventWriter::create(run.folder.path())?
         }
     };
-    keep_frozen(&mut run, request)?;
     match epochs(&mut run, request, events) {
         Ok(None) => Ok(Outcome::Finished(Box::new(judge(&run, request)?))),
         Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
@@ -70,40 +71,6 @@ pub fn train(request: &Request) -> Result<Outcome> {
             Ok(Outcome::Diverged { reason, summary })
         }
     }
-}
-
-/// Takes the weights that the tower is to start from, and tells which were taken.
-fn start_from_pretrained(run: &mut Run, request: &Request) -> Result<()> {
-    let Some(name) = run.config.tower.pretrained.clone() else {
-        return Ok(());
-    };
-    let hub = HubOptions::from_env();
-    let found = Backbone::find(&name, &hub, Progress::default(), request.device)?;
-    let loaded = run.tower.start_from(&found.pretrained, &name)?;
-    run.begin_averages()?;
-    (request.observe)(&Event::Pretrained {
-        name: &name,
-        loaded: &loaded,
-    });
-    Ok(())
-}
-
-/// Passes the images through the frozen part once, those to train on only where no augmentation changes them.
-fn keep_frozen(run: &mut Run, request: &Request) -> Result<()> {
-    let over = run.position.epoch >= run.config.epochs;
-    // without labels every image that is looked at is a changed one
-    if run.config.tower.frozen.is_none() || over || run.config.data.unlabelled {
-        return Ok(());
-    }
-    let mut indices = run.divided.part(Part::Validation);
-    if run.config.augment.is_identity() && run.config.data.turned.is_none() {
-        indices.extend(run.divided.part(Part::Train));
-    }
-    let images = indices.len();
-    (request.observe)(&Event::Freezing { images });
-    let folder = run.folder.path();
-    run.kept = Some(Kept::of(&run.tower, &run.images, &indices, folder)?);
-    Ok(())
 }
 
 /// Trains until the end, or until the interrupt: then it returns the epoch under way, from 1.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use candle_core::{Device, Tensor};
-use siamese_train::{Event, Outcome, Request, RunFolder, RunRecord, TrainConfig, train};
+use siamese_train::{Event, Outcome, Request, RunFolder, RunRecord, TrainConfig, check, train};
 
 use support::{assert_same_bits, config, data, run, tensors};
 
@@ -81,6 +81,53 @@ fn weights_trained_before_are_started_from_and_the_frozen_ones_stay() -> Result<
     let (then, now) = (first_stage(&then), first_stage(&now));
     assert_eq!(then.len(), 6);
     assert_same_bits(&then, &now)
+}
+
+const WHITENED: [(&str, &str); 5] = [
+    ("whiten", "1.0"),
+    ("tower.frozen", "body"),
+    ("tower.embedding", "16"),
+    ("augment.crop_padding", "0"),
+    ("weight_average", "0.9"),
+];
+
+#[test]
+fn a_run_starts_from_a_whitening_of_what_is_frozen_and_is_interrupted_without_a_trace() -> Result<()>
+{
+    let (parent, data) = (tempfile::tempdir()?, data()?);
+    let still = [&WHITENED[..], &[("optimizer.rates", "{ head = 0.0 }")]].concat();
+    for (name, settings, moves) in [("still", &still[..], false), ("moving", &WHITENED, true)] {
+        let config = config(settings)?;
+        let whole = run(parent.path(), name, &config, &data, 0)?;
+        let pieces = run(parent.path(), &format!("{name}-pieces"), &config, &data, 25)?;
+        let (best, other) = (
+            tensors(&whole.folder.best())?,
+            tensors(&pieces.folder.best())?,
+        );
+        assert_same_bits(&best, &other)?;
+        // the whitening's map is a lower triangle; nothing else draws one, and a step fills it
+        let weight = best["tower.head.weight"].to_vec2::<f32>()?;
+        let above = (0..16).flat_map(|i| (i + 1..16).map(move |j| (i, j)));
+        let is_triangle = above.into_iter().all(|(i, j)| weight[i][j] == 0.0);
+        assert_eq!(is_triangle, !moves, "{name}");
+        assert!((0..16).all(|i| weight[i][i] > 0.0), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_whitened_is_refused_by_name() -> Result<()> {
+    for (key, value, word) in [
+        ("tower.frozen", "stage1", "tower.frozen"),
+        ("tower.embedding", "8", "tower.embedding to 16"),
+        ("augment.flip", "true", "augment"),
+        ("data.turned", "mirrored", "data.turned"),
+    ] {
+        let settings = [&WHITENED[..], &[(key, value)]].concat();
+        let error = check(&config(&settings)?, &data()?, &Device::Cpu).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+    Ok(())
 }
 
 /// Trains, and what was told of weights and of what is frozen.

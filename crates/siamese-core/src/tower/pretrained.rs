@@ -104,9 +104,10 @@ impl Tower {
     /// this crate's model files; the answer says what was taken, what stays as it was drawn, and what nothing asked for.
     ///
     /// # Errors
-    /// When no tensor is one of the body's.
+    /// When no tensor is one of the body's, or the file says that its strides are where this body has none.
     pub fn start_from(&self, pretrained: &Pretrained, name: &str) -> Result<Loaded> {
         let tensors = &pretrained.tensors;
+        check_stride(&self.config().body, pretrained, name)?;
         let ours = tensors.keys().any(|name| name.starts_with(TOWER));
         let name_there = |name: &str| match (ours, name.strip_prefix(&format!("{BACKBONE}."))) {
             (false, Some(name)) => name.to_string(),
@@ -124,6 +125,21 @@ impl Tower {
         }
         loaded.unused.retain(|name| !is_counter(name));
         Ok(loaded)
+    }
+}
+
+/// The tensors of both kinds of ResNet are alike, and those of one make nonsense in the other.
+fn check_stride(body: &Body, pretrained: &Pretrained, name: &str) -> Result<()> {
+    let (Body::Resnet(ours), Some(Body::Resnet(theirs))) = (body, pretrained.body()) else {
+        return Ok(());
+    };
+    match (ours.depth == theirs.depth, ours.stride, theirs.stride) {
+        (true, Stride::Middle, Stride::First) => Err(Error::Contradiction(format!(
+            "the weights {name} are of a ResNet-{} with its strides in the first 1x1 convolutions, as the file says: say \
+             tower.body.stride = \"1x1\"",
+            theirs.depth
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -232,6 +248,42 @@ mod tests {
         assert_eq!(embed(&tower), embed(&model.tower));
         let norm = embed(&tower)[0].iter().map(|x| x * x).sum::<f32>();
         assert!((norm - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn the_first_stages_take_their_tensors_and_a_stride_elsewhere_is_refused() {
+        let resnet50 = Resnet {
+            depth: 50,
+            stem: Stem::Small,
+            ..Resnet::default()
+        };
+        let mut file = torchvision(resnet50);
+        let tower = |resnet: Resnet| {
+            let config = TowerConfig {
+                input: ImageInput {
+                    height: 32,
+                    width: 40,
+                    ..ImageInput::imagenet()
+                },
+                body: Body::Resnet(resnet),
+                projection: false,
+                embedding: 1024,
+                ..TowerConfig::system_c()
+            };
+            Tower::new(config, 3, &Device::Cpu).unwrap()
+        };
+        let three = tower(Resnet {
+            stages: 3,
+            ..resnet50
+        });
+        let loaded = three.start_from(&file, "w").unwrap();
+        assert!(loaded.fresh.is_empty() && loaded.misshapen.is_empty());
+        let of_the_rest = |name: &String| name.starts_with("layer4.") || name.starts_with("fc.");
+        assert!(loaded.unused.iter().all(of_the_rest) && loaded.unused.len() > 2);
+
+        file.words.insert("layout".into(), "first 1x1".into());
+        let error = three.start_from(&file, "w").unwrap_err().to_string();
+        assert!(error.contains("tower.body.stride"), "{error}");
     }
 
     #[test]

@@ -20,6 +20,10 @@ pub struct Resnet {
     /// Which convolution of a bottleneck halves the image; basic blocks do it in their first.
     #[serde(skip_serializing_if = "is_default")]
     pub stride: Stride,
+    /// How many of the four stages there are, the first ones: 3 ends with what `layer3` gives. Earlier features are of
+    /// parts and textures rather than of ImageNet's things, and often tell other things apart better.
+    #[serde(skip_serializing_if = "is_whole")]
+    pub stages: usize,
     /// How it ends.
     #[serde(skip_serializing_if = "is_default")]
     pub pool: Pool,
@@ -70,9 +74,17 @@ impl Default for Resnet {
             depth: 18,
             stem: Stem::default(),
             stride: Stride::default(),
+            stages: STAGES,
             pool: Pool::default(),
         }
     }
+}
+
+/// As published.
+const STAGES: usize = 4;
+
+fn is_whole(stages: &usize) -> bool {
+    *stages == STAGES
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -95,7 +107,7 @@ impl Resnet {
         Self::DEPTHS.iter().find(found).map(|(depth, ..)| *depth)
     }
 
-    /// Channels of its last stage.
+    /// Channels of the fourth stage.
     pub(super) fn channels(&self) -> usize {
         if self.depth < 50 { 512 } else { 2048 }
     }
@@ -119,9 +131,15 @@ impl Resnet {
                 self.depth
             )
         }
+        if !(1..=STAGES).contains(&self.stages) {
+            bail!(
+                "tower.body.stages is how many of a ResNet's {STAGES} stages there are, got {}",
+                self.stages
+            )
+        }
         self.stem(layers, &vb)?;
         layers.mark("stem");
-        for (i, count) in blocks.into_iter().enumerate() {
+        for (i, count) in blocks.into_iter().enumerate().take(self.stages) {
             for block in 0..count {
                 let stride = if i > 0 && block == 0 { 2 } else { 1 };
                 let name = format!("layer{}.{block}", i + 1);
@@ -223,6 +241,9 @@ impl fmt::Display for Resnet {
             Stem::Small => "small-image",
         };
         write!(f, "ResNet-{} with the {stem} stem", self.depth)?;
+        if !is_whole(&self.stages) {
+            write!(f, ", the first {} of its stages", self.stages)?;
+        }
         match self.pool {
             Pool::Average => Ok(()),
             Pool::Maximum => write!(f, " and a global maximum"),

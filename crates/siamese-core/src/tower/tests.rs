@@ -352,6 +352,12 @@ fn a_part_that_is_none_and_an_option_that_means_nothing_are_refused_by_name() {
     };
     let error = refused(body(Body::Resnet(resnet), (64, 64), 3));
     assert!(error.contains("tower.body.stride"), "{error}");
+    let resnet = Resnet {
+        stages: 5,
+        ..Resnet::default()
+    };
+    let error = refused(body(Body::Resnet(resnet), (64, 64), 3));
+    assert!(error.contains("tower.body.stages"), "{error}");
 }
 
 /// torchvision counts 1.814 billion multiply-adds for ResNet-18 at 224 with its `fc` of 1000.

@@ -60,6 +60,10 @@ pub struct TrainConfig {
     /// validated and kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm_batches: Option<usize>,
+    /// Start the layer after a frozen body as the within-class whitening of what the body makes of the training images
+    /// (see [`Whitening`](siamese_core::Whitening)), so much added to the covariance; 1 is usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whiten: Option<f64>,
     /// What is done about a step whose loss or gradient is no number.
     #[serde(default, skip_serializing_if = "OnNan::is_stop")]
     pub on_nan: OnNan,
@@ -207,6 +211,11 @@ impl TrainConfig {
         ensure!(
             self.norm_batches.is_none_or(|batches| batches > 0),
             "norm_batches must be at least 1, got 0: leave it out to keep the statistics of training"
+        );
+        ensure!(
+            self.whiten.is_none_or(|shrinkage| shrinkage > 0.0),
+            "whiten must be above 0, got {}",
+            self.whiten.unwrap_or_default()
         );
         ensure!(
             self.stopping.patience > 0,
@@ -415,6 +424,7 @@ mod tests {
             ("chunk", "1"),
             ("norm_batches", "0"),
             ("progressive", "[{ until = 0.5, size = [40, 16] }]"),
+            ("whiten", "0.0"),
             ("stopping.patience", "0"),
             ("judge.test_pairs", "0"),
             ("sampler.hard_fraction", "1.5"),

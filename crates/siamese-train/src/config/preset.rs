@@ -10,7 +10,7 @@ use super::layers::Layer;
 const BASE: &str = include_str!("../../presets/base.toml");
 
 /// A new preset is a file in `presets/` and a line here.
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 19] = [
     ("default", include_str!("../../presets/default.toml")),
     ("quick", include_str!("../../presets/quick.toml")),
     ("best", include_str!("../../presets/best.toml")),
@@ -19,7 +19,26 @@ const FILES: [(&str, &str); 12] = [
     ("fc100", include_str!("../../presets/fc100.toml")),
     ("omniglot", include_str!("../../presets/omniglot.toml")),
     ("fashion", include_str!("../../presets/fashion.toml")),
+    (
+        "att-faces-small",
+        include_str!("../../presets/att-faces-small.toml"),
+    ),
     ("att-faces", include_str!("../../presets/att-faces.toml")),
+    ("koch", include_str!("../../presets/koch.toml")),
+    ("pet-pairs", include_str!("../../presets/pet-pairs.toml")),
+    (
+        "pet-pairs-head",
+        include_str!("../../presets/pet-pairs-head.toml"),
+    ),
+    (
+        "pet-pairs-backbone",
+        include_str!("../../presets/pet-pairs-backbone.toml"),
+    ),
+    ("system-e", include_str!("../../presets/system-e.toml")),
+    (
+        "system-e-m2",
+        include_str!("../../presets/system-e-m2.toml"),
+    ),
     (
         "fashion-mlp",
         include_str!("../../presets/fashion-mlp.toml"),
@@ -150,7 +169,7 @@ mod tests {
         for (set, preset) in [
             ("cifar100", "default"),
             ("omniglot", "omniglot"),
-            ("att-faces", "att-faces"),
+            ("att-faces", "att-faces-small"),
         ] {
             assert_eq!(Preset::for_set(set)?.map(|p| p.name), Some(preset));
         }
