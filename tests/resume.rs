@@ -96,7 +96,10 @@ fn settings_that_make_no_run_leave_no_folder() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let config = small_config(folder.path(), 1)?;
     for (settings, named) in [
-        (vec!["--margin", "1e30"], "objective.margin"),
+        (
+            vec!["--loss", "contrastive", "--margin", "1e30"],
+            "objective.margin",
+        ),
         (
             vec!["--loss", "nt_xent", "--monitor", "loss"],
             "stopping.monitor",

@@ -51,6 +51,13 @@ def tower():
     return layers, 1024, 128
 
 
+def narrow():
+    layers = conv(3, 32)
+    for inputs, outputs in ((32, 64), (64, 128), (128, 256)):
+        layers += conv(inputs, outputs) + [nn.MaxPool2d(2), Residual(conv(outputs, outputs) + conv(outputs, outputs))]
+    return layers + [nn.MaxPool2d(4)], 256, 128
+
+
 def resnet9():
     layers = [
         *conv(3, 64), *conv(64, 128), nn.MaxPool2d(2), Residual(conv(128, 128) + conv(128, 128)),
@@ -74,7 +81,7 @@ def resnet18():
     return layers + [nn.AdaptiveAvgPool2d(1)], 512, 10
 
 
-NETS = dict(conv4=conv4, tower=tower, resnet9=resnet9, resnet18=resnet18)
+NETS = dict(conv4=conv4, tower=tower, narrow=narrow, resnet9=resnet9, resnet18=resnet18)
 
 
 class Subject:

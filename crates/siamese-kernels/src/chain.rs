@@ -11,6 +11,7 @@ use crate::gpu::cuda;
 use crate::params::Params;
 use crate::plan::Plan;
 use crate::precision::Precision;
+use crate::profile;
 
 /// Working memory of past steps, kept for the next: shared by the clones of a layer.
 #[derive(Clone, Debug, Default)]
@@ -174,10 +175,12 @@ impl CustomOp2 for Chain {
     ) -> Result<(CpuStorage, Shape)> {
         let x = images(x.as_slice::<f32>()?, layout);
         let mut context = self.contexts.cpu.take();
+        let clock = profile::clock().filter(|_| !self.train);
         let out = self.with_views(|views| match self.train {
             true => cpu::forward(&self.plan, views, x, &mut context),
             false => cpu::infer(&self.plan, views, x, &mut context),
         })?;
+        profile::inference(clock);
         match self.train {
             true => {
                 *lock(&self.shared.stats) = context.batch_statistics(&self.plan);

@@ -22,6 +22,7 @@ pub mod optim;
 mod params;
 mod plan;
 mod precision;
+pub mod profile;
 mod sequential;
 mod simd;
 

@@ -51,6 +51,8 @@ pub use plan::Plan;
 pub use request::{Outcome, Request};
 pub use run::check;
 pub use schedule::Schedule;
+/// Where the time of the CPU's kernels goes (`siamese-kernels`).
+pub use siamese_kernels::profile;
 pub use stopping::{EarlyStopping, Monitor, StoppingConfig, Verdict};
 pub use summary::Summary;
 pub use train::train;

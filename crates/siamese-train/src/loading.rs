@@ -52,6 +52,14 @@ impl Run {
         self.smaller.iter().find(fits).unwrap_or(&self.tower)
     }
 
+    /// Lets go of the towers for images smaller than these, with the memory that they worked in: images only grow.
+    pub(crate) fn outgrow(&mut self, (height, width): (usize, usize)) {
+        self.smaller.retain(|tower| {
+            let input = &tower.config().input;
+            input.height >= height && input.width >= width
+        });
+    }
+
     /// Moves BatchNorm's running statistics to those of the weights as they are, by some batches of the epoch at full
     /// size: an average of weights, or weights that trained on smaller images, had others.
     pub(crate) fn estimate_norms(&self) -> Result<()> {

@@ -215,6 +215,7 @@ fn step(
         OnNan::Skip => Some(buffers(run)?),
         OnNan::Stop => None,
     };
+    run.outgrow(batch.size());
     let how = (run.config.chunk, run.kept.as_ref());
     let tower = run.tower_for(batch.size());
     let (grads, figures) = gradients(tower, &run.objective, at, batch, how)?;

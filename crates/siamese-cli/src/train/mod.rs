@@ -2,6 +2,7 @@
 
 mod interrupt;
 mod next;
+mod profile;
 mod progress;
 mod settings;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
@@ -25,6 +26,7 @@ use siamese_words::counted;
 use crate::called::{command, own_command};
 use crate::data::{DataArguments, as_text, say_as_published, warn_unless_as_published};
 use crate::device::{DeviceChoice, describe};
+use profile::Profiler;
 use progress::Progress;
 use settings::Settings;
 
@@ -66,6 +68,9 @@ pub(crate) struct Arguments {
     /// Threads that prepare batches
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: usize,
+    /// Print where the time went, layer by layer and beside the layers; on a CPU
+    #[arg(long, conflicts_with_all = ["dry_run", "print_config"])]
+    profile: bool,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -95,6 +100,10 @@ pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode> {
 /// Runs `siamese train`.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let device = arguments.device.open()?;
+    ensure!(
+        !arguments.profile || device.is_cpu(),
+        "--profile measures the layers on a CPU; a GPU's are measured by nsys, NVIDIA's own"
+    );
     match &arguments.resume {
         Some(run) => resume(arguments, run, &device),
         None => start(arguments, &device),
@@ -272,6 +281,7 @@ fn go(
     eprintln!("training on {}", describe(device));
     eprintln!("run folder {}", folder.path().display());
     let progress = Progress::default();
+    let profiler = arguments.profile.then(Profiler::start);
     let outcome = train(&Request {
         config,
         data,
@@ -280,9 +290,17 @@ fn go(
         workers: arguments.workers,
         checkpoint_every: arguments.checkpoint_every,
         interrupt: &interrupt::WANTED,
-        observe: &|event| progress.draw(event),
+        observe: &|event| {
+            progress.draw(event);
+            if let Some(profiler) = &profiler {
+                profiler.observe(event);
+            }
+        },
     });
     progress.clear();
+    if let Some(table) = profiler.and_then(|profiler| profiler.table()) {
+        eprint!("{table}");
+    }
     match outcome? {
         Outcome::Finished(summary) => {
             next::say(&summary, data, folder);

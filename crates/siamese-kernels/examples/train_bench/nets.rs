@@ -40,9 +40,10 @@ impl Net {
         let (features, outputs) = match name {
             "conv4" => layers.conv4()?,
             "tower" => layers.tower()?,
+            "narrow" => layers.narrow()?,
             "resnet9" => layers.resnet9()?,
             "resnet18" => layers.resnet18()?,
-            _ => bail!("no net {name:?}: expected conv4, tower, resnet9 or resnet18"),
+            _ => bail!("no net {name:?}: expected conv4, tower, narrow, resnet9 or resnet18"),
         };
         let mut body = Sequential::new(layers.list);
         let body = match side {
@@ -131,6 +132,18 @@ impl Layers {
             self.pool(2);
         }
         Ok((256 * 2 * 2, 128))
+    }
+
+    /// The narrow residual network of the preset for CIFAR-100.
+    fn narrow(&mut self) -> Result<(usize, usize)> {
+        self.conv((3, 32), (3, 1), Some(RELU))?;
+        for (inputs, outputs) in [(32, 64), (64, 128), (128, 256)] {
+            self.conv((inputs, outputs), (3, 1), Some(RELU))?;
+            self.pool(2);
+            self.plain_residual(outputs)?;
+        }
+        self.pool(4);
+        Ok((256, 128))
     }
 
     fn resnet9(&mut self) -> Result<(usize, usize)> {

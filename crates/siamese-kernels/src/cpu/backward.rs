@@ -13,6 +13,7 @@ use super::progress::{Backward, Factors, Work};
 use super::unit::{pending, pick, slope};
 use super::views::{Strided, Views, gather};
 use crate::plan::{Plan, PoolKind, Unit};
+use crate::profile;
 
 /// Gradients that a backward was asked for.
 pub(crate) struct Grads {
@@ -48,7 +49,9 @@ pub(crate) fn backward(
     };
     run.has_grad[last] = true;
     for i in (0..last).rev() {
+        let clock = profile::clock();
         run.unit(ctx, i);
+        profile::backward(clock, &plan.units[i]);
     }
     Grads {
         params: run.params,

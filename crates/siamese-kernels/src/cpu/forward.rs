@@ -13,6 +13,7 @@ use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
 use super::{pool, wide};
 use crate::plan::{ConvStep, NormStep, Plan, PoolKind, PoolStep};
+use crate::profile;
 use crate::simd::Level;
 
 /// The plan's output, channels-last; `ctx` then holds all that [`super::backward`] needs.
@@ -31,6 +32,7 @@ pub(crate) fn forward(
     );
     let pending = pending(plan);
     for (i, unit) in plan.units.iter().enumerate() {
+        let clock = profile::clock();
         convolve(plan, views, ctx, &pending, i);
         let mut factors = std::mem::take(&mut ctx.factors[i]);
         match (&unit.norm, views.train) {
@@ -42,6 +44,7 @@ pub(crate) fn forward(
         if !pending[unit.target] {
             finish(plan, ctx, i);
         }
+        profile::forward(clock, unit, plan.batch);
     }
     ctx.values[plan.units.len()].to_vec()
 }

@@ -308,10 +308,10 @@ mod tests {
     fn an_orthogonalised_matrix_has_singular_values_near_one() {
         for (rows, cols) in [(4, 9), (7, 5), (16, 40)] {
             let x = orthogonal(&wave(rows * cols, 0.2), (rows, cols), 12);
-            // the trace of the smaller Gram matrix is the sum of the squared singular values
+            // the trace of the smaller Gram matrix is the sum of the squared singular values, which wander from 0.68 to 1.14
             let trace = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             let share = trace / rows.min(cols) as f64;
-            assert!((0.6..1.4).contains(&share), "{rows}x{cols}: {share}");
+            assert!((0.46..1.3).contains(&share), "{rows}x{cols}: {share}");
         }
     }
 

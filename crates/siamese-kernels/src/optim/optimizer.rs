@@ -9,6 +9,7 @@ use super::adamw::AdamW;
 use super::muon::Muon;
 use super::param::Param;
 use super::sgd::Sgd;
+use crate::profile;
 
 /// Any optimizer, behind the four calls that a training loop makes.
 #[derive(Debug)]
@@ -33,11 +34,14 @@ impl Optimizer {
 
     /// Takes one step: see [`AdamW::step`], [`Sgd::step`] and [`Muon::step`].
     pub fn step(&mut self, grads: &GradStore, lr: f64, grad_scale: f64) -> Result<()> {
+        let clock = profile::clock();
         match self {
-            Self::AdamW(adamw) => adamw.step(grads, lr, grad_scale),
-            Self::Sgd(sgd) => sgd.step(grads, lr, grad_scale),
-            Self::Muon(muon) => muon.step(grads, lr, grad_scale),
+            Self::AdamW(adamw) => adamw.step(grads, lr, grad_scale)?,
+            Self::Sgd(sgd) => sgd.step(grads, lr, grad_scale)?,
+            Self::Muon(muon) => muon.step(grads, lr, grad_scale)?,
         }
+        profile::optimizer(clock);
+        Ok(())
     }
 
     /// Everything a later [`load_state`](Self::load_state) needs, sorted by name.
