@@ -2,14 +2,15 @@
 //!
 //! `cargo run --release -p siamese-gallery --example soak -- PLACE [ROWS] [THREADS] [SECONDS]`
 //!
-//! The threads share one opening behind a lock, as a server does, and a latency counts the wait for it. The one that adds
-//! has an opening of its own, as another process would, and adds ten entries a second. Every entry that it was told is on the disk
-//! must be found by the next search for it.
+//! One thread has the gallery and answers them first come first served, as a server does; a latency counts the wait. (A gallery
+//! behind a `Mutex` would be taken by whoever comes by: some would wait for minutes, and each thread would fill a heap of its own.) The one that
+//! adds has an opening of its own, as another process would, and adds ten entries a second. Every entry that it was told is on the disk must
+//! be found by the next search for it.
 
 mod support;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -22,8 +23,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// One in so many questions is to identify.
 const IDENTIFY: usize = 4;
 
+/// What is asked, and where the name of what is nearest is waited for.
+struct Question {
+    probe: Vec<f32>,
+    identify: bool,
+    answer: Sender<Result<String>>,
+}
+
 struct Soak {
-    reader: Mutex<Gallery>,
     acknowledged: AtomicUsize,
     over: AtomicBool,
 }
@@ -39,22 +46,21 @@ fn main() -> Result<()> {
     let (rows, threads, seconds) = (number(1, 20_000)?, number(2, 100)?, number(3, 180)?);
     filled(place, rows)?;
     let soak = Soak {
-        reader: Mutex::new(Gallery::open(place)?),
         acknowledged: AtomicUsize::new(rows),
         over: AtomicBool::new(false),
     };
-    soak.ask(0, 0)?;
     println!("{rows} entries, {threads} threads search, one adds, {seconds} s");
     let mut latencies = std::thread::scope(|scope| -> Result<Vec<Duration>> {
+        let (ask, questions) = channel();
+        let answering = scope.spawn(|| answer(place, questions));
         let adding = scope.spawn(|| soak.add(place));
         let askers: Vec<_> = (0..threads)
-            .map(|i| {
-                scope.spawn({
-                    let soak = &soak;
-                    move || soak.ask_on(i)
-                })
+            .map(|thread| {
+                let (soak, ask) = (&soak, ask.clone());
+                scope.spawn(move || soak.ask_on(thread, &ask))
             })
             .collect();
+        drop(ask);
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(seconds as u64) {
             let (entries, kib) = (soak.acknowledged.load(Ordering::SeqCst), resident()?);
@@ -65,13 +71,16 @@ fn main() -> Result<()> {
             std::thread::sleep(Duration::from_secs((seconds as u64 / 10).max(1)));
         }
         soak.over.store(true, Ordering::SeqCst);
-        adding
-            .join()
-            .expect("the thread that adds does not panic")?;
         let mut all = Vec::new();
         for asker in askers {
             all.extend(asker.join().expect("a thread that asks does not panic")?);
         }
+        adding
+            .join()
+            .expect("the thread that adds does not panic")?;
+        answering
+            .join()
+            .expect("the thread that answers does not panic")?;
         Ok(all)
     })?;
     latencies.sort_unstable();
@@ -91,6 +100,24 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Answers until nobody asks any more.
+fn answer(place: &str, questions: Receiver<Question>) -> Result<()> {
+    let mut gallery = Gallery::open(place)?;
+    for question in questions {
+        let probe = &question.probe;
+        let nearest = match question.identify {
+            true => gallery
+                .identify(probe, &Identify::default())
+                .map(|answer| answer.matches),
+            false => gallery.search(probe, 10, &Filter::default()),
+        };
+        let name = nearest.map(|found| found[0].name.clone());
+        // one that has gone away wants no answer
+        question.answer.send(name.map_err(Into::into)).ok();
+    }
+    Ok(())
+}
+
 impl Soak {
     fn add(&self, place: &str) -> Result<()> {
         let mut gallery = Gallery::open(place)?;
@@ -103,44 +130,36 @@ impl Soak {
         Ok(())
     }
 
-    fn ask_on(&self, thread: usize) -> Result<Vec<Duration>> {
+    /// Asks for the entry that was added last, or another, over and over: it must be the nearest.
+    fn ask_on(&self, thread: usize, ask: &Sender<Question>) -> Result<Vec<Duration>> {
         let mut latencies = Vec::new();
         for question in 0.. {
             if self.over.load(Ordering::SeqCst) {
                 break;
             }
+            let known = self.acknowledged.load(Ordering::SeqCst);
+            let number = match question % 2 {
+                0 => known - 1,
+                _ => (thread * 7919 + question * 104_729) % known,
+            };
+            let (answer, answered) = channel();
+            let probe = embedding(number as u64);
             let start = Instant::now();
-            self.ask(thread, question)?;
+            let identify = question % IDENTIFY == IDENTIFY - 1;
+            ask.send(Question {
+                probe,
+                identify,
+                answer,
+            })
+            .context("nobody answers any more")?;
+            let name = answered.recv().context("there was no answer")??;
             latencies.push(start.elapsed());
+            ensure!(
+                name == format!("{number}.jpg"),
+                "asked for {number}, found {name}"
+            );
         }
         Ok(latencies)
-    }
-
-    /// Asks for the entry that was added last, or another: it must be the nearest, at distance 0.
-    fn ask(&self, thread: usize, question: usize) -> Result<()> {
-        let known = self.acknowledged.load(Ordering::SeqCst);
-        let number = match question % 2 {
-            0 => known - 1,
-            _ => (thread * 7919 + question * 104_729) % known,
-        };
-        let probe = embedding(number as u64);
-        let mut reader = self
-            .reader
-            .lock()
-            .map_err(|_| anyhow::anyhow!("another thread failed"))?;
-        let name = match question % IDENTIFY {
-            3 => reader.identify(&probe, &Identify::default())?.matches[0]
-                .name
-                .clone(),
-            _ => reader.search(&probe, 10, &Filter::default())?[0]
-                .name
-                .clone(),
-        };
-        ensure!(
-            name == format!("{number}.jpg"),
-            "asked for {number}, found {name}"
-        );
-        Ok(())
     }
 }
 
