@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use siamese_embed::Embedder;
 use siamese_files::guarded;
@@ -22,9 +22,20 @@ pub(crate) struct Batcher {
     /// `None` once it is to end.
     queue: Option<Sender<Job>>,
     waiting: Arc<AtomicUsize>,
+    /// Requests whose pictures are on their way: worth waiting for.
+    coming: Arc<AtomicUsize>,
     most: usize,
     batch: usize,
     thread: Option<JoinHandle<()>>,
+}
+
+/// A request whose pictures are on their way, as long as this lives.
+pub(crate) struct Coming(Arc<AtomicUsize>);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Images (N, H, W, C) of one request.
@@ -41,11 +52,12 @@ impl Batcher {
         meters: Arc<Meters>,
     ) -> std::io::Result<Self> {
         let (queue, jobs) = channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let (waiting, coming) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let worker = Worker {
             embedder,
             jobs,
             waiting: waiting.clone(),
+            coming: coming.clone(),
             limits: limits.clone(),
             meters,
         };
@@ -53,10 +65,17 @@ impl Batcher {
         Ok(Self {
             queue: Some(queue),
             waiting,
+            coming,
             most: limits.queue,
             batch: limits.batch,
             thread: Some(thread.spawn(move || worker.run())?),
         })
+    }
+
+    /// Announces a request, so that those before it wait for it a little.
+    pub(crate) fn coming(&self) -> Coming {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Coming(self.coming.clone())
     }
 
     /// The embedding of each image (H, W, C), in their order.
@@ -115,6 +134,7 @@ struct Worker {
     embedder: Arc<Embedder>,
     jobs: Receiver<Job>,
     waiting: Arc<AtomicUsize>,
+    coming: Arc<AtomicUsize>,
     limits: Limits,
     meters: Arc<Meters>,
 }
@@ -132,13 +152,16 @@ impl Worker {
         }
     }
 
-    /// What comes within the window, until a batch is full.
+    /// What comes within the window, until a batch is full or nothing is on its way.
     fn gathered(&self, first: Job) -> Vec<Job> {
         let until = Instant::now() + self.limits.window;
         let mut images = first.images.len();
         let mut jobs = vec![first];
         while images < self.limits.batch {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = match self.coming.load(Ordering::Relaxed) {
+                0 => Duration::ZERO,
+                _ => until.saturating_duration_since(Instant::now()),
+            };
             let Ok(job) = self.jobs.recv_timeout(left) else {
                 break;
             };
@@ -172,5 +195,92 @@ impl Worker {
             };
             job.reply.send(own).ok(); // it may have gone away
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese_core::candle::Device;
+    use siamese_core::{Body, Distance, Model, Provenance, Stage, Stages, Tower, TowerConfig};
+
+    use super::*;
+
+    /// A batcher of a small tower that waits as long as that, and the bytes of an image.
+    fn batcher(window: Duration) -> (Batcher, Arc<Meters>, usize) {
+        let stage = Stage {
+            channels: 4,
+            convolutions: 1,
+        };
+        let config = TowerConfig {
+            body: Body::Stages(Stages {
+                stages: vec![stage],
+                ..Stages::default()
+            }),
+            embedding: 3,
+            ..TowerConfig::system_c()
+        };
+        let tower = Tower::new(config, 7, &Device::Cpu).unwrap();
+        let image_len = tower.config().input.image_len();
+        let model = Model {
+            tower,
+            head: None,
+            distance: Distance::Euclidean,
+            threshold: None,
+            domain: None,
+            provenance: Provenance::default(),
+        };
+        let limits = Limits {
+            window,
+            queue: 8,
+            ..Limits::default()
+        };
+        let (embedder, meters) = (Arc::new(Embedder::new(model)), Arc::new(Meters::new()));
+        let batcher = Batcher::start(embedder, &limits, meters.clone()).unwrap();
+        (batcher, meters, image_len)
+    }
+
+    fn batches(meters: &Meters) -> String {
+        let text = meters.text();
+        let count = |line: &str| {
+            Some(
+                line.strip_prefix("siamese_batch_images_count ")?
+                    .to_string(),
+            )
+        };
+        text.lines().find_map(count).unwrap()
+    }
+
+    #[tokio::test]
+    async fn those_that_were_announced_are_embedded_together() {
+        let (batcher, meters, image_len) = batcher(Duration::from_millis(500));
+        let _coming = batcher.coming();
+        let one = |value| batcher.embed(vec![vec![value; image_len]]);
+        let (a, b, c) = tokio::join!(one(1), one(200), one(1));
+        let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
+        assert!(a == c && a != b && a[0].len() == 3);
+        assert_eq!(batches(&meters), "1");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_nobody_follows_does_not_wait() {
+        let (batcher, _, image_len) = batcher(Duration::from_secs(3600));
+        drop(batcher.coming());
+        let embedded = batcher.embed(vec![vec![9; image_len]]);
+        let embedded = tokio::time::timeout(Duration::from_secs(600), embedded).await;
+        assert_eq!(embedded.unwrap().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn more_than_the_queue_holds_is_refused_at_once() {
+        let (batcher, _, image_len) = batcher(Duration::ZERO);
+        assert!(batcher.embed(vec![vec![9; image_len]; 9]).await.is_err());
+        assert_eq!(
+            batcher
+                .embed(vec![vec![9; image_len]; 8])
+                .await
+                .unwrap()
+                .len(),
+            8
+        );
     }
 }

@@ -49,7 +49,7 @@ pub struct Limits {
     pub connections: usize,
     /// Images that wait for the model; what would be more is refused with 503.
     pub queue: usize,
-    /// How long the first image waits for others to be embedded with.
+    /// How long the first image waits for others to be embedded with, where others are on their way.
     pub window: Duration,
     /// Images that pass through the model at once.
     pub batch: usize,
@@ -80,7 +80,7 @@ impl Default for Limits {
             requests: 64,
             connections: 512,
             queue: 1024,
-            window: Duration::from_millis(3),
+            window: Duration::from_millis(8),
             batch: 32,
             time: Duration::from_secs(30),
             explanation: Duration::from_millis(1200),

@@ -65,6 +65,7 @@ pub(crate) async fn seen(
     uploads: Vec<Upload>,
     thumbnails: bool,
 ) -> Result<Vec<Seen>, Problem> {
+    let _coming = app.batcher.coming();
     let mut all = Vec::with_capacity(uploads.len());
     for upload in uploads {
         let permit = app.decoders.clone().acquire_owned().await;

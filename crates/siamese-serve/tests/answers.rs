@@ -2,12 +2,10 @@
 
 mod support;
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
 use serde_json::Value;
 use siamese_embed::Embedder;
-use siamese_serve::{Config, Limits};
+use siamese_serve::Config;
 use support::{BLUE, Field, RED, delete, get, model, png, post, send, server, server_with_gallery};
 
 #[tokio::test]
@@ -246,16 +244,8 @@ async fn the_page_the_description_and_the_counters_are_served() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_comes_at_once_is_embedded_at_once_and_each_gets_its_own() -> Result<()> {
-    let limits = Limits {
-        window: Duration::from_millis(300),
-        ..Limits::default()
-    };
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
-    let router = server(config)?.router();
+async fn of_what_comes_at_once_each_gets_its_own() -> Result<()> {
+    let router = server(Config::default())?.router();
     let library = Embedder::new(model()?);
     let asked = (0..6u8).map(|i| {
         let router = router.clone();
@@ -278,11 +268,5 @@ async fn what_comes_at_once_is_embedded_at_once_and_each_gets_its_own() -> Resul
             .fold(0.0, f32::max);
         assert!(most < 1e-5, "{most}");
     }
-    let counters = String::from_utf8(get(&router, "/metrics").await?.body)?;
-    let batches = counters
-        .lines()
-        .find_map(|line| line.strip_prefix("siamese_batch_images_count "));
-    let batches: usize = batches.context("not counted")?.parse()?;
-    assert!(batches < 6, "{batches} batches of 6 images");
     Ok(())
 }
