@@ -72,14 +72,20 @@ impl Model {
                 "interpolation": "bicubic",
                 "crop_pct": 1.0,
                 "crop_mode": crop_mode,
-                "mean": input.mean,
-                "std": input.std,
+                "mean": numbers(&input.mean),
+                "std": numbers(&input.std),
                 "num_classes": classes,
                 "first_conv": "conv1",
                 "classifier": "fc",
             },
         }))
     }
+}
+
+/// As they were written: 0.485, and not what is nearest to it in f32.
+fn numbers(values: &[f32]) -> Vec<f64> {
+    let shortest = |value: &f32| value.to_string().parse().unwrap_or(f64::from(*value));
+    values.iter().map(shortest).collect()
 }
 
 fn pool_of(resnet: &Resnet) -> Result<&'static str> {
