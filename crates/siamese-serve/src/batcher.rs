@@ -201,7 +201,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use siamese_core::candle::Device;
-    use siamese_core::{Body, Distance, Model, Provenance, Stage, Stages, Tower, TowerConfig};
+    use siamese_core::{Body, Distance, Model, Stage, Stages, Tower, TowerConfig};
 
     use super::*;
 
@@ -221,14 +221,7 @@ mod tests {
         };
         let tower = Tower::new(config, 7, &Device::Cpu).unwrap();
         let image_len = tower.config().input.image_len();
-        let model = Model {
-            tower,
-            head: None,
-            distance: Distance::Euclidean,
-            threshold: None,
-            domain: None,
-            provenance: Provenance::default(),
-        };
+        let model = Model::new(tower, Distance::Euclidean);
         let limits = Limits {
             window,
             queue: 8,

@@ -227,7 +227,7 @@ pub(super) const SYSTEMS: &[System] = &[
     },
     System {
         name: "koch",
-        about: "Koch et al. 2015 to the letter, by Lake's 400 one-shot trials",
+        about: "Koch et al. 2015 as far as it was published, by Lake's 400 one-shot trials",
         data: "Omniglot (omniglot)",
         seeds: &[0],
         judged: &[&["--omniglot-trials"], &[]],
