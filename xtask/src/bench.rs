@@ -411,7 +411,7 @@ mod tests {
         let options = parse(&strings(&["train"])).unwrap();
         assert_eq!(
             (options.nets.len(), options.modes.len(), options.rounds),
-            (4, 2, 5)
+            (5, 2, 5)
         );
         let some = [
             "train", "--net", "tower", "--mode", "train", "--rounds", "2", "--peer", "py",

@@ -16,7 +16,8 @@ Without options it takes CIFAR-100 from this machine, else downloads it, else (w
 trains on the sample in this repository, and says so.
 
 Options:
-  --preset NAME      default: the model to use, in half an hour; quick: the same in five minutes; best: in four hours
+  --preset NAME      default: the model to use, in half an hour; quick: in five minutes; best: in
+                     four hours
   --data PATH        the hub's parquet files, cifar-100-binary.tar.gz or its unpacked folder
   --source SOURCE    hub: an error rather than the sample; sample: the sample; auto (as it comes)
   --name NAME        name of the run: its folder is runs/NAME in the current folder

@@ -302,7 +302,9 @@ fn a_consumer_slower_than_the_loader_hardly_waits() {
 #[test]
 fn empty_epochs_and_empty_batches_are_nothing_special() {
     assert!(load(&[], augmented()).is_empty());
-    assert_eq!(load(&[vec![]], augmented()), [Batch::default()]);
+    let batches = load(&[vec![]], augmented());
+    assert_eq!(batches.len(), 1);
+    assert!(batches[0].images.is_empty() && batches[0].indices.is_empty());
 }
 
 #[test]
