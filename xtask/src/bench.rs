@@ -18,8 +18,8 @@ Usage: cargo xtask bench train [options]
 Options:
   --peer PEER        a Python that has PyTorch, or `candle` for Candle's own operations; may be
                      repeated (default: our own figures alone)
-  --net NAME         conv4, tower (system C's), narrow (the default preset's), resnet9 or resnet18; may
-                     be repeated (default: all)
+  --net NAME         conv4, tower (system C's), narrow (the default preset's), resnet9 or resnet18;
+                     may be repeated (default: all)
   --mode MODE        forward or train (default: both)
   --device DEVICE    cpu (default) or cuda: tf32 and bf16 against PyTorch's on the same card
   --rounds N         rounds per contender, net and mode (default: 5)

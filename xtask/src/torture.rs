@@ -14,9 +14,9 @@ prints a Markdown table: each fault, how often it was tried, what was lost, what
 Usage: cargo xtask torture [options]
 
 Options:
-  --minutes N        fill so many minutes with what is drawn at random (default: 30), half of them with
-                     damaged inputs to every parser; what can be tried in full (every write, every
-                     disk size) is, and takes the time it takes
+  --minutes N        fill so many minutes with what is drawn at random (default: 30), half of them
+                     with damaged inputs to every parser; what can be tried in full (every write,
+                     every disk size) is, and takes the time it takes
   -h, --help         this text
 
 The rows are printed by tests that take SIAMESE_TORTURE=MINUTES from the environment, and by the
