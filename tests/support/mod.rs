@@ -3,13 +3,15 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+mod untrained;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use siamese_core::candle::Device;
-use siamese_core::{Body, Distance, FaceCrop, Model, Stage, Stages, Threshold, Tower, TowerConfig};
+use siamese_core::{FaceCrop, Model};
+use untrained::untrained;
 
 /// The binary, in a folder of its own with a cache of its own, and no hub to be reached.
 pub(crate) fn siamese(folder: &Path) -> Command {
@@ -110,31 +112,9 @@ pub(crate) fn untrained_model_of(path: &Path, seed: u64) -> Result<()> {
 
 /// As [`untrained_model_of`], of faces where that is said.
 pub(crate) fn untrained_model_with(path: &Path, seed: u64, faces: Option<FaceCrop>) -> Result<()> {
-    let stage = Stage {
-        channels: 8,
-        convolutions: 1,
-    };
-    let config = TowerConfig {
-        body: Body::Stages(Stages {
-            stages: vec![stage, stage],
-            ..Stages::default()
-        }),
-        embedding: 16,
-        ..TowerConfig::system_c()
-    };
-    let tower = Tower::new(config, seed, &Device::Cpu)?;
-    let threshold = Threshold {
-        value: 0.2,
-        target: "best accuracy".into(),
-        fitted_on: "nothing".into(),
-        calibration: None,
-        distance: Distance::Euclidean,
-        weights: tower.parameters().fingerprint()?,
-    };
     let model = Model {
-        threshold: Some(threshold),
         faces,
-        ..Model::new(tower, Distance::Euclidean)
+        ..untrained(seed)?
     };
     Ok(model.save(path)?)
 }

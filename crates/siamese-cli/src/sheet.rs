@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use siamese_data::{Colour, Fit, Framing, PictureLimits, ReadPicture, decode};
+use siamese_data::{Colour, PictureLimits, ReadPicture, decode};
 use siamese_gallery::{Filter, Gallery, Match};
 use siamese_report::{ContactSheet, SheetMatch, SheetProbe, Thumbnail};
 
@@ -94,11 +94,6 @@ fn thumbnail(gallery: &mut Gallery, id: i64) -> Result<Thumbnail> {
         return Ok(Thumbnail::default());
     };
     let (height, width) = (picture.height(), picture.width());
-    let pixels = picture.frame(&Framing {
-        height,
-        width,
-        colour: Colour::Rgb,
-        fit: Fit::Stretch,
-    });
+    let pixels = picture.pixels(Colour::Rgb);
     Ok(Thumbnail::new(width as u32, height as u32, 3, pixels)?)
 }

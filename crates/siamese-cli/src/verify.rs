@@ -147,7 +147,7 @@ impl Judge {
             let mut answer = json!({
                 "first": a, "second": b,
                 "same": same, "distance": distance, "threshold": threshold, "probability": probability,
-                "strange": strange.map(|one| one.map(why_strange)),
+                "strange": strange.map(|one| one.map(|strange| strange.to_string())),
             });
             if self.embedder.finder().is_some() {
                 let face = |path| self.looks.get(path)?.face.as_ref().map(face_json);
@@ -185,16 +185,8 @@ pub(crate) fn warn_of_strange(embedder: &Embedder, file: &Path, strange: Strange
         "warning: {} is unlike what the model was trained on ({}): {}; the answer may mean nothing",
         file.display(),
         embedder.model().provenance.data,
-        why_strange(strange)
+        strange
     );
-}
-
-/// Why a picture is strange to a model, in a clause.
-pub(crate) fn why_strange(strange: Strange) -> &'static str {
-    match strange {
-        Strange::Grey => "it is grey, and nearly all of that is in colour",
-        Strange::Unusual => "its brightness, contrast, colours or detail are unlike those of that",
-    }
 }
 
 /// Why a threshold that was not fitted to even odds says otherwise than the probability.

@@ -1,5 +1,7 @@
 //! A second embedding, for images of the classes that a tower was trained on: how probable each of these is.
 
+use std::collections::HashMap;
+
 use candle_core::{D, Result as Computed, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +91,15 @@ impl ClassHead {
     /// The classes that it knows.
     pub fn names(&self) -> &[String] {
         &self.about.names
+    }
+
+    /// Whether it knows the classes of all these images: their `labels` are places in `classes`.
+    pub fn knows(&self, classes: &[String], labels: impl IntoIterator<Item = u32>) -> bool {
+        let mut known = HashMap::new();
+        labels.into_iter().all(|label| {
+            let asked = || self.names().contains(&classes[label as usize]);
+            *known.entry(label).or_insert_with(asked)
+        })
     }
 
     /// Embeddings `(B, D)` → `(B, C)`, each of unit length.

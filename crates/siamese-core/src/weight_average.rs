@@ -103,18 +103,24 @@ fn missing(name: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{Device, Var};
     use candle_nn::Init;
 
     use super::*;
 
-    #[test]
-    fn an_average_holds_on_to_nothing_of_the_steps_before() -> Result<()> {
+    /// The one parameter `w` of two weights, and its variable.
+    fn two_weights() -> Result<(Parameters, Var)> {
         let parameters = Parameters::new(0, &Device::Cpu);
         parameters
             .builder()
             .get_with_hints(2, "w", Init::Const(1.0))?;
         let (_, var) = parameters.all().swap_remove(0);
+        Ok((parameters, var))
+    }
+
+    #[test]
+    fn an_average_holds_on_to_nothing_of_the_steps_before() -> Result<()> {
+        let (parameters, var) = two_weights()?;
         let mut average = WeightAverage::new(&parameters, 0.5)?;
         average.update()?;
         // a tensor that remembers how it was made keeps what it was made of, step after step
@@ -125,11 +131,7 @@ mod tests {
 
     #[test]
     fn the_average_is_the_naive_one_and_survives_a_checkpoint() -> Result<()> {
-        let parameters = Parameters::new(0, &Device::Cpu);
-        parameters
-            .builder()
-            .get_with_hints(2, "w", Init::Const(1.0))?;
-        let (_, var) = parameters.all().swap_remove(0);
+        let (parameters, var) = two_weights()?;
         let mut average = WeightAverage::new(&parameters, 0.5)?;
         let mut naive = 1.0f64;
         for step in 1..=6 {

@@ -113,15 +113,23 @@ impl Embeddings {
     /// # Errors
     /// When there are not so many.
     pub fn first(&self, numbers: usize) -> Result<Self, Error> {
-        let first = self.values.narrow(1, 0, numbers)?;
-        let length = first
-            .sqr()?
-            .sum_keepdim(1)?
-            .sqrt()?
-            .maximum(f32::MIN_POSITIVE)?;
-        Ok(Self {
-            values: first.broadcast_div(&length)?,
+        let first = Self {
+            values: self.values.narrow(1, 0, numbers)?,
             rows: self.rows.clone(),
+        };
+        first.of_unit_length()
+    }
+
+    /// Each brought to length 1; those that are zero stay so.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn of_unit_length(self) -> Result<Self, Error> {
+        let squares = self.values.sqr()?.sum_keepdim(1)?;
+        let length = squares.sqrt()?.maximum(f32::MIN_POSITIVE)?;
+        Ok(Self {
+            values: self.values.broadcast_div(&length)?,
+            rows: self.rows,
         })
     }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use siamese_data::{DataError, PictureError};
 
-use crate::faces::NO_FACE;
+/// What is said of a picture in which a face is looked for and none is found.
+pub const NO_FACE: &str = "no face was found in it";
 
 /// Why there is no embedding.
 #[derive(Debug, thiserror::Error)]

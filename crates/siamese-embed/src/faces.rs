@@ -4,16 +4,13 @@ use std::fs;
 use std::path::Path;
 
 use siamese_core::{FaceAlign, FaceCrop};
-use siamese_data::{Colour, Fit, Framing, Picture};
+use siamese_data::{Colour, Picture};
 use siamese_faces::{Alignment, Detector, DetectorConfig, Face, Rgb};
 
 use crate::error::Error;
 
 /// The file in a folder of faces that says how they were cut out.
 const MARKER: &str = "faces.json";
-
-/// What is said of a picture in which a face is looked for and none is found.
-pub const NO_FACE: &str = "no face was found in it";
 
 /// Finds faces and cuts them out.
 pub struct FaceFinder {
@@ -72,7 +69,7 @@ impl FaceFinder {
         picture: &Picture,
         most: usize,
     ) -> Result<Vec<(SeenFace, Picture)>, Error> {
-        let pixels = picture.frame(&as_it_is(picture, Colour::Rgb));
+        let pixels = picture.pixels(Colour::Rgb);
         let picture = Rgb::new(picture.height(), picture.width(), &pixels)?;
         let (faces, _) = self.find(&picture)?;
         let of = faces.len();
@@ -105,18 +102,9 @@ impl FaceFinder {
 }
 
 fn grey(picture: &Picture) -> Picture {
-    let pixels = picture.frame(&as_it_is(picture, Colour::Grey));
+    let pixels = picture.pixels(Colour::Grey);
     let shape = (picture.height(), picture.width(), 1);
     Picture::of_pixels(shape, pixels).expect("a grey picture has a byte a pixel")
-}
-
-fn as_it_is(picture: &Picture, colour: Colour) -> Framing {
-    Framing {
-        height: picture.height(),
-        width: picture.width(),
-        colour,
-        fit: Fit::Stretch,
-    }
 }
 
 /// How the pictures of a folder were cut out of photos, where [`mark_faces`] has said so there.

@@ -59,8 +59,8 @@ impl Embedder {
         })
     }
 
-    /// Why what is seen is strange to the model, if it is.
-    pub(crate) fn strange(&self, pixels: &[u8]) -> Option<Strange> {
+    /// Why an image that is [framed](crate::framing) already, (H, W, C), is strange to the model, if it is.
+    pub fn strange(&self, pixels: &[u8]) -> Option<Strange> {
         let input = &self.model().tower.config().input;
         let shape = (input.height, input.width, input.channels());
         self.model().domain.as_ref()?.judge(pixels, shape)

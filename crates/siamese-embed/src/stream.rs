@@ -6,8 +6,8 @@ use siamese_data::{LeftOut, PictureLimits, Pictures, ReadPicture};
 
 use crate::embedder::Embedder;
 use crate::embeddings::batch;
-use crate::error::Error;
-use crate::faces::{NO_FACE, SeenFace};
+use crate::error::{Error, NO_FACE};
+use crate::faces::SeenFace;
 use crate::see::Seen;
 
 /// Photos in which faces are looked for between two hand-overs: that takes a while.

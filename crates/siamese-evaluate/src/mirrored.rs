@@ -51,13 +51,13 @@ fn with_mirror_images(model: &Model, images: &ImageSet, own: &Embeddings) -> Res
     let count = images.len() as u32;
     let mirror_images: Vec<u32> = (count..2 * count).collect();
     let mirrored = embed(&model.tower, &both, &mirror_images)?;
-    let mut mean = ((&own.values + &mirrored.values)? / 2.0)?;
-    if model.tower.config().normalize {
-        let length = mean.sqr()?.sum_keepdim(1)?.sqrt()?;
-        mean = mean.broadcast_div(&(length + f64::from(f32::MIN_POSITIVE))?)?;
-    }
+    let mean = ((&own.values + &mirrored.values)? / 2.0)?;
     let indices: Vec<u32> = (0..count).collect();
-    Ok(Embeddings::of(&[mean], images.len(), &indices)?)
+    let mean = Embeddings::of(&[mean], images.len(), &indices)?;
+    match model.tower.config().normalize {
+        true => Ok(mean.of_unit_length()?),
+        false => Ok(mean),
+    }
 }
 
 #[cfg(test)]

@@ -50,11 +50,7 @@ pub(crate) fn class_figures(
     images: &ImageSet,
     own: &Other,
 ) -> Result<Vec<Figure>> {
-    let known = |label: &u32| head.names().contains(&images.classes[*label as usize]);
-    let mut labels = own.labels.to_vec();
-    labels.sort_unstable();
-    labels.dedup();
-    if !labels.iter().all(known) {
+    if !head.knows(&images.classes, own.labels.iter().copied()) {
         return Ok(Vec::new());
     }
     let probable = head.embed(&own.embeddings.values)?;

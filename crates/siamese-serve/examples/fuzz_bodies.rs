@@ -8,10 +8,10 @@ mod bodies;
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use siamese_serve::{Config, Event, Limits};
+use siamese_serve::Event;
 use support::server_with_gallery;
 use tokio::task::JoinSet;
 
@@ -34,21 +34,12 @@ async fn main() -> Result<()> {
         }
     }
     let folder = tempfile::tempdir()?;
-    let limits = Limits {
-        window: Duration::ZERO,
-        pixels: 4_000_000,
-        ..Limits::default()
-    };
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
     let told = |event| {
         if let Event::Fault { why, .. } = event {
             eprintln!("fault: {why}");
         }
     };
-    let router = server_with_gallery(folder.path(), config, told)?.router();
+    let router = server_with_gallery(folder.path(), bodies::config(), told)?.router();
     let mut bodies = bodies::Bodies::new(seed)?;
     let mut statuses: BTreeMap<u16, u64> = BTreeMap::new();
     let begun = Instant::now();

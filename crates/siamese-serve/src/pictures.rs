@@ -6,7 +6,7 @@ use siamese_embed::{Look, NO_FACE, SeenFace};
 use siamese_gallery::Entry;
 
 use crate::app::Shared;
-use crate::form::Upload;
+use crate::form::{Form, Upload};
 use crate::problem::Problem;
 
 /// Faces of a picture that are looked at, the largest first.
@@ -23,11 +23,10 @@ pub(crate) struct Crop {
 }
 
 impl Crop {
-    /// Left, top, width and height of the part within the upright picture, in pixels; `None` where it is all of it.
+    /// Left, top, right and bottom of the part within the upright picture, in pixels; `None` where it is all of it.
     pub(crate) fn area(&self) -> Option<[f32; 4]> {
         let bounds = self.face.as_ref()?.face.bounds;
-        let (width, height) = (bounds.right - bounds.left, bounds.bottom - bounds.top);
-        Some([bounds.left, bounds.top, width, height])
+        Some([bounds.left, bounds.top, bounds.right, bounds.bottom])
     }
 }
 
@@ -57,6 +56,18 @@ impl Probe {
             face: self.crop.face.clone(),
         }
     }
+}
+
+/// The picture of a form, embedded: its name and its parts.
+pub(crate) async fn asked_about(
+    app: &Shared,
+    form: &mut Form,
+) -> Result<(String, Vec<Probe>), Problem> {
+    let upload = form.one("image")?;
+    let name = upload.name.clone();
+    let seen = seen(app, vec![upload], false).await?;
+    let probes = probes(app, seen.into_iter().map(|one| one.crops).collect()).await?;
+    Ok((name, probes.into_iter().flatten().collect()))
 }
 
 /// Decodes uploads on as many threads as there are for it; a thumbnail is made where it will be kept.
@@ -123,10 +134,9 @@ fn one(app: &Shared, upload: Upload, thumbnails: bool) -> Result<Seen, Problem> 
 
 fn crop(app: &Shared, seen: siamese_embed::Seen) -> Crop {
     let siamese_embed::Seen { pixels, face, .. } = seen;
-    let domain = app.embedder.model().domain.as_ref();
     Crop {
         face,
-        strange: domain.and_then(|domain| domain.judge(&pixels, app.shape)),
+        strange: app.embedder.strange(&pixels),
         pixels,
     }
 }

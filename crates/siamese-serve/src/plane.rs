@@ -1,15 +1,15 @@
 //! A gallery laid out in the plane: near means alike.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use serde::Serialize;
 use siamese_core::Distance;
 use siamese_core::metrics::EmbeddingView;
 use siamese_core::metrics::projection::{TsneConfig, pca, tsne};
+use siamese_gallery::Gallery;
 use utoipa::ToSchema;
 
-use crate::app::App;
 use crate::problem::Problem;
 
 /// Entries on a map at most: more take t-SNE longer than one waits, and more cannot be told apart.
@@ -21,7 +21,7 @@ const LEAST: usize = 8;
 #[derive(Clone)]
 pub(crate) struct Plane {
     print: u64,
-    map: Arc<Map>,
+    pub(crate) map: Arc<Map>,
 }
 
 /// A map of a gallery.
@@ -45,9 +45,11 @@ struct Point {
     y: f32,
 }
 
-/// Entries as they lie in memory.
-#[derive(Default)]
-struct Copied {
+/// Entries of a gallery, at even steps where it has many.
+pub(crate) struct Copied {
+    dim: usize,
+    distance: Distance,
+    step: usize,
     ids: Vec<i64>,
     classes: Vec<String>,
     values: Vec<f32>,
@@ -55,46 +57,42 @@ struct Copied {
     seen: usize,
 }
 
-/// The gallery's map, drawn anew where entries have changed.
-pub(crate) async fn map(app: &App) -> Result<Arc<Map>, Problem> {
-    let of: usize = app
-        .ask(|gallery| Ok(gallery.classes()?.values().sum()))
-        .await?;
-    let copied = app.ask(move |gallery| {
-        let mut copied = Copied::default();
-        let step = of.div_ceil(POINTS).max(1);
-        gallery.embeddings(|id, class, row| copied.see(id, class, row, step))?;
-        Ok((
-            copied,
-            gallery.about().model.dim,
-            gallery.about().model.distance,
-        ))
-    });
-    let (copied, dim, distance) = copied.await?;
-    let kept = app.served()?.plane.clone();
-    let drawn = tokio::task::spawn_blocking(move || {
-        // one draws, others that ask meanwhile wait for it
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+impl Plane {
+    /// The map of these entries: the one that was `kept`, unless they have changed since.
+    pub(crate) fn of(copied: Copied, kept: Option<Self>) -> Result<Self, Problem> {
         let print = copied.print.finish();
-        if let Some(plane) = kept.as_ref().filter(|plane| plane.print == print) {
-            return Ok(plane.map.clone());
+        match kept.filter(|plane| plane.print == print) {
+            Some(plane) => Ok(plane),
+            None => Ok(Self {
+                print,
+                map: Arc::new(copied.draw()?),
+            }),
         }
-        let map = Arc::new(copied.draw(dim, distance)?);
-        let plane = Plane {
-            print,
-            map: map.clone(),
-        };
-        *kept = Some(plane);
-        Ok(map)
-    });
-    drawn.await.map_err(Problem::fault)?
+    }
 }
 
 impl Copied {
-    fn see(&mut self, id: i64, class: &str, row: &[f32], step: usize) {
+    pub(crate) fn of(gallery: &mut Gallery) -> siamese_gallery::Result<Self> {
+        let entries: usize = gallery.classes()?.values().sum();
+        let model = &gallery.about().model;
+        let mut copied = Self {
+            dim: model.dim,
+            distance: model.distance,
+            step: entries.div_ceil(POINTS).max(1),
+            ids: Vec::new(),
+            classes: Vec::new(),
+            values: Vec::new(),
+            print: DefaultHasher::new(),
+            seen: 0,
+        };
+        gallery.embeddings(|id, class, row| copied.see(id, class, row))?;
+        Ok(copied)
+    }
+
+    fn see(&mut self, id: i64, class: &str, row: &[f32]) {
         (id, class).hash(&mut self.print);
         row.first().map(|x| x.to_bits()).hash(&mut self.print);
-        if self.seen.is_multiple_of(step) {
+        if self.seen.is_multiple_of(self.step) {
             self.ids.push(id);
             self.classes.push(class.to_string());
             self.values.extend_from_slice(row);
@@ -102,15 +100,15 @@ impl Copied {
         self.seen += 1;
     }
 
-    fn draw(self, dim: usize, metric: Distance) -> Result<Map, Problem> {
+    fn draw(self) -> Result<Map, Problem> {
         let labels = vec![0; self.ids.len()];
         let (method, places) = match self.ids.len() {
             0 => (String::new(), Vec::new()),
             count => {
-                let rows =
-                    EmbeddingView::new(&self.values, dim, &labels).map_err(Problem::fault)?;
+                let rows = EmbeddingView::new(&self.values, self.dim, &labels);
+                let rows = rows.map_err(Problem::fault)?;
                 let config = TsneConfig {
-                    metric,
+                    metric: self.distance,
                     ..TsneConfig::default()
                 };
                 match count < LEAST {

@@ -4,25 +4,14 @@ mod bodies;
 mod support;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use anyhow::Result;
-use siamese_serve::{Config, Limits};
 use support::server_with_gallery;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_requests_are_answered_by_sentences() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let limits = Limits {
-        window: Duration::ZERO,
-        pixels: 4_000_000,
-        ..Limits::default()
-    };
-    let config = Config {
-        limits,
-        ..Config::default()
-    };
-    let router = server_with_gallery(folder.path(), config, |_| {})?.router();
+    let router = server_with_gallery(folder.path(), bodies::config(), |_| {})?.router();
     let mut bodies = bodies::Bodies::new(1)?;
     let mut statuses: BTreeMap<u16, usize> = BTreeMap::new();
     for _ in 0..1500 {

@@ -18,15 +18,11 @@ impl Run {
             return Ok(None);
         };
         let of = &self.validation;
-        let names = self.class_names();
-        let known = |&i: &u32| {
-            let label = of.images.labels[i as usize] as usize;
-            names.contains(&of.images.classes[label])
-        };
-        if !of.indices.iter().all(known) {
+        let head = ClassHead::new(&vectors, self.class_names(), scale)?;
+        let labels = of.indices.iter().map(|&i| of.images.labels[i as usize]);
+        if !head.knows(&of.images.classes, labels) {
             return Ok(None);
         }
-        let head = ClassHead::new(&vectors, names, scale)?;
         let metric = Distance::Euclidean.into();
         let mut best: Option<(f64, ClassHead)> = None;
         for temperature in TEMPERATURES {

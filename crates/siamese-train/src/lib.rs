@@ -6,6 +6,7 @@
 //! same weights on a CPU, however often the run was interrupted and resumed and however many threads it had.
 
 mod checkpoint;
+mod checks;
 mod claim;
 mod classes;
 pub mod collapse;

@@ -17,14 +17,14 @@ use siamese_kernels::optim::{Optimizer, Param};
 use siamese_words::counted;
 
 use crate::checkpoint::{Checkpoint, Position, State};
+use crate::checks::{check_images, check_monitor, check_whitening};
 use crate::config::TrainConfig;
 use crate::data::{Divided, TestSet, TrainingData};
 use crate::diverged::Diverged;
 use crate::folder::RunFolder;
 use crate::frozen::Kept;
 use crate::settings::Settings;
-use crate::start::check_whitening;
-use crate::stopping::{EarlyStopping, Monitor};
+use crate::stopping::EarlyStopping;
 
 /// A run in progress.
 pub(crate) struct Run {
@@ -265,46 +265,6 @@ impl Run {
         });
         Ok(model.save(self.folder.best())?)
     }
-}
-
-fn check_images(config: &TrainConfig, data: &TrainingData) -> Result<()> {
-    let (input, images) = (&config.tower.input, &data.images);
-    ensure!(
-        (input.height, input.width, input.channels())
-            == (images.height, images.width, images.channels),
-        "the images are {}x{}x{}, the tower takes {}x{}x{}",
-        images.height,
-        images.width,
-        images.channels,
-        input.height,
-        input.width,
-        input.channels()
-    );
-    // a size, a mean and a deviation that an image can be normalised by
-    input.to_tensor(&images.image(0)?, &Device::Cpu)?;
-    let training = data.training_images();
-    let size = (training.height, training.width);
-    ensure!(
-        config
-            .augment
-            .cached_size
-            .is_none_or(|cached| cached == size),
-        "augment.cached_size is {:?}, but the images to train on are {}x{}",
-        config.augment.cached_size.unwrap_or_default(),
-        size.0,
-        size.1
-    );
-    Ok(())
-}
-
-fn check_monitor(config: &TrainConfig, objective: &Objective) -> Result<()> {
-    let judged = objective.validation_loss(&[0.0, 1.0], &[true, false]);
-    ensure!(
-        config.stopping.monitor != Monitor::Loss || judged.is_some(),
-        "stopping.monitor is \"loss\", but {} has no loss of validation pairs: choose \"auc\" or \"eer\"",
-        config.objective
-    );
-    Ok(())
 }
 
 /// The images and pairs that every epoch is judged by.

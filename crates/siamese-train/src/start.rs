@@ -4,18 +4,15 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::DType;
-use siamese_core::{Tower, Whitening};
+use siamese_core::Whitening;
 use siamese_data::{HubOptions, Part, Progress};
 use siamese_embed::Backbone;
 
-use crate::config::TrainConfig;
+use crate::checks::LAST;
 use crate::event::Event;
 use crate::frozen::Kept;
 use crate::request::Request;
 use crate::run::Run;
-
-/// The layer that makes the embedding.
-const LAST: [&str; 2] = ["head.weight", "head.bias"];
 
 /// Takes the weights that the tower is to start from, and tells which were taken.
 pub(crate) fn start_from_pretrained(run: &mut Run, request: &Request) -> Result<()> {
@@ -70,29 +67,4 @@ pub(crate) fn whiten(run: &mut Run) -> Result<()> {
     let loaded = parameters.load_matching(&layer, str::to_string)?;
     ensure!(loaded.unused.is_empty() && loaded.misshapen.is_empty());
     run.begin_averages()
-}
-
-/// Whether a run can start from a whitening: the last layer is square, and follows features that stay as they are.
-pub(crate) fn check_whitening(config: &TrainConfig, tower: &Tower) -> Result<()> {
-    if config.whiten.is_none() {
-        return Ok(());
-    }
-    let of = &config.tower;
-    ensure!(
-        of.frozen.as_deref() == Some("body") && of.hidden.is_empty() && of.projection,
-        "whiten makes the layer after a frozen body: say tower.frozen = \"body\", no tower.hidden, and tower.projection = true"
-    );
-    ensure!(
-        config.augment.is_identity() && config.data.turned.is_none() && !config.data.unlabelled,
-        "whiten is of the training images as they are, by their classes: leave out augment, data.turned and data.unlabelled"
-    );
-    let all = tower.parameters().all();
-    let last = all.iter().find(|(name, _)| name == LAST[0]);
-    let (_, last) = last.context("the tower has no last layer")?;
-    let (embedding, features) = last.dims2()?;
-    ensure!(
-        embedding == features,
-        "whiten keeps the number of features: set tower.embedding to {features}, it is {embedding}"
-    );
-    Ok(())
 }

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use rayon::prelude::*;
 use siamese_core::{FaceAlign, FaceCrop};
-use siamese_data::{Colour, Fit, Framing, Picture, Pictures, Progress};
+use siamese_data::{Colour, Picture, Pictures, Progress};
 use siamese_embed::{FaceFinder, mark_faces};
 use siamese_faces::{Face, Rgb};
 
@@ -294,17 +294,10 @@ fn name_of(
 }
 
 fn save(path: &Path, crop: &Picture, grey: bool) -> Result<()> {
-    let (height, width) = (crop.height(), crop.width());
-    let pixels = crop.frame(&Framing {
-        height,
-        width,
-        colour: if grey { Colour::Grey } else { Colour::Rgb },
-        fit: Fit::Stretch,
-    });
-    let (h, w) = (height as u32, width as u32);
+    let (height, width) = (crop.height() as u32, crop.width() as u32);
     let image: Option<DynamicImage> = match grey {
-        true => GrayImage::from_raw(w, h, pixels).map(Into::into),
-        false => RgbImage::from_raw(w, h, pixels).map(Into::into),
+        true => GrayImage::from_raw(width, height, crop.pixels(Colour::Grey)).map(Into::into),
+        false => RgbImage::from_raw(width, height, crop.pixels(Colour::Rgb)).map(Into::into),
     };
     let image = image.context("a crop has another size than asked for")?;
     let mut bytes = Cursor::new(Vec::new());

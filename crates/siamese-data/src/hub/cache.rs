@@ -1,10 +1,17 @@
 //! The hub's cache on disk: blobs named by what the hub calls them, links to them, and locks.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::transfer::with_ending;
 use crate::{DataError, Progress, digest};
+
+/// `folder/name` → `folder/name.ENDING`, whatever dots the name has.
+pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
 
 /// Waits for other processes that hold the lock at `path`; it ends with the file.
 pub(super) fn lock(path: &Path, progress: Progress) -> Result<File, DataError> {

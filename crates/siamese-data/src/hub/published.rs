@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::address::Origin;
-use super::cache::lock;
+use super::cache::{lock, with_ending};
 use super::client::Client;
 use super::options::HubOptions;
 use super::transfer::{self, Checksum};
@@ -25,7 +25,7 @@ pub(crate) fn fetch_published(
         ..options.clone()
     };
     let client = Client::new(&options, progress)?;
-    let _lock = lock(&transfer::with_ending(path, "lock"), progress)?;
+    let _lock = lock(&with_ending(path, "lock"), progress)?;
     if path.is_file() {
         return Ok(());
     }

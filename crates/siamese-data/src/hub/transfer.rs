@@ -8,6 +8,7 @@ use ureq::Body;
 use ureq::http::{Response, StatusCode};
 
 use super::answer::text;
+use super::cache::with_ending;
 use super::client::Client;
 use super::failure::Failure;
 use super::room;
@@ -76,14 +77,6 @@ pub(super) fn download(
         },
         advice: "try another network, or give the data with --data PATH",
     })
-}
-
-/// `folder/name` → `folder/name.ENDING`, whatever dots the name has.
-pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_os_string();
-    name.push(".");
-    name.push(ending);
-    name.into()
 }
 
 /// Asks for what is missing from `part` until it has `size` bytes.

@@ -30,6 +30,16 @@ pub fn read_thumbnail(file: &Path, most: usize) -> Result<(Vec<u8>, (usize, usiz
 }
 
 impl Picture {
+    /// All of its pixels (H, W, C), in that colour.
+    pub fn pixels(&self, colour: Colour) -> Vec<u8> {
+        self.frame(&Framing {
+            height: self.height(),
+            width: self.width(),
+            colour,
+            fit: Fit::Stretch,
+        })
+    }
+
     /// RGB (H, W, C) of its own shape, shrunk until no side is longer than `most`; with its (height, width).
     pub fn thumbnail(&self, most: usize) -> (Vec<u8>, (usize, usize)) {
         let size = within(most, (self.height(), self.width()));

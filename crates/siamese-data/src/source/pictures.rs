@@ -16,7 +16,7 @@ use super::stored::Stored;
 use super::walk::{pictures, walk};
 use crate::digest::sha256;
 use crate::error::DataError;
-use crate::picture::{Framing, Looks, Picture, PictureLimits, limits, looks_of_file, stretched};
+use crate::picture::{Colour, Framing, Looks, Picture, PictureLimits, limits, looks_of_file};
 
 /// Pictures to use a model on, of which none is decoded yet.
 ///
@@ -154,7 +154,7 @@ impl Pictures {
         let stored = self.stores[store as usize].picture(item as usize, &limits)?;
         let picture = picture(stored, None, &limits)?;
         let size = (picture.height(), picture.width());
-        Ok((stretched(&picture, size), size))
+        Ok((picture.pixels(Colour::Rgb), size))
     }
 
     fn add(&mut self, place: &Path, options: &OpenOptions) -> Result<(), DataError> {

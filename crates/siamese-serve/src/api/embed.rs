@@ -9,7 +9,7 @@ use super::OnePicture;
 use crate::answer::Answer;
 use crate::app::Shared;
 use crate::form::Form;
-use crate::pictures::{Probe, probes, seen};
+use crate::pictures::{Probe, asked_about};
 
 /// The embeddings of a picture.
 #[derive(Serialize, ToSchema)]
@@ -26,7 +26,7 @@ struct OneEmbedding {
     embedding: Vec<f32>,
     /// Why the picture is unlike all that the model was trained on, if it is.
     strange: Option<String>,
-    /// Left, top, width and height of the part, in pixels of the upright picture; null where it is all of it.
+    /// Left, top, right and bottom of the part, in pixels of the upright picture; null where it is all of it.
     #[serde(rename = "box")]
     area: Option<[f32; 4]>,
 }
@@ -36,20 +36,14 @@ struct OneEmbedding {
     request_body(content = OnePicture, content_type = "multipart/form-data"),
     responses((status = 200, body = Embedded), (status = "4XX", body = crate::problem::Told, content_type = "application/problem+json")))]
 pub(super) async fn embed(State(app): State<Shared>, mut form: Form) -> Answer<Embedded> {
-    let upload = form.one("image")?;
-    let mut seen = seen(&app, vec![upload], false).await?;
-    let names: Vec<String> = seen
-        .iter_mut()
-        .map(|one| std::mem::take(&mut one.name))
-        .collect();
-    let probes = probes(&app, seen.into_iter().map(|one| one.crops).collect()).await?;
+    let (file, probes) = asked_about(&app, &mut form).await?;
     let one = |probe: Probe| OneEmbedding {
         embedding: probe.embedding,
         strange: probe.crop.strange.map(|strange| strange.to_string()),
         area: probe.crop.area(),
     };
     Ok(Json(Embedded {
-        file: names.into_iter().next().unwrap_or_default(),
-        embeddings: probes.into_iter().flatten().map(one).collect(),
+        file,
+        embeddings: probes.into_iter().map(one).collect(),
     }))
 }

@@ -1,6 +1,7 @@
 //! `gallery`: what is enrolled, seen and changed.
 
 use std::path::Path as FilePath;
+use std::sync::PoisonError;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -13,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::{Answer, Asked, count};
 use crate::app::Shared;
-use crate::plane::{self, Map};
+use crate::plane::{Copied, Map, Plane};
 use crate::problem::Problem;
 
 /// Entries of a page where nothing is said.
@@ -238,7 +239,15 @@ pub(super) async fn rename(
 /// The gallery laid out in the plane, where near means alike
 #[utoipa::path(get, path = "/api/v1/gallery/map", tag = "gallery", responses((status = 200, body = Map)))]
 pub(super) async fn map(State(app): State<Shared>) -> Result<Response, Problem> {
-    let map = plane::map(&app).await?;
+    let copied = app.ask(Copied::of).await?;
+    let kept = app.served()?.plane.clone();
+    let drawn = tokio::task::spawn_blocking(move || {
+        // one draws, others that ask meanwhile wait for it
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let plane = Plane::of(copied, kept.take())?;
+        Ok(kept.insert(plane).map.clone())
+    });
+    let map = drawn.await.map_err(Problem::fault)??;
     Ok(Json(&*map).into_response())
 }
 

@@ -10,7 +10,7 @@ use super::OnePicture;
 use crate::answer::{Answer, Asked, count};
 use crate::app::Shared;
 use crate::form::Form;
-use crate::pictures::{Probe, probes, seen};
+use crate::pictures::asked_about;
 
 /// Classes that are told where nothing is said.
 const USUAL: usize = 5;
@@ -64,7 +64,7 @@ pub(crate) struct IdentifiedPart {
     matches: Vec<Near>,
     /// Why the picture is unlike all that the model was trained on, if it is.
     strange: Option<String>,
-    /// Left, top, width and height of the part, in pixels of the upright picture; null where it is all of it.
+    /// Left, top, right and bottom of the part, in pixels of the upright picture; null where it is all of it.
     #[serde(rename = "box")]
     area: Option<[f32; 4]>,
 }
@@ -136,16 +136,4 @@ pub(super) async fn identify(
         probe,
         answers: answers.await?,
     }))
-}
-
-/// The picture of a form, embedded: its name and its parts.
-pub(super) async fn asked_about(
-    app: &Shared,
-    form: &mut Form,
-) -> Result<(String, Vec<Probe>), crate::problem::Problem> {
-    let upload = form.one("image")?;
-    let name = upload.name.clone();
-    let seen = seen(app, vec![upload], false).await?;
-    let probes = probes(app, seen.into_iter().map(|one| one.crops).collect()).await?;
-    Ok((name, probes.into_iter().flatten().collect()))
 }

@@ -7,10 +7,11 @@ use siamese_gallery::Filter;
 use utoipa::{IntoParams, ToSchema};
 
 use super::OnePicture;
-use super::identify::{Answers, Near, asked_about};
+use super::identify::{Answers, Near};
 use crate::answer::{Answer, Asked, count};
 use crate::app::Shared;
 use crate::form::Form;
+use crate::pictures::asked_about;
 use crate::problem::Problem;
 
 /// Entries that are found where nothing is said.
@@ -31,7 +32,7 @@ pub(crate) struct How {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FoundPart {
     matches: Vec<Near>,
-    /// Left, top, width and height of the part, in pixels of the upright picture; null where it is all of it.
+    /// Left, top, right and bottom of the part, in pixels of the upright picture; null where it is all of it.
     #[serde(rename = "box")]
     area: Option<[f32; 4]>,
 }

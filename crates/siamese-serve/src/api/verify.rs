@@ -94,29 +94,25 @@ pub(super) async fn verify(
 }
 
 fn judged(app: &App, a: &Probe, b: &Probe) -> Result<Verified, Problem> {
-    let strange = [a, b].map(|probe| probe.crop.strange.map(|strange| strange.to_string()));
-    let unjudged = Verified {
+    let verdict = match app.embedder.model().threshold {
+        Some(_) => Some(
+            app.embedder
+                .judge(&a.look(), &b.look())
+                .map_err(Problem::fault)?,
+        ),
+        None => None,
+    };
+    let verdict = verdict.as_ref();
+    let distance = || app.metric.of(&a.embedding, &b.embedding);
+    Ok(Verified {
         first: String::new(),
         second: String::new(),
-        same: None,
-        distance: app.metric.of(&a.embedding, &b.embedding),
-        threshold: None,
-        probability: None,
-        strange,
+        same: verdict.map(|verdict| verdict.same),
+        distance: verdict.map_or_else(distance, |verdict| verdict.distance),
+        threshold: verdict.map(|verdict| verdict.threshold),
+        probability: verdict.and_then(|verdict| verdict.probability),
+        strange: [a, b].map(|probe| probe.crop.strange.map(|strange| strange.to_string())),
         explanation: None,
-    };
-    if app.embedder.model().threshold.is_none() {
-        return Ok(unjudged);
-    }
-    let verdict = app
-        .embedder
-        .judge(&a.look(), &b.look())
-        .map_err(Problem::fault)?;
-    Ok(Verified {
-        same: Some(verdict.same),
-        threshold: Some(verdict.threshold),
-        probability: verdict.probability,
-        ..unjudged
     })
 }
 

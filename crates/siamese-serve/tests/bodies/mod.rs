@@ -1,6 +1,7 @@
 //! Requests that nobody would send on purpose: sound ones, damaged in their forms, their JSON, their pictures, their heads.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::Router;
@@ -9,6 +10,7 @@ use axum::http::Request;
 use image::{ImageFormat, RgbImage};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use siamese_serve::{Config, Limits};
 use tower::ServiceExt;
 
 const BOUNDARY: &str = "the-line-between";
@@ -57,6 +59,19 @@ const OTHERS: [(&str, &str); 8] = [
     ("POST", "gallery/rename"),
     ("POST", "gallery/rename"),
 ];
+
+/// A server that waits for no batch and takes small pictures alone.
+pub(crate) fn config() -> Config {
+    let limits = Limits {
+        window: Duration::ZERO,
+        pixels: 4_000_000,
+        ..Limits::default()
+    };
+    Config {
+        limits,
+        ..Config::default()
+    }
+}
 
 /// Requests, drawn one after another.
 pub(crate) struct Bodies {

@@ -3,6 +3,9 @@
 // Each test binary uses its own part of this.
 #![allow(dead_code)]
 
+#[path = "../../../../tests/support/untrained.rs"]
+mod untrained;
+
 use std::io::Cursor;
 use std::path::Path;
 
@@ -11,45 +14,19 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
-use siamese_core::candle::Device;
-use siamese_core::{
-    Body as TowerBody, Distance, Model, Stage, Stages, Threshold, Tower, TowerConfig,
-};
+use siamese_core::Model;
 use siamese_embed::Embedder;
 use siamese_gallery::Gallery;
 use siamese_serve::{Config, Event, Server};
 use tower::ServiceExt;
+use untrained::untrained;
 
 pub(crate) const RED: [u8; 3] = [200, 10, 10];
 pub(crate) const BLUE: [u8; 3] = [10, 10, 200];
 
 /// A tower that nobody trained, with a threshold: enough to tell colours apart.
 pub(crate) fn model() -> Result<Model> {
-    let stage = Stage {
-        channels: 8,
-        convolutions: 1,
-    };
-    let config = TowerConfig {
-        body: TowerBody::Stages(Stages {
-            stages: vec![stage, stage],
-            ..Stages::default()
-        }),
-        embedding: 16,
-        ..TowerConfig::system_c()
-    };
-    let tower = Tower::new(config, 7, &Device::Cpu)?;
-    let threshold = Threshold {
-        value: 0.2,
-        target: "best accuracy".into(),
-        fitted_on: "nothing".into(),
-        calibration: None,
-        distance: Distance::Euclidean,
-        weights: tower.parameters().fingerprint()?,
-    };
-    Ok(Model {
-        threshold: Some(threshold),
-        ..Model::new(tower, Distance::Euclidean)
-    })
+    untrained(7)
 }
 
 /// A server of that model, without a gallery.

@@ -38,19 +38,19 @@ export class Field {
     files.slice(0, own.length).forEach((file, at) => own[(from + at) % own.length].set(file));
   }
 
-  /** Marks parts of the picture by boxes (left, top, width, height in its pixels), numbered where there are several. */
+  /** Marks parts of the picture by boxes (left, top, right, bottom in its pixels), numbered where there are several. */
   mark(boxes) {
     const { naturalWidth, naturalHeight, clientWidth, clientHeight } = this.image;
     // the picture lies whole in the middle of the field
     const scale = Math.min(clientWidth / naturalWidth, clientHeight / naturalHeight);
     const [x, y] = [(clientWidth - naturalWidth * scale) / 2, (clientHeight - naturalHeight * scale) / 2];
     const share = (length, of) => `${(100 * length) / of}%`;
-    const mark = ([left, top, width, height], at) => {
+    const mark = ([left, top, right, bottom], at) => {
       const vars = {
         "--left": share(x + left * scale, clientWidth),
         "--top": share(y + top * scale, clientHeight),
-        "--width": share(width * scale, clientWidth),
-        "--height": share(height * scale, clientHeight),
+        "--width": share((right - left) * scale, clientWidth),
+        "--height": share((bottom - top) * scale, clientHeight),
       };
       return h("span", { class: "mark-box", vars }, boxes.length > 1 ? h("b", {}, at + 1) : null);
     };
