@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
 use tokio::sync::Semaphore;
 
@@ -21,9 +22,10 @@ pub(crate) struct Gate {
     ids: Ids,
 }
 
-/// Numbers of requests: those of one server's begin anywhere.
+/// Numbers of requests: those of one server's are told from another's by when it began.
 struct Ids {
-    first: u32,
+    /// Seconds since 1970.
+    first: u64,
     next: AtomicU64,
 }
 
@@ -37,7 +39,7 @@ impl Gate {
             meters: Arc::new(Meters::new()),
             told: Box::new(told),
             ids: Ids {
-                first: rand::random(),
+                first: UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs()),
                 next: AtomicU64::new(0),
             },
         }
