@@ -1,5 +1,5 @@
 //! Trainings whose process, disk or streams fail at every place where they can: each must go on to the very model that an
-//! undisturbed one makes.
+//! undisturbed one makes. Downloads too, whose connection fails besides: each must end with the very files.
 //!
 //! A shim between the binary and the C library (`shim.c`) counts what is done to the files of a run and does something
 //! bad at the operation it is told. It sees all writes, those of other people's libraries included, and needs nothing in
@@ -12,8 +12,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../../crates/siamese-data/tests/hub_server/mod.rs"]
+mod hub_server;
+
 mod bench;
 mod ending;
+mod hub;
+mod place;
 mod row;
 
 use std::os::unix::process::ExitStatusExt;
@@ -22,7 +27,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use bench::{Bench, Fault, RESUME, START};
+use bench::{Bench, RESUME, START};
+use place::Fault;
 use row::{Row, minutes, points};
 
 /// What is done at an operation.

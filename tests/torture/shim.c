@@ -199,6 +199,11 @@ int rename(const char *from, const char *to) {
   return REAL(rename)(from, to);
 }
 
+int symlink(const char *target, const char *path) {
+  if (within(path) && refused(NULL)) return -1;
+  return REAL(symlink)(target, path);
+}
+
 int unlink(const char *path) {
   if (within(path) && refused(NULL)) return -1;
   return REAL(unlink)(path);

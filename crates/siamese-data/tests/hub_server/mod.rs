@@ -104,6 +104,11 @@ impl HubServer {
         Self { endpoint, shared }
     }
 
+    /// What goes wrong from now on.
+    pub(crate) fn suffers(&self, faults: Faults) {
+        *self.shared.faults.lock().unwrap() = faults;
+    }
+
     /// All requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
