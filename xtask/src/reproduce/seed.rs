@@ -67,10 +67,11 @@ impl Runner<'_> {
     }
 
     /// What stands beside the run's folder: by what it is trained, and where. A run that this command did not begin, or
-    /// not with these arguments, is left alone.
+    /// not with these arguments and by the preset as it is, is left alone.
     fn record(&self, run: &Path) -> Result<Value> {
         let file = run.with_extension("json");
         let other = "choose another folder by --runs";
+        let preset = preset(self.system.name)?;
         if file.exists() {
             let record = read(&file)?;
             let before = &record["training"];
@@ -78,6 +79,12 @@ impl Runner<'_> {
                 *before == json!(self.training),
                 "{} was trained with other arguments, {before}: {other}",
                 run.display()
+            );
+            ensure!(
+                record["preset"] == json!(preset),
+                "{} was trained by a preset {} that has changed since: {other}",
+                run.display(),
+                self.system.name
             );
             return Ok(record);
         }
@@ -87,7 +94,8 @@ impl Runner<'_> {
             run.display()
         );
         let record = json!({
-            "training": self.training, "commit": commit(), "processor": doctor::cpu_model(),
+            "training": self.training, "preset": preset,
+            "commit": commit(), "processor": doctor::cpu_model(),
         });
         std::fs::create_dir_all(self.runs)
             .and_then(|()| std::fs::write(&file, format!("{record:#}\n")))
@@ -162,6 +170,21 @@ fn read(path: &Path) -> Result<Value> {
     serde_json::from_slice(&text).with_context(reading)
 }
 
+/// A preset as it is written, and what it extends.
+fn preset(name: &str) -> Result<String> {
+    let file = paths::root()
+        .join("crates/siamese-train/presets")
+        .join(name)
+        .with_extension("toml");
+    let text =
+        std::fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let above = text
+        .lines()
+        .find_map(|line| line.strip_prefix("extends = "))
+        .map(|name| preset(name.trim_matches('"')));
+    Ok(text + &above.transpose()?.unwrap_or_default())
+}
+
 /// The commit that this is built from, with a plus where files differ from it.
 fn commit() -> String {
     let root = paths::root().display().to_string();
@@ -171,4 +194,45 @@ fn commit() -> String {
     };
     let changed = git(&["status", "--porcelain"]).is_some_and(|text| !text.trim().is_empty());
     format!("{}{}", head.trim(), if changed { "+" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reproduce::systems::SYSTEMS;
+
+    #[test]
+    fn a_run_of_other_arguments_or_of_a_preset_that_has_changed_is_left_alone() -> Result<()> {
+        let runs = std::env::temp_dir().join(format!("siamese-reproduce-{}", std::process::id()));
+        let runner = |training: &[&str]| Runner {
+            system: &SYSTEMS[0],
+            siamese: Path::new("siamese"),
+            runs: &runs,
+            training: training.iter().map(|word| word.to_string()).collect(),
+            device: None,
+        };
+        let run = runs.join("run");
+        let refused = |runner: Runner<'_>| runner.record(&run).map(drop).unwrap_err().to_string();
+
+        let first = runner(&[]).record(&run)?;
+        assert_eq!(runner(&[]).record(&run)?, first);
+        assert!(refused(runner(&["--time", "1m"])).contains("other arguments"));
+        let file = run.with_extension("json");
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(&file, text.replace("epochs = 1", "epochs = 2"))?;
+        let error = refused(runner(&[]));
+        assert!(error.contains("has changed since"), "{error}");
+        std::fs::remove_dir_all(&runs)?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_preset_is_kept_with_what_it_extends() {
+        for system in SYSTEMS {
+            let text = preset(system.name).unwrap();
+            assert!(text.contains("[config"), "{}", system.name);
+        }
+        let (head, body) = (preset("pet-pairs-head"), preset("pet-pairs-backbone"));
+        assert!(head.unwrap().contains(&body.unwrap()));
+    }
 }

@@ -102,33 +102,64 @@ const fn of_system_e(published: f64) -> [Figure; 6] {
     ]
 }
 
+/// What clothes are judged by, to beat what system E `published`.
+const fn of_clothes(published: f64) -> [Figure; 5] {
+    [
+        above(PRECISION, published, "system E"),
+        figure(0, "knn_accuracy", "kNN accuracy"),
+        ACCURACY,
+        EER,
+        ROC_AUC,
+    ]
+}
+
+const FACES: System = System {
+    name: "att-faces",
+    about: "faces of people never seen, the data of system D's ancestor; ten splits of 30 and 10 people",
+    data: "AT&T faces (att-faces)",
+    seeds: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+    judged: &[&["--pairs", "all"]],
+    figures: &[
+        below(EER, 0.0333, "published"),
+        PRECISION,
+        ACCURACY,
+        ROC_AUC,
+    ],
+};
+
+const LAKE: System = System {
+    name: "omniglot",
+    about: "Lake's 400 one-shot trials of 20 characters within an alphabet, each answered alone",
+    data: "Omniglot (omniglot)",
+    seeds: &[0, 1, 2],
+    judged: &[&["--omniglot-trials"], &[]],
+    figures: &[
+        above(
+            figure(0, "lake_one_shot_accuracy", "one-shot accuracy"),
+            0.92,
+            "Koch; people 95.5 %",
+        ),
+        figure(1, "eer", "EER"),
+        figure(1, "roc_auc", "ROC AUC"),
+    ],
+};
+
+const PET_PAIRS: System = System {
+    name: "pet-pairs",
+    about: "pairs of photos of unseen classes, system A's task: a frozen ResNet-50, whitened",
+    data: "a folder of classes (--data)",
+    seeds: &[0, 1, 2],
+    judged: &[&[]],
+    figures: &[above(ACCURACY, 0.86, "system A, on pets"), EER, ROC_AUC],
+};
+
 /// All of them; a new one is a preset in `siamese-train/presets` and an entry here.
 pub(super) const SYSTEMS: &[System] = &[
-    System {
-        name: "att-faces",
-        about: "faces of people never seen, the data of system D's ancestor; ten splits of 30 and 10 people",
-        data: "AT&T faces (att-faces)",
-        seeds: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        judged: &[&["--pairs", "all"]],
-        figures: &[
-            below(EER, 0.0333, "published"),
-            PRECISION,
-            ACCURACY,
-            ROC_AUC,
-        ],
-    },
+    FACES,
     System {
         name: "att-faces-small",
         about: "the same by a small network that learns from the 30 people alone",
-        data: "AT&T faces (att-faces)",
-        seeds: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        judged: &[&["--pairs", "all"]],
-        figures: &[
-            below(EER, 0.0333, "published"),
-            PRECISION,
-            ACCURACY,
-            ROC_AUC,
-        ],
+        ..FACES
     },
     System {
         name: "fashion",
@@ -154,13 +185,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "Fashion-MNIST (fashion-mnist)",
         seeds: &[0, 1, 2],
         judged: &[&[]],
-        figures: &[
-            above(PRECISION, 0.9048, "system E"),
-            figure(0, "knn_accuracy", "kNN accuracy"),
-            ACCURACY,
-            EER,
-            ROC_AUC,
-        ],
+        figures: &of_clothes(0.9048),
     },
     System {
         name: "fashion-mlp-m2",
@@ -168,13 +193,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "Fashion-MNIST (fashion-mnist)",
         seeds: &[0, 1, 2],
         judged: &[&[]],
-        figures: &[
-            above(PRECISION, 0.8009, "system E"),
-            figure(0, "knn_accuracy", "kNN accuracy"),
-            ACCURACY,
-            EER,
-            ROC_AUC,
-        ],
+        figures: &of_clothes(0.8009),
     },
     System {
         name: "system-e",
@@ -209,61 +228,24 @@ pub(super) const SYSTEMS: &[System] = &[
             figure(1, "roc_auc", "ROC AUC"),
         ],
     },
-    System {
-        name: "omniglot",
-        about: "Lake's 400 one-shot trials of 20 characters within an alphabet, each answered alone",
-        data: "Omniglot (omniglot)",
-        seeds: &[0, 1, 2],
-        judged: &[&["--omniglot-trials"], &[]],
-        figures: &[
-            above(
-                figure(0, "lake_one_shot_accuracy", "one-shot accuracy"),
-                0.92,
-                "Koch; people 95.5 %",
-            ),
-            figure(1, "eer", "EER"),
-            figure(1, "roc_auc", "ROC AUC"),
-        ],
-    },
+    LAKE,
     System {
         name: "koch",
         about: "Koch et al. 2015 as far as it was published, by Lake's 400 one-shot trials",
-        data: "Omniglot (omniglot)",
         seeds: &[0],
-        judged: &[&["--omniglot-trials"], &[]],
-        figures: &[
-            above(
-                figure(0, "lake_one_shot_accuracy", "one-shot accuracy"),
-                0.92,
-                "Koch; people 95.5 %",
-            ),
-            figure(1, "eer", "EER"),
-            figure(1, "roc_auc", "ROC AUC"),
-        ],
+        ..LAKE
     },
-    System {
-        name: "pet-pairs",
-        about: "pairs of photos of unseen classes, system A's task: a frozen ResNet-50, whitened",
-        data: "a folder of classes (--data)",
-        seeds: &[0, 1, 2],
-        judged: &[&[]],
-        figures: &[above(ACCURACY, 0.86, "system A, on pets"), EER, ROC_AUC],
-    },
+    PET_PAIRS,
     System {
         name: "pet-pairs-head",
         about: "the same by system A's learned comparison",
-        data: "a folder of classes (--data)",
-        seeds: &[0, 1, 2],
-        judged: &[&[]],
-        figures: &[above(ACCURACY, 0.86, "system A, on pets"), EER, ROC_AUC],
+        ..PET_PAIRS
     },
     System {
         name: "pet-pairs-backbone",
         about: "the same by the frozen ResNet-50 alone",
-        data: "a folder of classes (--data)",
-        seeds: &[0, 1, 2],
-        judged: &[&[]],
         figures: &[ACCURACY, EER, ROC_AUC],
+        ..PET_PAIRS
     },
     System {
         name: "cifar-fs",
