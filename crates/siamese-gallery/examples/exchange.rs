@@ -34,8 +34,8 @@ fn main() -> Result<()> {
 
     let mut copy = Gallery::open(&other)?;
     println!("{} and {} bytes", gallery.size()?, copy.size()?);
-    let all: Vec<f32> = (0..probes as u64)
-        .flat_map(|i| embedding(u64::MAX - i))
+    let all: Vec<_> = (0..probes as u64)
+        .map(|i| embedding(u64::MAX - i))
         .collect();
     let filter = Filter::default();
     timed("first search of the one", 1, || {

@@ -247,25 +247,27 @@ impl Gallery {
     /// # Errors
     /// An embedding that cannot be the model's; what the store says.
     pub fn search(&mut self, probe: &[f32], k: usize, filter: &Filter) -> Result<Vec<Match>> {
-        Ok(self.search_all(probe, k, filter)?.pop().unwrap_or_default())
+        Ok(self
+            .search_all(&[probe], k, filter)?
+            .pop()
+            .unwrap_or_default())
     }
 
-    /// As [`Self::search`], of many probes `(P, D)` at once.
+    /// As [`Self::search`], of many probes at once.
     ///
     /// # Errors
     /// As [`Self::search`].
     pub fn search_all(
         &mut self,
-        probes: &[f32],
+        probes: &[impl AsRef<[f32]>],
         k: usize,
         filter: &Filter,
     ) -> Result<Vec<Vec<Match>>> {
         let model = &self.about.model;
         let dim = model.dim;
-        let whole = model.whole.filter(|_| probes.len() != dim).unwrap_or(dim);
-        let mut kept = Vec::with_capacity(probes.len());
-        for probe in probes.chunks(whole) {
-            let probe = model.kept(probe);
+        let mut kept = Vec::with_capacity(probes.len() * dim);
+        for probe in probes {
+            let probe = model.kept(probe.as_ref());
             model.check_embedding("the probe", &probe)?;
             kept.extend_from_slice(&probe);
         }

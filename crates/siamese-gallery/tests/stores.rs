@@ -158,7 +158,7 @@ fn search_is_that_of_a_double_loop() {
         gallery.entries(&Filter::default(), see).unwrap();
         let probes: Vec<[f32; 3]> = (0..9).map(|i| [i as f32 * 31.7, 0.3, -0.2]).collect();
         let found = gallery
-            .search_all(probes.as_flattened(), 7, &Filter::default())
+            .search_all(&probes, 7, &Filter::default())
             .unwrap();
         for (probe, found) in probes.iter().zip(found) {
             let distance = |row: &Vec<f32>| Distance::Euclidean.of(probe, row);
@@ -388,7 +388,7 @@ fn a_gallery_of_first_numbers_shortens_what_it_is_given_and_what_it_is_asked() {
         expected.sort_by(f32::total_cmp);
         let mut again = Gallery::open(place).unwrap();
         let found = again
-            .search_all(&[probe, probe].concat(), 29, &Filter::default())
+            .search_all(&[probe, probe], 29, &Filter::default())
             .unwrap();
         assert_eq!(found.len(), 2);
         for (found, expected) in found[1].iter().zip(expected) {
