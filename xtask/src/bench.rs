@@ -30,7 +30,7 @@ PyTorch competes as it comes; tuned (channels_last, and glibc told to keep its m
 with bf16 autocast. On CUDA: tuned (channels_last, cudnn.benchmark, fused AdamW) with TF32, and
 with bf16 autocast. A machine that computes nothing else is best: close the rest.
 
-`cargo xtask bench search --peer PYTHON [--n 1000000] [--dim 128] [--k 10] [--rounds 15] [--clusters 10000]`
+`cargo xtask bench search --peer PYTHON [--n 1000000] [--dim 128] [--k 10] [--clusters 10000]`
 times exact search of a gallery, FAISS's IndexFlatL2 (numpy and faiss-cpu) beside ours; with
 `--postgres ADDRESS` (psycopg) pgvector's approximate search too.
 `cargo xtask bench embed --peer PYTHON [--model FILE] [--net stages] [--batches 1,4,16,64,256]`

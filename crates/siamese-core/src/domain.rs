@@ -18,6 +18,11 @@ const GREY: f64 = 1.0 / 255.0;
 /// A model has learned from colour where fewer of its training images than this are grey.
 const FEW: f64 = 0.05;
 
+/// Held-out images that a share can be told from.
+const ENOUGH: usize = 1000;
+/// Parts of the classes that are left out in turn.
+const FOLDS: usize = 10;
+
 /// How images that a model was trained on look, in a few numbers: the brightness and contrast of each channel, how
 /// colourful they are, and their detail at three scales.
 ///
@@ -62,6 +67,9 @@ impl Domain {
     /// The domain of training images of this shape, each (H, W, C), such that a share of the images `held_out` is called
     /// strange by their numbers.
     ///
+    /// `classes` has the class of each training image. Where few images are held out, those of a few classes say little of
+    /// others: training images count as held out too, each laid beside the images of other classes alone.
+    ///
     /// ```
     /// use siamese_core::{Domain, Strange};
     ///
@@ -69,17 +77,18 @@ impl Domain {
     ///     (0..8 * 8).map(|at| (100 + (at * at * (seed + 3) + 7 * at) % 31 * contrast / 8) as u8).collect()
     /// };
     /// let training: Vec<Vec<u8>> = (0..60).map(|seed| image(seed, 8)).collect();
+    /// let classes: Vec<u32> = (0..60).map(|seed| seed / 10).collect();
     /// let held_out: Vec<Vec<u8>> = (60..90).map(|seed| image(seed, 8)).collect();
-    /// let domain = Domain::fit(&training, &held_out, (8, 8, 1), 0.0)?;
+    /// let domain = Domain::fit((&training, &classes), &held_out, (8, 8, 1), 0.0)?;
     /// assert_eq!(domain.judge(&image(100, 8), (8, 8, 1)), None);
     /// assert_eq!(domain.judge(&image(100, 40), (8, 8, 1)), Some(Strange::Unusual));
     /// # Ok::<(), siamese_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// When there is no training image or no held-out one.
+    /// When there is no training image or no held-out one, or not as many classes as training images.
     pub fn fit<P: AsRef<[u8]>>(
-        training: &[P],
+        (training, classes): (&[P], &[u32]),
         held_out: &[P],
         shape: Shape,
         share: f64,
@@ -89,31 +98,37 @@ impl Domain {
                 "a domain needs training and held-out images".into(),
             ));
         }
-        let rows: Vec<Vec<f64>> = training
-            .iter()
-            .map(|p| numbers(p.as_ref(), shape))
-            .collect();
-        let mean: Vec<f64> = (0..rows[0].len())
-            .map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64)
-            .collect();
+        if training.len() != classes.len() {
+            return Err(Error::Contradiction(format!(
+                "{} training images of {} classes: each has one",
+                training.len(),
+                classes.len()
+            )));
+        }
+        let numbers = |p: &P| numbers(p.as_ref(), shape);
+        let rows: Vec<Vec<f64>> = training.iter().map(numbers).collect();
         let grey = training
             .iter()
             .filter(|p| is_grey(p.as_ref(), shape))
             .count();
-        let mut domain = Self {
-            factor: cholesky(&covariance(&rows, &mean), mean.len()),
+        let (mean, factor) = spread(&rows.iter().collect::<Vec<_>>());
+        let distances = held_out
+            .iter()
+            .map(|p| distance(&numbers(p), &mean, &factor));
+        let mut distances: Vec<f64> = distances.collect();
+        if distances.len() < ENOUGH {
+            distances.extend(beside_other_classes(&rows, classes));
+        }
+        distances.sort_by(|a, b| b.total_cmp(a));
+        let beyond = (distances.len() as f64 * share) as usize;
+        Ok(Self {
+            limit: distances[beyond.min(distances.len() - 1)],
             mean,
-            limit: f64::MAX,
+            factor,
             share,
             grey_share: grey as f64 / training.len() as f64,
             channels: shape.2,
-        };
-        let distance = |p: &P| domain.distance(&numbers(p.as_ref(), shape));
-        let mut distances: Vec<f64> = held_out.iter().map(distance).collect();
-        distances.sort_by(|a, b| b.total_cmp(a));
-        let beyond = (distances.len() as f64 * share) as usize;
-        domain.limit = distances[beyond.min(distances.len() - 1)];
-        Ok(domain)
+        })
     }
 
     /// Why an image (H, W, C) is strange to the model, if it is.
@@ -125,27 +140,12 @@ impl Domain {
         if shape.2 == 3 && self.grey_share < FEW && is_grey(image, shape) {
             return Some(Strange::Grey);
         }
-        (self.distance(&numbers) > self.limit).then_some(Strange::Unusual)
+        (distance(&numbers, &self.mean, &self.factor) > self.limit).then_some(Strange::Unusual)
     }
 
     /// The share of images like those trained on that is called strange as well.
     pub fn share(&self) -> f64 {
         self.share
-    }
-
-    /// Mahalanobis' distance, squared: the length of L⁻¹ (x − μ).
-    fn distance(&self, numbers: &[f64]) -> f64 {
-        let mut solved = Vec::with_capacity(numbers.len());
-        for (i, (x, mean)) in numbers.iter().zip(&self.mean).enumerate() {
-            let row = &self.factor[i * (i + 1) / 2..][..=i];
-            let known: f64 = row
-                .iter()
-                .zip(&solved)
-                .map(|(l, y): (&f64, &f64)| l * y)
-                .sum();
-            solved.push((x - mean - known) / row[i]);
-        }
-        solved.iter().map(|y| y * y).sum()
     }
 
     /// Refuses a domain that is of another tower, or no domain.
@@ -162,6 +162,48 @@ impl Domain {
             self.channels
         )))
     }
+}
+
+/// Mean and Cholesky factor of the covariance.
+fn spread(rows: &[&Vec<f64>]) -> (Vec<f64>, Vec<f64>) {
+    let mean: Vec<f64> = (0..rows[0].len())
+        .map(|i| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64)
+        .collect();
+    let factor = cholesky(&covariance(rows, &mean), mean.len());
+    (mean, factor)
+}
+
+/// Mahalanobis' distance, squared: the length of L⁻¹ (x − μ).
+fn distance(numbers: &[f64], mean: &[f64], factor: &[f64]) -> f64 {
+    let mut solved = Vec::with_capacity(numbers.len());
+    for (i, (x, mean)) in numbers.iter().zip(mean).enumerate() {
+        let row = &factor[i * (i + 1) / 2..][..=i];
+        let known: f64 = row
+            .iter()
+            .zip(&solved)
+            .map(|(l, y): (&f64, &f64)| l * y)
+            .sum();
+        solved.push((x - mean - known) / row[i]);
+    }
+    solved.iter().map(|y| y * y).sum()
+}
+
+/// How far each row is from those of other classes, which are left out a fold at a time.
+fn beside_other_classes(rows: &[Vec<f64>], classes: &[u32]) -> Vec<f64> {
+    let mut all = classes.to_vec();
+    all.sort_unstable();
+    all.dedup();
+    let folds = all.len().min(FOLDS);
+    let mut distances = Vec::new();
+    for fold in (0..folds).filter(|_| folds > 1) {
+        let place = |class| all.binary_search(class).unwrap_or_default() % folds;
+        let (out, others): (Vec<_>, Vec<_>) =
+            (0..rows.len()).partition(|&row| place(&classes[row]) == fold);
+        let others: Vec<_> = others.iter().map(|&row| &rows[row]).collect();
+        let (mean, factor) = spread(&others);
+        distances.extend(out.iter().map(|&row| distance(&rows[row], &mean, &factor)));
+    }
+    distances
 }
 
 /// The numbers of an image: mean and log deviation of each channel, log colourfulness, log detail at each scale.
@@ -234,7 +276,7 @@ fn is_grey(image: &[u8], shape: Shape) -> bool {
 }
 
 /// The covariance of `rows`, with a little on its diagonal, so that numbers which never vary have a scale too.
-fn covariance(rows: &[Vec<f64>], mean: &[f64]) -> Vec<f64> {
+fn covariance(rows: &[&Vec<f64>], mean: &[f64]) -> Vec<f64> {
     let sides = mean.len();
     let mut sums = vec![0.0; sides * sides];
     for row in rows {
@@ -304,7 +346,8 @@ mod tests {
         let shape = (6, 8, 3);
         let training: Vec<Vec<u8>> = (0..200).map(image).collect();
         let held_out: Vec<Vec<u8>> = (200..300).map(image).collect();
-        let domain = Domain::fit(&training, &held_out, shape, 0.01).unwrap();
+        let classes: Vec<u32> = (0..200).map(|i| i / 10).collect();
+        let domain = Domain::fit((&training, &classes), &held_out, shape, 0.01).unwrap();
         let strange = (300..400)
             .filter(|&s| domain.judge(&image(s), shape).is_some())
             .count();
@@ -320,12 +363,41 @@ mod tests {
             None,
             "of other channels nothing is said"
         );
-        let one = Domain::fit(&[vec![1, 2, 3]], &[vec![1, 2, 3]], (1, 1, 3), 0.0).unwrap();
+        let one = Domain::fit((&[vec![1, 2, 3]], &[0]), &[vec![1, 2, 3]], (1, 1, 3), 0.0).unwrap();
         assert_eq!(one.judge(&[1, 2, 3], (1, 1, 3)), None);
     }
 
     #[test]
     fn no_images_make_no_domain() {
-        assert!(Domain::fit::<Vec<u8>>(&[], &[], (1, 1, 1), 0.1).is_err());
+        assert!(Domain::fit::<Vec<u8>>((&[], &[]), &[], (1, 1, 1), 0.1).is_err());
+        assert!(Domain::fit((&[vec![1]], &[]), &[vec![1]], (1, 1, 1), 0.1).is_err());
+    }
+
+    #[test]
+    fn another_class_is_not_strange_because_few_were_held_out() {
+        // classes differ in brightness more than the images of one do
+        let of_class = |class: u32| -> Vec<Vec<u8>> {
+            let bright = (class * 37 % 20) as u8;
+            let image = |seed| -> Vec<u8> {
+                image(class * 10 + seed)
+                    .iter()
+                    .map(|v| v / 2 + 6 * bright)
+                    .collect()
+            };
+            (0..10).map(image).collect()
+        };
+        let training: Vec<Vec<u8>> = (0..12).flat_map(of_class).collect();
+        let classes: Vec<u32> = (0..120).map(|i| i / 10).collect();
+        let one = vec![0; classes.len()];
+        let held_out = of_class(0);
+        let strange = |classes: &[u32]| {
+            let domain = Domain::fit((&training, classes), &held_out, (6, 8, 3), 0.01).unwrap();
+            let others = (12..20).flat_map(of_class);
+            others
+                .filter(|p| domain.judge(p, (6, 8, 3)).is_some())
+                .count()
+        };
+        let (known, unknown) = (strange(&classes), strange(&one));
+        assert!(known * 3 < unknown, "{known} and {unknown} of 80");
     }
 }

@@ -152,12 +152,12 @@ fn a_domain_travels_with_its_model_and_one_of_another_tower_is_not_written() -> 
     let path = folder.path().join("model.safetensors");
     let mut model = model()?;
     let images: Vec<Vec<u8>> = (0..9u8).map(|i| vec![i; 24]).collect();
-    let domain = Domain::fit(&images, &images, (4, 6, 1), 0.0)?;
+    let domain = Domain::fit((&images, &[0; 9]), &images, (4, 6, 1), 0.0)?;
     model.domain = Some(domain.clone());
     model.save(&path)?;
     assert_eq!(Model::load(&path, &Device::Cpu)?.domain, Some(domain));
 
-    let coloured = Domain::fit(&images, &images, (4, 2, 3), 0.0)?;
+    let coloured = Domain::fit((&images, &[0; 9]), &images, (4, 2, 3), 0.0)?;
     model.domain = Some(coloured);
     assert!(chain(model.save(&path)).contains("of 3 channels"));
     Ok(())

@@ -77,19 +77,24 @@ pub(crate) fn finish(run: &Run, request: &Request) -> Result<Summary> {
 /// How the images that the model was trained on look; the validation images say what is strange.
 fn domain(run: &Run) -> Result<Domain> {
     let mut rng = stream(run.config.seed, "domain", &[]);
-    let mut some = |part, most| -> Result<Vec<Vec<u8>>> {
+    let mut some = |part, most| -> Result<(Vec<Vec<u8>>, Vec<u32>)> {
         let mut images = run.divided.part(part);
         images.shuffle(&mut rng);
         images.truncate(most);
-        let image = |i: u32| Ok(run.images.image(i as usize)?.into_owned());
-        images.into_iter().map(image).collect()
+        let image = |i: &u32| Ok(run.images.image(*i as usize)?.into_owned());
+        let labels = images.iter().map(|i| run.images.labels[*i as usize]);
+        let labels = labels.collect();
+        Ok((images.iter().map(image).collect::<Result<_>>()?, labels))
     };
-    let (training, held_out) = (
-        some(Part::Train, TRAINED_ON)?,
-        some(Part::Validation, HELD_OUT)?,
-    );
+    let (training, classes) = some(Part::Train, TRAINED_ON)?;
+    let (held_out, _) = some(Part::Validation, HELD_OUT)?;
     let shape = (run.images.height, run.images.width, run.images.channels);
-    Ok(Domain::fit(&training, &held_out, shape, STRANGE)?)
+    Ok(Domain::fit(
+        (&training, &classes),
+        &held_out,
+        shape,
+        STRANGE,
+    )?)
 }
 
 /// How good the first numbers of the embeddings are alone, where they were trained to be.
