@@ -9,7 +9,8 @@ embeddings do. The rows found must be the same; a table of medians is printed.
 
 With `--postgres postgres://…` (pip install psycopg[binary]; a database with pgvector, into which a table of the rows is
 written and dropped again) approximate search by pgvector's HNSW index stands beside: how long the index takes to make,
-then recall@k and probes a second by its `ef_search`, one connection, a probe at a time.
+then recall@k and probes a second by its `ef_search`, one connection, a probe at a time. With `--qdrant` (pip install
+qdrant-edge-py: Qdrant's engine as a library) the same of its HNSW index, and how long it takes to open again.
 """
 
 import argparse
@@ -78,6 +79,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--clusters", type=int, default=0)
     parser.add_argument("--postgres")
+    parser.add_argument("--qdrant", action="store_true")
     given = parser.parse_args()
     program = given.program or build()
     rows = unit_rows(given.n, given.dim, 1, given.clusters)
@@ -109,13 +111,73 @@ def main():
             times[1].append(time.perf_counter() - start)
         rates = [count / statistics.median(side) for side in times]
         print(f"| {count} | {rates[0]:.1f}/s | {rates[1]:.1f}/s | **{rates[0] / rates[1]:.2f}×** |")
+    ours.process.stdin.close()
+    wanted = index.search(probes, given.k)[1]
+    del index
+    if given.qdrant:
+        by_qdrant(rows, probes, wanted)
     if given.postgres:
-        ours.process.stdin.close()
-        wanted = index.search(probes, given.k)[1]
-        approximate(given.postgres, rows, probes, wanted)
+        by_pgvector(given.postgres, rows, probes, wanted)
 
 
-def approximate(address, rows, probes, wanted):
+def recalls(searching, probes, wanted):
+    """A table of recall and rate of `searching(width)`, a function that gives the row numbers near a probe."""
+    print("| ef | recall@k | probes a second |\n|---|---|---|")
+    for width in (40, 100, 200, 400, 800):
+        search, hits, times = searching(width), 0, []
+        for probe, right in zip(probes, wanted):
+            start = time.perf_counter()
+            found = search(probe)
+            times.append(time.perf_counter() - start)
+            hits += len(set(found) & set(right.tolist()))
+        print(f"| {width} | {hits / wanted.size:.3f} | {1 / statistics.median(times):.0f}/s |")
+
+
+def by_qdrant(rows, probes, wanted):
+    """Qdrant's HNSW index with pgvector's defaults (m 16, ef_construct 64), in one segment."""
+    import qdrant_edge as edge
+
+    config = edge.EdgeConfig(
+        vectors=edge.EdgeVectorParams(rows.shape[1], edge.Distance.Euclid),
+        hnsw_config=edge.HnswIndexConfig(16, 64, 10, max_indexing_threads=os.cpu_count()),
+        optimizers=edge.EdgeOptimizersConfig(
+            default_segment_number=1, max_segment_size=1 << 30, indexing_threshold=1000
+        ),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        place = os.path.join(folder, "shard")
+        shard = edge.EdgeShard.create(place, config)
+        start = time.perf_counter()
+        for first in range(0, len(rows), 10_000):
+            some = rows[first : first + 10_000].tolist()
+            points = [edge.Point(first + i, row) for i, row in enumerate(some)]
+            shard.update(edge.UpdateOperation.upsert_points(points))
+        shard.flush()
+        added = time.perf_counter() - start
+        start = time.perf_counter()
+        shard.optimize()
+        made = time.perf_counter() - start
+        shard.close()
+        start = time.perf_counter()
+        shard = edge.EdgeShard.load(place)
+        opened = time.perf_counter() - start
+        size = sum(os.stat(os.path.join(at, f)).st_blocks for at, _, files in os.walk(place) for f in files) >> 11
+        print(f"\nqdrant-edge: {added:.0f} s to add, {made:.0f} s to make its index, {size} MiB, {opened:.2f} s to open\n")
+
+        def searching(width):
+            params = edge.SearchParams(hnsw_ef=width)
+
+            def search(probe):
+                request = edge.SearchRequest(edge.Query.Nearest(probe.tolist()), wanted.shape[1], params=params)
+                return [point.id for point in shard.search(request)]
+
+            return search
+
+        recalls(searching, probes, wanted)
+        shard.close()
+
+
+def by_pgvector(address, rows, probes, wanted):
     """pgvector's HNSW index, by its defaults (m 16, ef_construction 64)."""
     import psycopg
 
@@ -136,18 +198,14 @@ def approximate(address, rows, probes, wanted):
         made = time.perf_counter() - start
         (size,) = base.execute("SELECT pg_indexes_size('search_peers') >> 20").fetchone()
         print(f"\npgvector's HNSW: {made:.0f} s to make, {size} MiB\n")
-        print("| ef_search | recall@k | probes a second |\n|---|---|---|")
-        for wide in (40, 100, 200, 400, 800):
-            base.execute(f"SET hnsw.ef_search = {wide}")
-            hits, times, k = 0, [], wanted.shape[1]
-            for probe, right in zip(probes, wanted):
-                start = time.perf_counter()
-                found = base.execute(
-                    f"SELECT id FROM search_peers ORDER BY row <-> %s::vector LIMIT {k}", (text(probe),)
-                ).fetchall()
-                times.append(time.perf_counter() - start)
-                hits += len({id for (id,) in found} & set(right.tolist()))
-            print(f"| {wide} | {hits / wanted.size:.3f} | {1 / statistics.median(times):.0f}/s |")
+
+        nearest = f"SELECT id FROM search_peers ORDER BY row <-> %s::vector LIMIT {wanted.shape[1]}"
+
+        def searching(width):
+            base.execute(f"SET hnsw.ef_search = {width}")
+            return lambda probe: [id for (id,) in base.execute(nearest, (text(probe),)).fetchall()]
+
+        recalls(searching, probes, wanted)
         base.execute("DROP TABLE search_peers")
 
 

@@ -13,7 +13,8 @@ export class Field {
     this.image = this.root.querySelector("img");
     this.camera = this.root.querySelector(".camera input");
     this.marks = h("div", { class: "marks", "aria-hidden": "true" });
-    this.image.after(this.marks);
+    this.unshown = h("p", { class: "not-shown" });
+    this.image.after(this.marks, this.unshown);
     this.button = this.root.querySelector(".clear");
     for (const input of [this.input, this.camera]) input.addEventListener("change", () => input.files[0] && this.set(input.files[0]));
     this.button.addEventListener("click", () => this.set(null));
@@ -27,7 +28,11 @@ export class Field {
       this.root.classList.remove("over");
       this.take([...event.dataTransfer.files]);
     });
-    this.image.addEventListener("error", () => this.root.classList.add("unshown"));
+    this.image.addEventListener("error", () => {
+      if (!this.file) return;
+      this.root.classList.add("unshown");
+      fill(this.unshown, [h("b", {}, this.file.name), " This browser cannot show such a picture. It is asked about all the same."]);
+    });
     fields.push(this);
   }
 
