@@ -133,7 +133,7 @@ fn a_file_that_is_written_over_is_the_older_or_the_newer_one() -> Result<()> {
         let words: Vec<&str> = line.split(' ').collect();
         let name = words[words.len() - 2];
         let mut row = Row::new(format!(
-            "`{} … {name} FILE` over an older FILE, each of the above",
+            "`{} … {name} FILE` over an older FILE, all four at each operation",
             words[0]
         ));
         for how in BAD {

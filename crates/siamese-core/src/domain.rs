@@ -57,8 +57,8 @@ pub enum Strange {
 impl fmt::Display for Strange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Grey => "it is grey, and nearly all of that is in colour",
-            Self::Unusual => "its brightness, contrast, colours or detail are unlike those of that",
+            Self::Grey => "it is grey, and nearly all of the training pictures are in colour",
+            Self::Unusual => "its brightness, contrast, colours or detail are unlike those of the training pictures",
         })
     }
 }

@@ -319,6 +319,19 @@ impl Gallery {
 
     /// The packed rows that the filter takes.
     fn rows_of(&mut self, filter: &Filter) -> Result<Vec<usize>> {
+        if filter.data.is_empty() {
+            // all that it asks for is in memory
+            let packed = &self.packed;
+            let taken = |row: &usize| {
+                let is = |wanted: &Option<String>, found: &str| {
+                    wanted.as_ref().is_none_or(|wanted| wanted == found)
+                };
+                is(&filter.class, packed.class(packed.label_of(*row)))
+                    && is(&filter.name, packed.name(*row))
+                    && filter.id.is_none_or(|id| id == packed.id(*row))
+            };
+            return Ok((0..packed.len()).filter(taken).collect());
+        }
         let mut ids = Vec::new();
         self.entries(filter, |row| {
             ids.push(row.id);

@@ -57,9 +57,15 @@ pub(super) fn point(pointer: &Path, blob: &Path, file: &str) -> std::io::Result<
     let _ = fs::remove_file(&beside);
     match symlink(&relative, &beside) {
         Ok(()) => fs::rename(&beside, pointer),
-        // No right to make links (Windows): the file itself, as Python's client does.
-        Err(_) => fs::rename(blob, pointer),
+        // no right to make links (Windows), or a disk that knows none: the file itself, as Python's client does
+        Err(error) if cfg!(windows) || knows_no_links(&error) => fs::rename(blob, pointer),
+        Err(error) => Err(error),
     }
+}
+
+fn knows_no_links(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, Unsupported};
+    matches!(error.kind(), PermissionDenied | Unsupported)
 }
 
 #[cfg(unix)]

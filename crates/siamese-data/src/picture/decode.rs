@@ -69,7 +69,10 @@ pub fn decode(
             let (width, height) = decoder.dimensions();
             let depth = bytes_of_a_pixel(format, decoder.color_type());
             limits.check(u64::from(height), u64::from(width), depth)?;
-            decoder.set_limits(memory(limits)).map_err(refusal)?;
+            let pixels = u64::from(height) * u64::from(width);
+            decoder
+                .set_limits(memory(limits, format, pixels))
+                .map_err(refusal)?;
             let image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
             Picture::opaque(image).turned(orientation)
         }
@@ -168,7 +171,7 @@ fn open<'a>(
     format: Format,
     limits: &PictureLimits,
 ) -> Result<(impl ImageDecoder + 'a, Orientation), PictureError> {
-    let format = match format {
+    let kind = match format {
         Format::Png => ImageFormat::Png,
         Format::Jpeg => ImageFormat::Jpeg,
         Format::WebP => ImageFormat::WebP,
@@ -178,8 +181,8 @@ fn open<'a>(
         Format::Tiff => ImageFormat::Tiff,
         Format::Heic => return Err(PictureError::Unsupported("HEIC".into())),
     };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(memory(limits));
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
+    reader.limits(memory(limits, format, 0));
     let mut decoder = reader.into_decoder().map_err(refusal)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let (width, height) = decoder.dimensions();
@@ -189,10 +192,14 @@ fn open<'a>(
     Ok((decoder, orientation))
 }
 
-/// Some decoders keep a second copy while they work.
-fn memory(limits: &PictureLimits) -> Limits {
+/// What a decoder may take of a picture of so many pixels. Some keep a second copy while they work; a frame of a GIF may be
+/// larger than the picture, beside which it lies with 5 bytes a pixel, of which 4 are counted.
+fn memory(limits: &PictureLimits, format: Format, pixels: u64) -> Limits {
     let mut memory = Limits::no_limits();
-    memory.max_alloc = Some(limits.max_bytes.saturating_mul(2));
+    memory.max_alloc = Some(match format {
+        Format::Gif => limits.max_bytes.saturating_sub(4 * pixels) / 5 * 4,
+        _ => limits.max_bytes.saturating_mul(2),
+    });
     memory
 }
 

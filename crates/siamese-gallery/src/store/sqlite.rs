@@ -210,8 +210,13 @@ impl Store for Sqlite {
 
     fn rows(&mut self, filter: &Filter, after: i64, limit: usize) -> Result<Vec<Row>> {
         self.read(|connection| {
+            // said apart, so that the index of classes is used where there is a class
+            let of_class = match filter.class {
+                Some(_) => "class = ?2",
+                None => "?2 IS NULL",
+            };
             let mut ask = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM entries WHERE id > ?1 AND (?2 IS NULL OR class = ?2)
+                "SELECT {COLUMNS} FROM entries WHERE id > ?1 AND {of_class}
                  AND (?3 IS NULL OR name = ?3) AND (?4 IS NULL OR id = ?4) ORDER BY id"
             ))?;
             let found =
@@ -250,9 +255,14 @@ impl Store for Sqlite {
                 return Ok(changes);
             }
             let since = since.map_or(-1, |since| since.number);
-            let mut ask = transaction.prepare_cached(
-                "SELECT id, class, name, embedding FROM entries WHERE revision > ?1 ORDER BY id",
-            )?;
+            // left to itself SQLite reads the whole table to have few rows in order
+            let by_revision = match changes.anew {
+                true => "",
+                false => "INDEXED BY entries_revision",
+            };
+            let mut ask = transaction.prepare_cached(&format!(
+                "SELECT id, class, name, embedding FROM entries {by_revision} WHERE revision > ?1 ORDER BY id",
+            ))?;
             let came = ask.query_map([since], |row| {
                 let embedding = row.get_ref(3)?.as_blob()?;
                 let embedding = embedding_of(embedding).ok_or_else(|| damaged(3))?;
