@@ -12,6 +12,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+// its panics end a thread of the server, and the download with a test that fails
+#[allow(clippy::unwrap_used)]
 #[path = "../../crates/siamese-data/tests/hub_server/mod.rs"]
 mod hub_server;
 

@@ -157,9 +157,7 @@ fn search_is_that_of_a_double_loop() {
         };
         gallery.entries(&Filter::default(), see).unwrap();
         let probes: Vec<[f32; 3]> = (0..9).map(|i| [i as f32 * 31.7, 0.3, -0.2]).collect();
-        let found = gallery
-            .search_all(&probes, 7, &Filter::default())
-            .unwrap();
+        let found = gallery.search_all(&probes, 7, &Filter::default()).unwrap();
         for (probe, found) in probes.iter().zip(found) {
             let distance = |row: &Vec<f32>| Distance::Euclidean.of(probe, row);
             let mut all: Vec<_> = rows.iter().map(|(id, row)| (distance(row), *id)).collect();
