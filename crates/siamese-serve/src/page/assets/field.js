@@ -31,7 +31,7 @@ export class Field {
     this.image.addEventListener("error", () => {
       if (!this.file) return;
       this.root.classList.add("unshown");
-      fill(this.unshown, [h("b", {}, this.file.name), " This browser cannot show such a picture. It is asked about all the same."]);
+      fill(this.unshown, [h("b", {}, this.file.name), " This browser cannot show it. The model reads it."]);
     });
     fields.push(this);
   }
