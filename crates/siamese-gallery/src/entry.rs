@@ -111,6 +111,14 @@ impl Filter {
         Ok(filter)
     }
 
+    /// Whether it takes an entry of this number, class and name, whatever its data.
+    pub(crate) fn takes(&self, id: i64, class: &str, name: &str) -> bool {
+        let is = |wanted: &Option<String>, found: &str| {
+            wanted.as_ref().is_none_or(|wanted| wanted == found)
+        };
+        is(&self.class, class) && is(&self.name, name) && self.id.is_none_or(|wanted| wanted == id)
+    }
+
     /// Whether an entry is meant, by its free JSON.
     pub(crate) fn takes_data(&self, data: &Value) -> bool {
         self.data.iter().all(|(key, wanted)| match &data[key] {

@@ -323,12 +323,8 @@ impl Gallery {
             // all that it asks for is in memory
             let packed = &self.packed;
             let taken = |row: &usize| {
-                let is = |wanted: &Option<String>, found: &str| {
-                    wanted.as_ref().is_none_or(|wanted| wanted == found)
-                };
-                is(&filter.class, packed.class(packed.label_of(*row)))
-                    && is(&filter.name, packed.name(*row))
-                    && filter.id.is_none_or(|id| id == packed.id(*row))
+                let class = packed.class(packed.label_of(*row));
+                filter.takes(packed.id(*row), class, packed.name(*row))
             };
             return Ok((0..packed.len()).filter(taken).collect());
         }
