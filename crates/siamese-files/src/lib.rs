@@ -173,9 +173,9 @@ fn create_locked(target: &Path) -> io::Result<(File, PathBuf)> {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             created => created?,
         };
-        file.lock().ok(); // some network file systems know no locks
-        // until it was locked, it may have been swept away
-        if partial.exists() {
+        // until it was locked, it may have been swept away, or another may just be about to; not all file systems know locks
+        let being_swept = matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        if !being_swept && partial.exists() {
             return Ok((file, partial));
         }
     }
