@@ -48,7 +48,8 @@ impl Embedder {
     /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
     pub fn load(place: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let place = place.as_ref();
-        let model = load_model(place, device)?;
+        let mut model = load_model(place, device)?;
+        model.tower.prepack();
         let finder = model.faces.map(FaceFinder::new).transpose()?;
         Ok(Self {
             model,
@@ -58,7 +59,8 @@ impl Embedder {
     }
 
     /// A model that is at hand; it takes pictures as they are until [`Self::finding_faces`] says otherwise.
-    pub fn new(model: Model) -> Self {
+    pub fn new(mut model: Model) -> Self {
+        model.tower.prepack();
         Self {
             model,
             place: None,

@@ -41,51 +41,39 @@ impl Stage {
 
     /// (N, C_in, H, W) → (N, C_out, H', W')
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = self.convolution.forward_t(x, false)?;
-        let (n, c, height, width) = y.dims4()?;
+        // channels last, as the kernels leave it: nothing is copied into another order
+        let y = self
+            .convolution
+            .forward_t(x, false)?
+            .permute((0, 2, 3, 1))?;
+        let (n, height, width, c) = y.dims4()?;
         let (window, stride) = self.pool.map_or((1, 1), |window| (window, 2));
         let out = |side: usize| side.saturating_sub(window).div_ceil(stride) + 1;
         let size = (out(height), out(width));
         let values = y.flatten_all()?.to_vec1::<f32>()?;
-        let mut pooled = vec![0.0; n * c * size.0 * size.1];
-        let planes = values.par_chunks(height * width);
-        let pooled_planes = pooled.par_chunks_mut(size.0 * size.1);
-        planes
-            .zip(pooled_planes)
-            .enumerate()
-            .for_each(|(i, (plane, out))| {
-                prelu_pool(
-                    plane,
-                    width,
-                    self.slopes[i % c],
-                    (window, stride),
-                    out,
-                    size.1,
-                );
-            });
-        Tensor::from_vec(pooled, (n, c, size.0, size.1), &Device::Cpu)
+        let mut pooled = vec![f32::NEG_INFINITY; n * size.0 * size.1 * c];
+        let lines = pooled.par_chunks_exact_mut(size.1 * c).enumerate();
+        lines.for_each(|(line, out)| {
+            let (image, first) = (line / size.0, line % size.0 * stride);
+            for y in first..(first + window).min(height) {
+                let from = &values[(image * height + y) * width * c..][..width * c];
+                self.prelu_pool(from, (window, stride), out);
+            }
+        });
+        let pooled = Tensor::from_vec(pooled, (n, size.0, size.1, c), &Device::Cpu)?;
+        pooled.permute((0, 3, 1, 2))
     }
-}
 
-/// PReLU and max-pool of one plane; rows of `width` in, of `out_width` out. PReLU's slopes may be negative, so it comes
-/// before the maximum.
-fn prelu_pool(
-    plane: &[f32],
-    width: usize,
-    slope: f32,
-    (window, stride): (usize, usize),
-    out: &mut [f32],
-    out_width: usize,
-) {
-    let active = |v: f32| if v > 0.0 { v } else { slope * v };
-    let height = plane.len() / width;
-    for (i, row) in out.chunks_mut(out_width).enumerate() {
-        row.fill(f32::NEG_INFINITY);
-        for y in i * stride..(i * stride + window).min(height) {
-            let from = &plane[y * width..(y + 1) * width];
-            for (x, value) in row.iter_mut().enumerate() {
-                let under = &from[x * stride..(x * stride + window).min(width)];
-                *value = under.iter().fold(*value, |most, &v| most.max(active(v)));
+    /// Raises the pixels of a line of the pool to those of a line under its windows, both `(W, C)`. PReLU's slopes may be
+    /// negative, so it comes before the maximum.
+    fn prelu_pool(&self, from: &[f32], (window, stride): (usize, usize), out: &mut [f32]) {
+        let c = self.slopes.len();
+        for (x, out) in out.chunks_exact_mut(c).enumerate() {
+            let under = from[x * stride * c..].chunks_exact(c).take(window);
+            for pixel in under {
+                for ((most, &v), slope) in out.iter_mut().zip(pixel).zip(&self.slopes) {
+                    *most = most.max(if v > 0.0 { v } else { slope * v });
+                }
             }
         }
     }
@@ -104,7 +92,9 @@ fn convolution(
         ..Default::default()
     };
     let conv = Conv2d::new(channels.0, channels.1, config, vb.pp(name))?;
-    Ok(Sequential::new(vec![conv.into()]))
+    let mut chain = Sequential::new(vec![conv.into()]);
+    chain.prepack();
+    Ok(chain)
 }
 
 fn slopes(vb: &VarBuilder, index: usize, channels: usize) -> Result<Vec<f32>> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::{CpuStorage, CustomOp2, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-use crate::cpu::{self, Context, Strided, Views};
+use crate::cpu::{self, Context, Prepacked, Strided, Views};
 use crate::deliver::{Shared, lock, token};
 #[cfg(feature = "cuda")]
 use crate::gpu::cuda;
@@ -41,7 +41,7 @@ impl<C: Default> Pool<C> {
 pub(crate) fn run(
     plan: Plan,
     params: Params,
-    contexts: &Contexts,
+    (contexts, prepacked): (&Contexts, Option<Arc<Prepacked>>),
     x: &Tensor,
     precision: Precision,
     train: bool,
@@ -74,6 +74,7 @@ pub(crate) fn run(
         #[cfg(feature = "cuda")]
         cuda: Mutex::new(None),
         contexts: contexts.clone(),
+        prepacked,
     };
     let y = match chain.wants_input || token.track_op() {
         true => x.apply_op2(&token, chain)?,
@@ -128,6 +129,7 @@ struct Chain {
     #[cfg(feature = "cuda")]
     cuda: Mutex<Option<CudaContext>>,
     contexts: Contexts,
+    prepacked: Option<Arc<Prepacked>>,
 }
 
 impl Chain {
@@ -178,7 +180,10 @@ impl CustomOp2 for Chain {
         let clock = profile::clock().filter(|_| !self.train);
         let out = self.with_views(|views| match self.train {
             true => cpu::forward(&self.plan, views, x, &mut context),
-            false => cpu::infer(&self.plan, views, x, &mut context),
+            false => {
+                let prepacked = self.prepacked.as_deref();
+                cpu::infer(&self.plan, views, x, &mut context, prepacked)
+            }
         })?;
         profile::inference(clock);
         match self.train {

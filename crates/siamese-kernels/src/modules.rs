@@ -13,7 +13,13 @@ use crate::sequential::{Layer, Residual, Sequential};
 
 impl ModuleT for Sequential {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-        forward(self.layers(), &self.contexts, x, self.precision, train)
+        if train && let Some(prepacked) = &self.prepacked {
+            prepacked.clear();
+        }
+        let (plan, params) = fuse::build(self.layers(), x)?;
+        let prepacked = self.prepacked.clone();
+        let memory = (&self.contexts, prepacked);
+        chain::run(plan, params, memory, x, self.precision, train)
     }
 }
 
@@ -71,5 +77,5 @@ fn forward(
     train: bool,
 ) -> Result<Tensor> {
     let (plan, params) = fuse::build(layers, x)?;
-    chain::run(plan, params, contexts, x, precision, train)
+    chain::run(plan, params, (contexts, None), x, precision, train)
 }

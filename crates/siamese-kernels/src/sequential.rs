@@ -1,7 +1,10 @@
 //! A sequence of layers, run as one fused chain.
 
+use std::sync::Arc;
+
 use crate::activation::Activation;
 use crate::chain::Contexts;
+use crate::cpu::Prepacked;
 use crate::layers::{AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d};
 use crate::precision::Precision;
 
@@ -67,6 +70,7 @@ pub struct Sequential {
     layers: Vec<Layer>,
     pub(crate) precision: Precision,
     pub(crate) contexts: Contexts,
+    pub(crate) prepacked: Option<Arc<Prepacked>>,
 }
 
 impl Sequential {
@@ -76,6 +80,7 @@ impl Sequential {
             layers,
             precision: Precision::default(),
             contexts: Contexts::default(),
+            prepacked: None,
         }
     }
 
@@ -84,8 +89,18 @@ impl Sequential {
         self.precision = precision;
     }
 
+    /// Says that the parameters will not change any more: what an evaluation on a CPU makes of them, norms folded into
+    /// weights and these in the order in which the kernels read them, is made once and kept, in up to five times their
+    /// memory. One image is then embedded in a fraction of the time.
+    ///
+    /// Clones made from now on share it; a forward of a training forgets it.
+    pub fn prepack(&mut self) {
+        self.prepacked = Some(Arc::default());
+    }
+
     /// Appends `layer`.
     pub fn push(&mut self, layer: impl Into<Layer>) {
+        self.prepacked = self.prepacked.take().map(|_| Arc::default());
         self.layers.push(layer.into());
     }
 

@@ -168,6 +168,13 @@ impl Tower {
         Ok(())
     }
 
+    /// Says that the parameters will not change any more: what [`Self::embed`] makes of them on a CPU is made once and kept,
+    /// in up to five times their memory. A single image is then embedded in a fraction of the time. Training forgets it.
+    pub fn prepack(&mut self) {
+        self.frozen.prepack();
+        self.trained.prepack();
+    }
+
     /// What [`Self::embed`] does to images `(B, C, H, W)`, step by step: without the scaling to length 1, which
     /// [`TowerConfig::normalize`] asks for.
     pub fn steps(&self) -> Vec<TowerStep<'_>> {

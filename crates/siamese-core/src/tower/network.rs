@@ -79,6 +79,14 @@ impl Network {
         }
     }
 
+    pub(crate) fn prepack(&mut self) {
+        for part in &mut self.parts {
+            if let Part::Chain(chain) = part {
+                chain.prepack();
+            }
+        }
+    }
+
     /// Bytes of working memory that training on a CPU keeps for each image like `x`, `(1, C, H, W)`.
     pub(crate) fn kept_bytes(&self, x: &Tensor) -> Result<usize> {
         let (mut x, mut bytes) = (x.clone(), 0);

@@ -11,7 +11,7 @@ use super::winograd::{self, Direction, Order, Tiles, XI};
 use crate::plan::ConvStep;
 use crate::simd::{Kernel, Level, Simd};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Algorithm {
     Winograd,
     Direct,
@@ -70,8 +70,13 @@ fn block(c: &ConvStep) -> usize {
 }
 
 /// Floats of one packed panel, and how many panels there are.
-fn panels(c: &ConvStep, direction: Direction, width: usize) -> (usize, usize) {
-    let (rows, columns) = match (algorithm(c), direction) {
+fn panels(
+    c: &ConvStep,
+    algorithm: Algorithm,
+    direction: Direction,
+    width: usize,
+) -> (usize, usize) {
+    let (rows, columns) = match (algorithm, direction) {
         (Algorithm::Winograd, Direction::Forward) => (XI * c.input.c, c.output.c),
         (Algorithm::Winograd, Direction::Backward) => (XI * c.output.c, c.input.c),
         (Algorithm::Direct, Direction::Forward) => (direct::depth(c), c.output.c),
@@ -89,7 +94,19 @@ pub(super) fn pack(
     direction: Direction,
     packed: &mut Buffer,
 ) {
-    let (size, count) = panels(c, direction, 2 * level.lanes());
+    pack_for(algorithm(c), level, c, (w, scale), direction, packed);
+}
+
+/// As [`pack`], for an algorithm that is not the usual one.
+pub(super) fn pack_for(
+    algorithm: Algorithm,
+    level: Level,
+    c: &ConvStep,
+    (w, scale): (&[f32], &[f32]),
+    direction: Direction,
+    packed: &mut Buffer,
+) {
+    let (size, count) = panels(c, algorithm, direction, 2 * level.lanes());
     let packed = packed.resize(size * count);
     packed
         .par_chunks_mut(size)
@@ -97,6 +114,7 @@ pub(super) fn pack(
         .for_each(|(index, out)| {
             level.run(Pack {
                 c,
+                algorithm,
                 w,
                 scale,
                 direction,
@@ -108,6 +126,7 @@ pub(super) fn pack(
 
 struct Pack<'a> {
     c: &'a ConvStep,
+    algorithm: Algorithm,
     w: &'a [f32],
     scale: &'a [f32],
     direction: Direction,
@@ -121,7 +140,7 @@ impl Kernel for Pack<'_> {
     fn run<S: Simd>(self, s: S) {
         let (c, index) = (self.c, self.index);
         let channels = (c.input.c, c.output.c);
-        match (algorithm(c), self.direction) {
+        match (self.algorithm, self.direction) {
             (Algorithm::Winograd, direction) => {
                 let rows = match direction {
                     Direction::Forward => 0..c.input.c,

@@ -3,6 +3,8 @@
 //! A window's line is contiguous in a channels-last image, so a product reads the windows in
 //! place: nothing is unrolled except the gradient of the input, which is scattered back.
 
+use std::ops::Range;
+
 use super::gemm::{Multiply, MultiplyTransposed, Pixels, Rows, Store, Target, panel};
 use super::norm::Affine;
 use crate::plan::{ConvStep, Dims};
@@ -97,43 +99,61 @@ pub(crate) fn pack_transposed<S: Simd>(c: &ConvStep, w: &[f32], index: usize, ou
 /// Output of a few images, whose padded inputs lie one after another.
 #[inline(always)]
 pub(crate) fn forward<S: Simd>(c: &ConvStep, inputs: &[f32], packed: &[f32], y: &mut [f32]) {
-    let (p, o) = (padded(c), c.output);
-    let images = y.len() / o.len();
-    let pointwise = c.kernel == 1 && c.stride == 1;
-    let (lines, width) = if pointwise {
-        (1, o.pixels())
-    } else {
-        (o.h, o.w)
-    };
-    let size = depth(c) * panel::<S>();
+    let o = c.output;
     for (index, first) in (0..o.c).step_by(panel::<S>()).enumerate() {
-        for image in 0..images {
-            for line in 0..lines {
-                let left = Rows {
-                    start: image * p.len() + line * c.stride * p.w * p.c,
-                    row: c.stride * p.c,
-                    pieces: c.kernel,
-                    len: c.kernel * p.c,
-                    piece: p.w * p.c,
-                };
-                let to = Target {
-                    start: image * o.len() + line * width * o.c + first,
-                    row: o.c,
-                    cols: panel::<S>().min(o.c - first),
-                };
-                let b = (packed, index * size);
-                let (a, rows, how, c) = (inputs, width, Store::Set, &mut *y);
-                S::LEVEL.run(Multiply {
-                    a,
-                    left,
-                    rows,
-                    b,
-                    how,
-                    c,
-                    to,
-                });
-            }
+        for (image, y) in y.chunks_exact_mut(o.len()).enumerate() {
+            let lines = 0..o.h;
+            let part = Part { image, lines };
+            self::part::<S>(c, inputs, &part, (packed, index), (y, first, o.c));
         }
+    }
+}
+
+/// Some lines of an image's output.
+pub(crate) struct Part {
+    pub(crate) image: usize,
+    pub(crate) lines: Range<usize>,
+}
+
+/// One panel of channels of some lines, from `y`'s column `first` on; its rows are `row` apart.
+#[inline(always)]
+pub(crate) fn part<S: Simd>(
+    c: &ConvStep,
+    inputs: &[f32],
+    part: &Part,
+    (packed, index): (&[f32], usize),
+    (y, first, row): (&mut [f32], usize, usize),
+) {
+    let (p, o, lines) = (padded(c), c.output, part.lines.clone());
+    let pointwise = c.kernel == 1 && c.stride == 1;
+    let (runs, width) = if pointwise {
+        (1, lines.len() * o.w)
+    } else {
+        (lines.len(), o.w)
+    };
+    for run in 0..runs {
+        let line = lines.start + run;
+        let left = Rows {
+            start: part.image * p.len() + line * c.stride * p.w * p.c,
+            row: c.stride * p.c,
+            pieces: c.kernel,
+            len: c.kernel * p.c,
+            piece: p.w * p.c,
+        };
+        let to = Target {
+            start: run * width * row + first,
+            row,
+            cols: panel::<S>().min(o.c - index * panel::<S>()),
+        };
+        S::LEVEL.run(Multiply {
+            a: inputs,
+            left,
+            rows: width,
+            b: (packed, index * depth(c) * panel::<S>()),
+            how: Store::Set,
+            c: &mut *y,
+            to,
+        });
     }
 }
 

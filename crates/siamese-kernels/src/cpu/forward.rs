@@ -5,13 +5,14 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::chunks::{per_chunk, shares};
 use super::context::{Context, Factors};
-use super::conv::{self, fold};
+use super::conv::{self, Algorithm, fold};
 use super::gemm::Store;
 use super::norm::{Affine, Apply, Moments, Pick2x2};
+use super::prepacked::Ready;
 use super::unit::{convolves_again, pending, pick};
 use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
-use super::{pool, wide};
+use super::{few, pool, wide};
 use crate::plan::{ConvStep, NormStep, Plan, PoolKind, PoolStep};
 use crate::profile;
 use crate::simd::Level;
@@ -33,7 +34,7 @@ pub(crate) fn forward(
     let pending = pending(plan);
     for (i, unit) in plan.units.iter().enumerate() {
         let clock = profile::clock();
-        convolve(plan, views, ctx, &pending, i);
+        convolve(plan, views, ctx, &pending, i, None);
         let mut factors = std::mem::take(&mut ctx.factors[i]);
         match (&unit.norm, views.train) {
             (Some(norm), true) => batch_factors(plan, views, ctx, i, norm, &mut factors),
@@ -56,19 +57,21 @@ pub(super) fn convolve(
     ctx: &mut Context,
     pending: &[bool],
     i: usize,
+    ready: Option<&Ready>,
 ) {
     let (unit, batch) = (&plan.units[i], plan.batch);
     let mut raw = std::mem::take(&mut ctx.raw[i]);
     let mut picked = std::mem::take(&mut ctx.picked[i]);
     let mut winners = std::mem::take(&mut ctx.winners[i]);
-    let picks = Picks::new(plan, views, i, &mut picked, &mut winners);
+    let folded = ready.is_some();
+    let picks = Picks::new(plan, (views, folded), i, &mut picked, &mut winners);
     if let Some(c) = &unit.conv {
         let mut packed = std::mem::take(&mut ctx.packed);
         let mut sums = std::mem::take(&mut ctx.sums);
         let mut space = std::mem::take(&mut ctx.space);
         let weight = views.params[c.weight];
-        let is_wide = conv::is_wide(c, batch);
-        if !is_wide {
+        let way = Way::of(c, batch, views.train, ready);
+        if way != Way::Wide && ready.is_none() {
             conv::pack(ctx.level(), c, weight, &[], Direction::Forward, &mut packed);
         }
         sums.clear();
@@ -82,20 +85,44 @@ pub(super) fn convolve(
         let work = Convolution {
             c,
             weight,
-            packed: &packed,
+            packed: ready.map_or(&packed, |ready| &ready.weight),
+            folded,
             x,
             pending: affine,
             wants_sums: unit.norm.is_some() && views.train,
         };
-        match is_wide {
-            true => work.wide(ctx, batch, y, picks, &mut sums, &mut space),
-            false => work.in_chunks(ctx, batch, y, picks, &mut sums),
+        match way {
+            Way::Wide => work.wide(ctx, batch, y, picks, &mut sums, &mut space),
+            Way::Chunks => work.in_chunks(ctx, batch, y, picks, &mut sums),
+            Way::Few => work.few(ctx, y, picks, &mut space),
         }
         (ctx.packed, ctx.sums, ctx.space) = (packed, sums, space);
     } else if let Some(picks) = picks {
         picks.all(ctx.level(), &ctx.values[unit.source]);
     }
     (ctx.raw[i], ctx.picked[i], ctx.winners[i]) = (raw, picked, winners);
+}
+
+/// How a convolution runs.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// Each chunk of the batch on its own.
+    Chunks,
+    /// Many images at once, see [`super::wide`].
+    Wide,
+    /// One or two images, see [`super::few`].
+    Few,
+}
+
+impl Way {
+    fn of(c: &ConvStep, batch: usize, train: bool, ready: Option<&Ready>) -> Self {
+        let algorithm = ready.map_or_else(|| conv::algorithm(c), |ready| ready.algorithm);
+        match algorithm {
+            Algorithm::Winograd if conv::is_wide(c, batch) => Self::Wide,
+            Algorithm::Direct if few::is_few(batch) && !train => Self::Few,
+            _ => Self::Chunks,
+        }
+    }
 }
 
 /// What a unit's 2×2 max-pool picks, see [`Pick2x2`].
@@ -109,7 +136,7 @@ struct Picks<'a> {
 impl<'a> Picks<'a> {
     fn new(
         plan: &'a Plan,
-        views: Views<'_>,
+        (views, folded): (Views<'_>, bool),
         i: usize,
         picked: &'a mut Buffer,
         winners: &'a mut Vec<u8>,
@@ -118,7 +145,7 @@ impl<'a> Picks<'a> {
         let pool = pick(unit)?;
         let len = plan.batch * pool.output.len();
         winners.resize(len, 0);
-        let sign = match &unit.norm {
+        let sign = match unit.norm.as_ref().filter(|_| !folded) {
             Some(norm) => views.params[norm.weight].to_vec(),
             None => vec![1.; pool.input.c],
         };
@@ -156,6 +183,8 @@ struct Convolution<'a> {
     c: &'a ConvStep,
     weight: &'a [f32],
     packed: &'a [f32],
+    /// Whether what is packed has the norm's scale, and is there for any way.
+    folded: bool,
     x: &'a [f32],
     pending: Option<Affine<'a>>,
     /// Whether each channel's sum and sum of squares are wanted, in parts of `(2, C)`.
@@ -236,6 +265,7 @@ impl Convolution<'_> {
         let pass = wide::Pass {
             c,
             weight: self.weight,
+            packed: self.folded.then_some(self.packed),
             direction: Direction::Forward,
             pending: self.pending,
             how: Store::Set,
@@ -251,6 +281,14 @@ impl Convolution<'_> {
             };
             wide::convolve(ctx.level(), &pass, x, y, sums, space, &ctx.scratches);
         }
+        if let Some(picks) = picks {
+            picks.all(ctx.level(), y);
+        }
+    }
+
+    /// One or two images, none of it for a backward.
+    fn few(&self, ctx: &Context, y: &mut [f32], picks: Option<Picks<'_>>, space: &mut wide::Space) {
+        few::convolve(ctx.level(), self.c, self.packed, self.x, y, space.both());
         if let Some(picks) = picks {
             picks.all(ctx.level(), y);
         }
@@ -342,8 +380,12 @@ pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize) {
     match unit.pool.as_ref().filter(|_| pick(unit).is_none()) {
         None => {
             let all = unit.residual.map_or(&[][..], |r| &ctx.values[r]);
-            y.par_chunks_mut(per * to).enumerate().for_each(|(k, y)| {
-                let range = k * per * to..k * per * to + y.len();
+            let size = match few::is_few(plan.batch) {
+                true => few::share(unit.middle.pixels()) * unit.middle.c,
+                false => per * to,
+            };
+            y.par_chunks_mut(size).enumerate().for_each(|(k, y)| {
+                let range = k * size..k * size + y.len();
                 let residual = if all.is_empty() {
                     all
                 } else {

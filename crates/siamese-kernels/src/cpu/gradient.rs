@@ -241,6 +241,7 @@ impl Backward<'_> {
         let mut dw = vec![0.; if wants_weight { weight.len() } else { 0 }];
         let (x, affine) = ctx.source(self.plan, &self.pending, unit.source);
         let back = wide::Pass {
+            packed: None,
             c,
             weight,
             direction: Direction::Backward,

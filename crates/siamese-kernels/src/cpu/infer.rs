@@ -5,15 +5,22 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::context::Context;
 use super::norm::{Affine, ApplyInPlace, Pick2x2};
+use super::prepacked::{Prepacked, Ready};
 use super::unit::{pick, slope};
 use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
-use super::{conv, forward, pool};
+use super::{conv, few, forward, pool};
 use crate::plan::{Plan, Unit};
 use crate::simd::Level;
 
-/// The plan's output, channels-last.
-pub(crate) fn infer(plan: &Plan, views: Views<'_>, x: Strided<'_>, ctx: &mut Context) -> Vec<f32> {
+/// The plan's output, channels-last; weights are taken from `prepacked`, where that is there, or left in it.
+pub(crate) fn infer(
+    plan: &Plan,
+    views: Views<'_>,
+    x: Strided<'_>,
+    ctx: &mut Context,
+    prepacked: Option<&Prepacked>,
+) -> Vec<f32> {
     let kept = ctx.grads.drain(..).chain(ctx.values.drain(..));
     let mut spare: Vec<Buffer> = kept.filter(|b| !b.is_empty()).collect();
     ctx.fit(plan);
@@ -27,18 +34,24 @@ pub(crate) fn infer(plan: &Plan, views: Views<'_>, x: Strided<'_>, ctx: &mut Con
     let last_use = last_use(plan);
     let stored = vec![false; plan.values.len()];
     for (i, unit) in plan.units.iter().enumerate() {
+        let of =
+            |(prepacked, c)| Prepacked::of(prepacked, ctx.level(), (unit, c), plan.batch, views);
+        let ready = prepacked.zip(unit.conv.as_ref()).map(of);
         let mut factors = std::mem::take(&mut ctx.factors[i]);
-        match unit.norm {
-            Some(_) => factors.running(unit, views),
-            None => factors.plain(unit.middle.c, conv_bias(unit, views)),
+        match (&ready, unit.norm) {
+            (Some(ready), _) => factors.plain(unit.middle.c, Some(&ready.shift)),
+            (None, Some(_)) => factors.running(unit, views),
+            (None, None) => factors.plain(unit.middle.c, conv_bias(unit, views)),
         }
         ctx.factors[i] = factors;
         ctx.values[unit.target] = spare.pop().unwrap_or_default();
         match &unit.conv {
-            Some(c) if !conv::is_wide(c, plan.batch) => convolve(plan, views, ctx, i),
+            Some(c) if !conv::is_wide(c, plan.batch) && !few::is_few(plan.batch) => {
+                convolve(plan, views, ctx, i, ready.as_deref())
+            }
             _ => {
                 ctx.raw[i] = std::mem::take(&mut ctx.many);
-                forward::convolve(plan, views, ctx, &stored, i);
+                forward::convolve(plan, views, ctx, &stored, i, ready.as_deref());
                 forward::finish(plan, ctx, i);
                 ctx.many = std::mem::take(&mut ctx.raw[i]);
             }
@@ -65,21 +78,18 @@ fn last_use(plan: &Plan) -> Vec<usize> {
 }
 
 /// Unit `i`, from convolution to pool, a few images at a time.
-fn convolve(plan: &Plan, views: Views<'_>, ctx: &mut Context, i: usize) {
+fn convolve(plan: &Plan, views: Views<'_>, ctx: &mut Context, i: usize, ready: Option<&Ready>) {
     let unit = &plan.units[i];
     let Some(c) = &unit.conv else { return };
     let (level, per) = (ctx.level(), conv::per_chunk(c, plan.batch));
     let mut out = std::mem::take(&mut ctx.values[unit.target]);
     let mut packed = std::mem::take(&mut ctx.packed);
     let (factors, weight) = (&ctx.factors[i], views.params[c.weight]);
-    conv::pack(
-        level,
-        c,
-        weight,
-        &factors.scale,
-        Direction::Forward,
-        &mut packed,
-    );
+    if ready.is_none() {
+        let scale = &factors.scale;
+        conv::pack(level, c, weight, scale, Direction::Forward, &mut packed);
+    }
+    let weight: &[f32] = ready.map_or(&packed, |ready| &ready.weight);
     let (from, to) = (c.input.len(), plan.values[unit.target].len());
     let ones = vec![1.; c.output.c];
     let after = After {
@@ -106,7 +116,7 @@ fn convolve(plan: &Plan, views: Views<'_>, ctx: &mut Context, i: usize) {
                 let mut forward = |y: &mut [f32]| {
                     level.run(conv::Forward {
                         c,
-                        packed: &packed,
+                        packed: weight,
                         x,
                         pending: None,
                         y,

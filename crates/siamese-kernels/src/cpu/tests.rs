@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::naive::{self, Given};
-use super::{Context, Strided, Views, backward, conv, forward, infer};
+use super::{Context, Prepacked, Strided, Views, backward, conv, forward, infer};
 use crate::fuse;
 use crate::params::Params;
 use crate::plan::{Dims, Plan};
@@ -145,13 +145,31 @@ impl Case {
         let dy = strided(&self.dy, self.plan.output());
         let y = forward(&self.plan, views, x, ctx);
         if !train {
-            let y2 = infer(&self.plan, views, x, &mut Context::at(ctx.level()));
-            close("inference", &y2, &widen(&y), self.tolerance);
+            self.infers(ctx.level(), views, &widen(&y));
         }
         let wanted = vec![true; params.len()];
         let grads = backward(&self.plan, views, dy, ctx, &wanted, true);
         let params = grads.params.into_iter().map(Option::unwrap).collect();
         (y, params, grads.input.unwrap())
+    }
+
+    /// The whole batch, and its first images alone, with weights kept and without, give `y`.
+    fn infers(&self, level: Level, views: Views<'_>, y: &[f64]) {
+        let prepacked = Prepacked::default();
+        let (from, to) = (self.plan.input().len(), self.plan.output().len());
+        for batch in [1, 2, self.plan.batch] {
+            let batch = batch.min(self.plan.batch);
+            let plan = Plan {
+                batch,
+                ..self.plan.clone()
+            };
+            let x = strided(&self.x[..batch * from], plan.input());
+            for kept in [None, Some(&prepacked), Some(&prepacked)] {
+                let found = infer(&plan, views, x, &mut Context::at(level), kept);
+                let what = format!("inference of {batch}, weights kept: {}", kept.is_some());
+                close(&what, &found, &y[..batch * to], self.tolerance);
+            }
+        }
     }
 
     fn holds(&self, what: &str) {

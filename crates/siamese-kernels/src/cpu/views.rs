@@ -25,24 +25,23 @@ pub(super) fn conv_bias<'a>(unit: &Unit, views: Views<'a>) -> Option<&'a [f32]> 
     unit.conv.and_then(|c| c.bias).map(|b| views.params[b])
 }
 
+/// Lines that one task copies at least.
+const LINES: usize = 16;
+
 /// Copies a strided tensor to channels-last memory.
 pub(super) fn gather(from: Strided<'_>, (h, w, c): (usize, usize, usize), out: &mut [f32]) {
     let [sb, sh, sw, sc] = from.strides;
-    out.par_chunks_exact_mut(h * w * c)
-        .enumerate()
-        .for_each(|(b, image)| {
-            let start = from.start + b * sb;
-            if sc == 1 && sw == c && sh == w * c {
-                image.copy_from_slice(&from.values[start..start + h * w * c]);
-                return;
+    let lines = out.par_chunks_exact_mut(w * c).enumerate();
+    lines.with_min_len(LINES).for_each(|(line, out)| {
+        let start = from.start + line / h * sb + line % h * sh;
+        if sc == 1 && sw == c {
+            out.copy_from_slice(&from.values[start..start + w * c]);
+            return;
+        }
+        for (x, pixel) in out.chunks_exact_mut(c).enumerate() {
+            for (k, to) in pixel.iter_mut().enumerate() {
+                *to = from.values[start + x * sw + k * sc];
             }
-            for y in 0..h {
-                for (x, pixel) in image[y * w * c..][..w * c].chunks_exact_mut(c).enumerate() {
-                    let at = start + y * sh + x * sw;
-                    for (k, to) in pixel.iter_mut().enumerate() {
-                        *to = from.values[at + k * sc];
-                    }
-                }
-            }
-        });
+        }
+    });
 }

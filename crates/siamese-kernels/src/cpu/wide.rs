@@ -12,7 +12,7 @@ use super::buffer::{Buffer, Scratch, Scratches};
 use super::conv::fold;
 use super::gemm::{self, Pixels, Rows, Store, Target, panel};
 use super::norm::Affine;
-use super::winograd::{self, Direction, Order, Tiles, XI};
+use super::winograd::{self, Direction, Order, SIDE, Tiles, XI};
 use crate::plan::{ConvStep, Dims};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -30,6 +30,13 @@ pub(super) struct Space {
     m: Buffer,
 }
 
+impl Space {
+    /// Memory for whoever else needs some.
+    pub(super) fn both(&mut self) -> (&mut Buffer, &mut Buffer) {
+        (&mut self.v, &mut self.m)
+    }
+}
+
 /// Images whose transformed tiles are held at once.
 pub(super) fn images_at_once(c: &ConvStep) -> usize {
     let per_image = Tiles::of(c.output).count.max(Tiles::of(c.input).count);
@@ -41,6 +48,8 @@ pub(super) fn images_at_once(c: &ConvStep) -> usize {
 pub(super) struct Pass<'a> {
     pub(super) c: &'a ConvStep,
     pub(super) weight: &'a [f32],
+    /// The weights as [`conv::pack`](super::conv::pack) gives them, where that was done before.
+    pub(super) packed: Option<&'a [f32]>,
     pub(super) direction: Direction,
     pub(super) pending: Option<Affine<'a>>,
     pub(super) how: Store,
@@ -80,8 +89,7 @@ pub(super) fn convolve(
     scratches: &Scratches,
 ) {
     let (from, to, width) = (pass.from(), pass.to(), 2 * level.lanes());
-    let images = y.len() / to.len();
-    let tiles = all_tiles(to, images);
+    let tiles = all_tiles(to, y.len() / to.len());
     let v = space
         .v
         .resize(blocks(tiles) * XI * block_plane(level, from.c));
@@ -117,18 +125,15 @@ pub(super) fn convolve(
             })
         });
     let m = &*m;
-    let mut nothing = vec![(); images];
-    let sums: Vec<&mut [f64]> = match moments.is_empty() {
-        true => nothing.iter_mut().map(|()| &mut [][..]).collect(),
-        false => moments.chunks_exact_mut(2 * to.c).collect(),
-    };
-    let images = y.par_chunks_exact_mut(to.len()).zip(sums);
-    images.enumerate().for_each(|(i, (y, moments))| {
-        let first = i * tiles.per_image();
+    let how = pass.how;
+    let output = |first: usize, y: &mut [f32], moments: &mut [f64]| {
         scratches.with(|scratch| {
             level.run(Output {
-                d: to,
-                how: pass.how,
+                d: Dims {
+                    h: y.len() / (to.w * to.c),
+                    ..to
+                },
+                how,
                 m,
                 order: Order { first, ..order },
                 y,
@@ -136,6 +141,18 @@ pub(super) fn convolve(
                 sums: &mut scratch.sums,
             })
         })
+    };
+    let images = y.par_chunks_exact_mut(to.len());
+    if !moments.is_empty() {
+        let images = images.zip(moments.par_chunks_exact_mut(2 * to.c));
+        images
+            .enumerate()
+            .for_each(|(i, (y, moments))| output(i * tiles.per_image(), y, moments));
+        return;
+    }
+    images.enumerate().for_each(|(i, y)| {
+        let lines = y.par_chunks_mut(SIDE * to.w * to.c).enumerate();
+        lines.for_each(|(k, y)| output((i * tiles.down + k) * tiles.across, y, &mut []));
     });
 }
 
@@ -239,10 +256,19 @@ impl Kernel for Multiply<'_> {
         let block_plane = BLOCK * row + 16;
         for start in (0..from).step_by(DEPTH) {
             let depth = DEPTH.min(from - start);
-            let u = self.scratch.du.resize(XI * depth * width);
-            let part = (self.index, start..start + depth);
-            let channels = (c.input.c, c.output.c);
-            winograd::pack_weights(s, pass.weight, channels, pass.direction, &[], part, u);
+            let (weights, at, step) = match pass.packed {
+                Some(packed) => {
+                    let row = self.index * XI * from + start;
+                    (packed, row * width, from * width)
+                }
+                None => {
+                    let u = self.scratch.du.resize(XI * depth * width);
+                    let part = (self.index, start..start + depth);
+                    let channels = (c.input.c, c.output.c);
+                    winograd::pack_weights(s, pass.weight, channels, pass.direction, &[], part, u);
+                    (&*u, 0, depth * width)
+                }
+            };
             let how = if start == 0 { Store::Set } else { Store::Add };
             for xi in 0..XI {
                 for (block, first) in (0..self.tiles).step_by(BLOCK).enumerate() {
@@ -257,7 +283,7 @@ impl Kernel for Multiply<'_> {
                         a: self.v,
                         left,
                         rows: tiles,
-                        b: (u, xi * depth * width),
+                        b: (weights, at + xi * step),
                         how,
                         c: &mut *self.m,
                         to,
