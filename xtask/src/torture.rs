@@ -1,6 +1,7 @@
 //! `cargo xtask torture`: the tests that break things, at length, and their rows as one table.
 
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -30,24 +31,37 @@ Examples:
 pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     let each = parse(args)? / 2.0;
     println!("| fault | tried | lost | refused |\n|---|---|---|---|");
-    let mut torture = cargo("test", &["--test", "torture"]);
+    let mut torture = cargo(&["test", "--test", "torture"]);
     torture.args(["--", "--nocapture", "--test-threads", "8"]);
     torture.env("SIAMESE_TORTURE", each.to_string());
-    let mut fuzz = cargo("run", &["--example", "fuzz"]);
-    fuzz.args(["--", "--minutes", &each.to_string()]);
+    let mut fuzz = Command::new(example("fuzz")?);
+    fuzz.args(["--minutes", &each.to_string()]);
     let kept = rows(torture).context("the test torture")?;
     let sound = rows(fuzz).context("the example fuzz")?;
     Ok(ExitCode::from(u8::from(!(kept && sound))))
 }
 
-/// Cargo, to run what prints rows.
-fn cargo(verb: &str, what: &[&str]) -> Command {
+/// Cargo over the workspace, so that what its tests have built is not built again with other features.
+fn cargo(what: &[&str]) -> Command {
     let mut cargo = Command::new(paths::cargo());
-    cargo.args([verb, "--package", "siamese-cli"]).args(what);
+    cargo.args(what).arg("--workspace");
     cargo
         .arg("--manifest-path")
         .arg(paths::root().join("Cargo.toml"));
     cargo
+}
+
+/// An example, built; where it lies.
+fn example(name: &str) -> Result<PathBuf> {
+    let built = cargo(&["build", "--example", name])
+        .status()
+        .context("starting cargo")?;
+    ensure!(
+        built.success(),
+        "the example {name} does not build: see above"
+    );
+    let binary = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    Ok(paths::target().join("debug/examples").join(binary))
 }
 
 fn parse(args: &[String]) -> Result<f64> {

@@ -236,6 +236,30 @@ fn changed_parameters_are_seen_by_the_next_forward() -> Result<()> {
 }
 
 #[test]
+fn a_prepacked_network_gives_the_same_and_a_training_step_makes_it_forget() -> Result<()> {
+    let (net, other) = (Net::new(&specs(), 11), Net::new(&specs(), 12));
+    let mut kept = net.layers.clone();
+    kept.prepack();
+    let mut rng = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(11);
+    for (changed, batch) in [(false, 1), (false, 5), (false, 2), (true, 1), (true, 5)] {
+        let x = draw_map(&mut rng, [batch, 3, 9, 11]);
+        let input = tensor(&x.dims, &x.data);
+        if changed {
+            kept.forward_t(&input, true)?;
+            for (name, (dims, data)) in other.values() {
+                net.var(&name).set(&tensor(&dims, &data))?;
+            }
+        }
+        let expected = Reference::new(net.values(), false).forward(&net.specs, &x);
+        for _ in 0..2 {
+            let y = kept.forward_t(&input, false)?;
+            close("output", &y, &expected.data, TOLERANCE);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn batches_of_changing_size_go_through_the_same_layers() -> Result<()> {
     let net = Net::new(&specs(), 10);
     let mut rng = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(10);
