@@ -42,7 +42,7 @@ pub fn write(
         .map_err(|e| Error::io("writing", path, e))
 }
 
-/// The bytes of the file that [`write`] writes.
+/// The bytes of the file that [`write()`] writes.
 ///
 /// # Errors
 /// When a tensor is not of f32.
