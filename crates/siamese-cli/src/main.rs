@@ -66,7 +66,7 @@ enum Command {
     Identify(identify::Arguments),
     /// Find what is nearest to pictures in a gallery
     Search(search::Arguments),
-    /// Write a model for other programs: as ONNX, or for timm
+    /// Write a model for other programs: as ONNX, for timm, or as a page for a browser
     Export(export::Arguments),
     /// Serve a model as a web page and a JSON API
     Serve(Box<serve::Arguments>),

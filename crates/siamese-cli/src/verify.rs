@@ -101,7 +101,7 @@ impl Judge {
     fn show(&mut self, a: &Path, b: &Path) -> Result<()> {
         ensure!(
             self.embedder.model().threshold.is_some(),
-            siamese_embed::Error::NoThreshold
+            siamese_embed::Error::from(siamese_embed::SightError::NoThreshold)
         );
         match self.verdict(a, b) {
             Ok(verdict) => self.print(a, b, &verdict),

@@ -110,6 +110,19 @@ impl Model {
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let description = self.describe().map_err(|e| e.model("saving", path))?;
+        tensor_file::write(path, &self.tensors()?, &metadata(&description))
+    }
+
+    /// The bytes of the file that [`Self::save`] writes.
+    ///
+    /// # Errors
+    /// When [`Self::of_bytes`] would refuse them.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        tensor_file::to_bytes(&self.tensors()?, &metadata(&self.describe()?))
+    }
+
+    /// All tensors, by their names in the file.
+    fn tensors(&self) -> Result<BTreeMap<String, Tensor>> {
         let mut tensors = BTreeMap::new();
         for (prefix, parameters) in self.parts() {
             let named = |(name, tensor)| (format!("{prefix}{name}"), tensor);
@@ -117,8 +130,7 @@ impl Model {
         }
         let vectors = self.classes.as_ref().map(|head| head.vectors().clone());
         tensors.extend(vectors.map(|vectors| (CLASSES.to_string(), vectors)));
-        let metadata = BTreeMap::from([(METADATA_KEY, description.as_str()), ("format", "pt")]);
-        tensor_file::write(path, &tensors, &metadata)
+        Ok(tensors)
     }
 
     /// What embeddings are compared by: the head as it is now, or the distance.
@@ -155,7 +167,23 @@ impl Model {
     /// When the file is missing, damaged, not a model of ours, or its tensors do not fit its description.
     pub fn load(path: impl AsRef<Path>, device: &Device) -> Result<Self> {
         let path = path.as_ref();
-        let (tensors, metadata) = tensor_file::read(path, device)?;
+        Self::of_file(tensor_file::read(path, device)?, path, device)
+    }
+
+    /// As [`Self::load`], of the bytes of such a file; errors call it `name`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn of_bytes(bytes: &[u8], name: impl AsRef<Path>, device: &Device) -> Result<Self> {
+        let name = name.as_ref();
+        Self::of_file(tensor_file::of_bytes(bytes, name, device)?, name, device)
+    }
+
+    fn of_file(
+        (tensors, metadata): (Tensors, HashMap<String, String>),
+        path: &Path,
+        device: &Device,
+    ) -> Result<Self> {
         let Some(description) = metadata.get(METADATA_KEY) else {
             let path = path.to_path_buf();
             return Err(Error::NotAModel { path });
@@ -256,6 +284,11 @@ impl Model {
             None => Ok(()),
         }
     }
+}
+
+/// What a file says beside its tensors.
+fn metadata(description: &str) -> BTreeMap<&str, &str> {
+    BTreeMap::from([(METADATA_KEY, description), ("format", "pt")])
 }
 
 /// Takes the vectors of the classes out of a file's tensors.

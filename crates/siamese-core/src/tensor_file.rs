@@ -37,6 +37,27 @@ pub fn write(
     tensors: &BTreeMap<String, Tensor>,
     metadata: &BTreeMap<&str, &str>,
 ) -> Result<()> {
+    let header = header(tensors, metadata)?;
+    siamese_files::write_whole(path, |file| put(file, &header, tensors))
+        .map_err(|e| Error::io("writing", path, e))
+}
+
+/// The bytes of the file that [`write()`] writes.
+///
+/// # Errors
+/// When a tensor is not of f32.
+pub fn to_bytes(
+    tensors: &BTreeMap<String, Tensor>,
+    metadata: &BTreeMap<&str, &str>,
+) -> Result<Vec<u8>> {
+    let header = header(tensors, metadata)?;
+    let mut bytes = Vec::new();
+    put(&mut bytes, &header, tensors).map_err(candle_core::Error::from)?;
+    Ok(bytes)
+}
+
+/// What stands before the tensors' values, without its length.
+fn header(tensors: &BTreeMap<String, Tensor>, metadata: &BTreeMap<&str, &str>) -> Result<Vec<u8>> {
     let mut header = Map::from_iter([("__metadata__".to_string(), json!(metadata))]);
     let mut end = 0;
     for (name, tensor) in tensors {
@@ -54,12 +75,13 @@ pub fn write(
     let mut header = Value::Object(header).to_string().into_bytes();
     // the data begin at a multiple of eight bytes
     header.resize(header.len().next_multiple_of(8), b' ');
-    siamese_files::write_whole(path, |file| {
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(&header)?;
-        tensors.values().try_for_each(|t| write_values(file, t))
-    })
-    .map_err(|e| Error::io("writing", path, e))
+    Ok(header)
+}
+
+fn put(file: &mut impl Write, header: &[u8], tensors: &BTreeMap<String, Tensor>) -> io::Result<()> {
+    file.write_all(&(header.len() as u64).to_le_bytes())?;
+    file.write_all(header)?;
+    tensors.values().try_for_each(|t| write_values(file, t))
 }
 
 fn write_values(file: &mut impl Write, tensor: &Tensor) -> io::Result<()> {
@@ -80,19 +102,31 @@ pub fn read(
     path: &Path,
     device: &Device,
 ) -> Result<(HashMap<String, Tensor>, HashMap<String, String>)> {
+    let bytes = siamese_files::read_regular(path).map_err(|e| Error::io("reading", path, e))?;
+    of_bytes(&bytes, path, device)
+}
+
+/// As [`read`], of the bytes of such a file; errors call it `path`.
+///
+/// # Errors
+/// When they are damaged, or hold numbers of a kind that Candle does not know.
+pub fn of_bytes(
+    bytes: &[u8],
+    path: &Path,
+    device: &Device,
+) -> Result<(HashMap<String, Tensor>, HashMap<String, String>)> {
     let damaged = |source| Error::NotTensors {
         path: path.to_path_buf(),
         source,
     };
-    let bytes = siamese_files::read_regular(path).map_err(|e| Error::io("reading", path, e))?;
     // the length of the header, and the header
     if bytes.get(8) != Some(&b'{') {
         let path = path.to_path_buf();
         return Err(Error::OtherFile { path });
     }
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let metadata = header.metadata().clone().unwrap_or_default();
-    let views = SafeTensors::deserialize(&bytes).map_err(damaged)?.tensors();
+    let views = SafeTensors::deserialize(bytes).map_err(damaged)?.tensors();
     let load =
         |(name, view): (String, safetensors::tensor::TensorView)| Ok((name, view.load(device)?));
     Ok((

@@ -5,35 +5,18 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
-use siamese_core::{Model, Strange};
+use siamese_core::Model;
 use siamese_data::ImageSet;
+use siamese_sight::{FaceFinder, Sight, Verdict};
 
 use crate::embeddings::{Embeddings, batch, embed};
 use crate::error::Error;
-use crate::faces::FaceFinder;
 use crate::place::load_model;
 
 /// A model, and pictures in.
 pub struct Embedder {
-    model: Model,
+    sight: Sight,
     place: Option<String>,
-    /// Of a model of faces, unless pictures are to be taken as they are.
-    finder: Option<FaceFinder>,
-}
-
-/// Whether two pictures show the same thing.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Verdict {
-    /// Whether the distance is below the threshold.
-    pub same: bool,
-    /// The distance of the embeddings: by the model's head, where it has one, `1 − P(same)`.
-    pub distance: f32,
-    /// The model's threshold.
-    pub threshold: f64,
-    /// The probability of "same", where the model is calibrated.
-    pub probability: Option<f64>,
-    /// Why each picture is strange to the model, if it is.
-    pub strange: [Option<Strange>; 2],
 }
 
 impl Embedder {
@@ -48,23 +31,18 @@ impl Embedder {
     /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
     pub fn load(place: impl AsRef<Path>, device: &Device) -> Result<Self, Error> {
         let place = place.as_ref();
-        let mut model = load_model(place, device)?;
-        model.tower.prepack();
-        let finder = model.faces.map(FaceFinder::new).transpose()?;
+        let model = load_model(place, device)?;
         Ok(Self {
-            model,
+            sight: Sight::as_trained(model)?,
             place: Some(place.to_string_lossy().into_owned()),
-            finder,
         })
     }
 
     /// A model that is at hand; it takes pictures as they are until [`Self::finding_faces`] says otherwise.
-    pub fn new(mut model: Model) -> Self {
-        model.tower.prepack();
+    pub fn new(model: Model) -> Self {
         Self {
-            model,
+            sight: Sight::new(model),
             place: None,
-            finder: None,
         }
     }
 
@@ -73,9 +51,8 @@ impl Embedder {
     /// # Errors
     /// A model that is not of faces.
     pub fn finding_faces(self) -> Result<Self, Error> {
-        let faces = self.model.faces.ok_or(Error::NotOfFaces)?;
         Ok(Self {
-            finder: Some(FaceFinder::new(faces)?),
+            sight: self.sight.finding_faces()?,
             ..self
         })
     }
@@ -83,14 +60,14 @@ impl Embedder {
     /// Takes pictures as they are, be the model of faces or not.
     pub fn as_is(self) -> Self {
         Self {
-            finder: None,
+            sight: self.sight.as_is(),
             ..self
         }
     }
 
     /// What finds the faces in pictures, where that is done.
     pub fn finder(&self) -> Option<&FaceFinder> {
-        self.finder.as_ref()
+        self.sight.finder()
     }
 
     /// Where the model was loaded from, as it was told.
@@ -100,7 +77,7 @@ impl Embedder {
 
     /// The model.
     pub fn model(&self) -> &Model {
-        &self.model
+        self.sight.model()
     }
 
     /// The embedding (D) of the picture in a file, or of the largest face in it.
@@ -136,7 +113,7 @@ impl Embedder {
         files: &[PathBuf],
         mut seen: impl FnMut(Vec<u8>),
     ) -> Result<Embeddings, Error> {
-        let input = &self.model.tower.config().input;
+        let input = &self.model().tower.config().input;
         let batches = files.chunks(batch(input.image_len())).map(|batch| {
             let read = |file: &PathBuf| Ok::<_, Error>(self.see_file(file)?.pixels);
             let pictures = batch.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -153,7 +130,7 @@ impl Embedder {
     /// # Errors
     /// When the images do not fit the model.
     pub fn set(&self, images: &ImageSet, indices: &[u32]) -> Result<Embeddings, Error> {
-        embed(&self.model.tower, images, indices)
+        embed(&self.model().tower, images, indices)
     }
 
     /// Whether the pictures in two files show the same thing.
@@ -172,17 +149,16 @@ impl Embedder {
         Ok(self.tensor(pixels)?.to_vec2()?)
     }
 
+    pub(crate) fn sight(&self) -> &Sight {
+        &self.sight
+    }
+
     pub(crate) fn one(&self, pixels: Vec<u8>) -> Result<Vec<f32>, Error> {
         Ok(self.tensor(&pixels)?.flatten_all()?.to_vec1()?)
     }
 
     fn tensor(&self, pixels: &[u8]) -> Result<Tensor, Error> {
-        let tower = &self.model.tower;
-        let images = tower
-            .config()
-            .input
-            .to_tensor(pixels, tower.parameters().device())?;
-        Ok(tower.embed(&images)?)
+        Ok(self.sight.tensor(pixels)?)
     }
 }
 

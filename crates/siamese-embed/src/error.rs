@@ -34,11 +34,6 @@ pub enum Error {
     /// The tower failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
-    /// The model has no threshold to judge by.
-    #[error(
-        "the model carries no threshold; fit one with `siamese evaluate MODEL --threshold-at accuracy --save-model FILE`"
-    )]
-    NoThreshold,
     /// Images are not what the tower takes.
     #[error("the images are {found}, the model takes {wanted}")]
     Shape {
@@ -56,15 +51,9 @@ pub enum Error {
         /// The picture.
         name: String,
     },
-    /// Faces are to be found for a model that is not of faces.
-    #[error(
-        "the model does not say that it is of faces: train it on a folder that `siamese data faces` wrote, or leave \
-         --crop face out"
-    )]
-    NotOfFaces,
-    /// Faces cannot be looked for.
+    /// The model does not see, or does not judge.
     #[error(transparent)]
-    Faces(#[from] siamese_faces::Error),
+    Sight(#[from] siamese_sight::Error),
     /// What a folder says of how its faces were cut out cannot be read.
     #[error("{} does not say how faces were cut out: {why}; `siamese data faces` writes it", path.display())]
     Marker {

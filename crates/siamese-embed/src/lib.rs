@@ -27,12 +27,11 @@ mod stream;
 mod table;
 
 pub use backbone::Backbone;
-pub use embedder::{Embedder, Verdict, fingerprint};
+pub use embedder::{Embedder, fingerprint};
 pub use embeddings::{Embeddings, embed};
 pub use error::{Error, NO_FACE};
-pub use faces::{FaceFinder, SeenFace, mark_faces, marked_faces};
-pub use look::Look;
+pub use faces::{mark_faces, marked_faces};
 pub use place::{load_model, model_path};
-pub use see::{Seen, framing};
+pub use siamese_sight::{Error as SightError, FaceFinder, Look, Seen, SeenFace, Verdict, framing};
 pub use stream::Embedded;
 pub use table::{TableFormat, TableRow, TableWriter, write_table};

@@ -3,22 +3,10 @@
 use std::path::Path;
 
 use siamese_core::Strange;
+use siamese_sight::{Look, Seen, Verdict};
 
-use crate::embedder::{Embedder, Verdict};
+use crate::embedder::Embedder;
 use crate::error::Error;
-use crate::faces::SeenFace;
-use crate::see::Seen;
-
-/// A picture as a model sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Look {
-    /// Its embedding (D).
-    pub embedding: Vec<f32>,
-    /// Why it is strange to the model, if it is.
-    pub strange: Option<Strange>,
-    /// Which face of the picture it is of, where the model is of faces and the picture was no crop already.
-    pub face: Option<SeenFace>,
-}
 
 impl Embedder {
     /// Looks at the picture in a file, or the largest face in it, to [judge](Self::judge) it beside others.
@@ -52,18 +40,12 @@ impl Embedder {
     }
 
     fn look_at(&self, seen: Seen) -> Result<Look, Error> {
-        Ok(Look {
-            strange: self.strange(&seen.pixels),
-            embedding: self.one(seen.pixels)?,
-            face: seen.face,
-        })
+        Ok(self.sight().look_at(seen)?)
     }
 
     /// Why an image that is [framed](crate::framing) already, (H, W, C), is strange to the model, if it is.
     pub fn strange(&self, pixels: &[u8]) -> Option<Strange> {
-        let input = &self.model().tower.config().input;
-        let shape = (input.height, input.width, input.channels());
-        self.model().domain.as_ref()?.judge(pixels, shape)
+        self.sight().strange(pixels)
     }
 
     /// Whether two pictures show the same thing.
@@ -71,14 +53,6 @@ impl Embedder {
     /// # Errors
     /// When the model has no threshold.
     pub fn judge(&self, a: &Look, b: &Look) -> Result<Verdict, Error> {
-        let fitted = self.model().threshold.as_ref().ok_or(Error::NoThreshold)?;
-        let distance = self.model().metric()?.of(&a.embedding, &b.embedding);
-        Ok(Verdict {
-            same: fitted.is_same(distance),
-            distance,
-            threshold: fitted.value,
-            probability: fitted.calibration.as_ref().map(|c| c.probability(distance)),
-            strange: [a.strange, b.strange],
-        })
+        Ok(self.sight().judge(a, b)?)
     }
 }

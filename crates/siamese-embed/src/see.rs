@@ -1,42 +1,12 @@
-//! What a model sees of a picture, prepared as the model file says: the whole of it, or the faces in it. The one place
-//! where this is done.
+//! What a model sees of a picture in a file, or of an encoded one.
 
 use std::path::Path;
 
-use siamese_core::{Fit, ImageInput};
-use siamese_data::{Colour, Framing, Picture, PictureLimits, decode, decode_file};
+use siamese_data::{Framing, Picture, PictureLimits, decode, decode_file};
+use siamese_sight::Seen;
 
 use crate::embedder::Embedder;
 use crate::error::Error;
-use crate::faces::SeenFace;
-
-/// What a model sees of a picture: all of it, or a face.
-pub struct Seen {
-    /// (H, W, C), as the tower takes them.
-    pub pixels: Vec<u8>,
-    /// The face that this is, where the model is of faces and the picture was no crop already.
-    pub face: Option<SeenFace>,
-    /// RGB (H, W, C) of what is seen, with its (height, width), where one was asked for.
-    pub thumbnail: Option<(Vec<u8>, (usize, usize))>,
-}
-
-/// How a picture becomes an image that a tower takes.
-pub fn framing(input: &ImageInput) -> Framing {
-    Framing {
-        height: input.height,
-        width: input.width,
-        colour: if input.channels() == 1 {
-            Colour::Grey
-        } else {
-            Colour::Rgb
-        },
-        fit: match input.fit {
-            Fit::Crop => siamese_data::Fit::Crop,
-            Fit::Pad => siamese_data::Fit::Pad,
-            Fit::Stretch => siamese_data::Fit::Stretch,
-        },
-    }
-}
 
 impl Embedder {
     /// What is seen of a picture: up to `most` faces, the largest first and perhaps none, or the whole. With a thumbnail no
@@ -50,20 +20,7 @@ impl Embedder {
         most: usize,
         thumbnail: Option<usize>,
     ) -> Result<Vec<Seen>, Error> {
-        let framing = self.framing();
-        let whole = |picture: &Picture, face| Seen {
-            pixels: picture.frame(&framing),
-            face,
-            thumbnail: thumbnail.map(|most| picture.thumbnail(most)),
-        };
-        let Some(finder) = self.finder().filter(|finder| !finder.is_crop(picture)) else {
-            return Ok(vec![whole(picture, None)]);
-        };
-        let faces = finder.cut(picture, most)?;
-        Ok(faces
-            .into_iter()
-            .map(|(face, crop)| whole(&crop, Some(face)))
-            .collect())
+        Ok(self.sight().see(picture, most, thumbnail)?)
     }
 
     /// What is seen of the picture in a file: its largest face, or the whole.
@@ -86,7 +43,7 @@ impl Embedder {
     }
 
     pub(crate) fn framing(&self) -> Framing {
-        framing(&self.model().tower.config().input)
+        self.sight().framing()
     }
 
     /// For what a picture is decoded: faces are looked for in all of its pixels.

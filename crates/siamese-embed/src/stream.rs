@@ -3,12 +3,11 @@
 use rayon::prelude::*;
 use siamese_core::Strange;
 use siamese_data::{LeftOut, PictureLimits, Pictures, ReadPicture};
+use siamese_sight::{Seen, SeenFace};
 
 use crate::embedder::Embedder;
 use crate::embeddings::batch;
 use crate::error::{Error, NO_FACE};
-use crate::faces::SeenFace;
-use crate::see::Seen;
 
 /// Photos in which faces are looked for between two hand-overs: that takes a while.
 const PHOTOS: usize = 32;

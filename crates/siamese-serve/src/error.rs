@@ -1,4 +1,4 @@
-//! Why there is no server.
+//! Why there is no server, or no page without one.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -35,4 +35,10 @@ pub enum Error {
     /// The gallery is of another model, or cannot be read.
     #[error(transparent)]
     Gallery(#[from] siamese_gallery::Error),
+    /// A model that is to be put into a page cannot be written.
+    #[error(transparent)]
+    Model(#[from] siamese_core::Error),
+    /// A page in one file cannot be made.
+    #[error("making the page")]
+    Page(#[source] io::Error),
 }

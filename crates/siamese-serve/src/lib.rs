@@ -42,5 +42,6 @@ mod server;
 pub use config::{Access, Config, Limits};
 pub use error::Error;
 pub use event::{Answered, Event};
+pub use page::standalone;
 pub use review::Review;
 pub use server::Server;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::duplicates::near_within;
 use super::write_counts;
+use crate::picture::within;
 use crate::picture::{PictureLimits, limits};
-use crate::picture::{stretched, within};
 use crate::source::describe::{NAMED, on_one_line, summary};
 use crate::source::pixels::picture;
 use crate::source::walk::EMPTY_FOLDER;
@@ -217,12 +217,12 @@ fn see(
     let picture = picture(stored, None, limits)?;
     let size = (picture.height(), picture.width());
     let mut bytes = format!("{}x{} ", size.0, size.1).into_bytes();
-    bytes.extend(stretched(&picture, size));
+    bytes.extend(picture.stretched(size));
     Ok(Seen {
         item,
         digest: digest::sha256(&bytes),
         size,
-        pixels: stretched(&picture, compared_at),
+        pixels: picture.stretched(compared_at),
     })
 }
 

@@ -5,10 +5,10 @@ use std::io::Cursor;
 use image::error::ImageFormatHint;
 use image::metadata::Orientation;
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use siamese_framing::{Framing, Picture};
 
-use super::decoded::Picture;
+use super::decoded::{of_pixels, opaque, turned};
 use super::format::Format;
-use super::framing::Framing;
 use super::limits::{PictureError, PictureLimits};
 use super::looks::format_of;
 use super::{heic, jpeg};
@@ -62,7 +62,7 @@ pub fn decode(
                 width as u64,
                 bytes_of_a_pixel(format, ColorType::Rgb8),
             )?;
-            Ok(Picture::opaque(heic::image(bytes, limits)?))
+            opaque(heic::image(bytes, limits)?)
         }
         _ => {
             let (mut decoder, orientation) = open(bytes, format, limits)?;
@@ -74,7 +74,7 @@ pub fn decode(
                 .set_limits(memory(limits, format, pixels))
                 .map_err(refusal)?;
             let image = DynamicImage::from_decoder(decoder).map_err(refusal)?;
-            Picture::opaque(image).turned(orientation)
+            turned(opaque(image)?, orientation)
         }
     })
 }
@@ -136,13 +136,8 @@ fn jpeg_picture(
     limits.check(height as u64, width as u64, header.bytes_of_a_pixel())?;
     let wanted = framing.map(|framing| framing.colour);
     let (pixels, colour) = jpeg::pixels(bytes, &header, wanted)?;
-    let picture = Picture {
-        height,
-        width,
-        colour,
-        pixels,
-    };
-    picture.turned(jpeg_orientation(&header))
+    let picture = of_pixels((height, width, colour.channels()), pixels)?;
+    turned(picture, jpeg_orientation(&header))
 }
 
 /// Bytes that decoding keeps for each pixel: as the file has them, and beside more than 8 bits a second time with 8; what

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use siamese_framing::{Framing, Picture};
+
 use super::decode::{PictureInfo, decode, probe};
-use super::decoded::Picture;
-use super::framing::Framing;
 use super::limits::{PictureError, PictureLimits};
 use super::looks::{self, Looks};
 use crate::error::DataError;

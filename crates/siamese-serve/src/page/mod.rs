@@ -1,11 +1,15 @@
 //! The page: templates that are checked when this is compiled, and assets that lie in the binary.
 
+mod standalone;
+
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+
+pub use standalone::standalone;
 
 use crate::app::Shared;
 use crate::problem::Problem;

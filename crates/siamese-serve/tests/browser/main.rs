@@ -4,6 +4,7 @@
 //! What is missing is named, and not asked for. `SIAMESE_SHOTS=FOLDER` keeps photographs.
 
 mod driver;
+mod standalone;
 #[path = "../support/mod.rs"]
 mod support;
 

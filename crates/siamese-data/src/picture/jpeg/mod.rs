@@ -13,10 +13,10 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::framing::Colour;
 use super::limits::PictureError;
 use complete::Scans;
 use segments::{Segment, Segments};
+use siamese_framing::Colour;
 
 const START_OF_SCAN: u8 = 0xDA;
 const END_OF_IMAGE: u8 = 0xD9;

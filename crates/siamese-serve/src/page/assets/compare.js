@@ -1,10 +1,10 @@
 // Compare: two pictures, one verdict, and where they agree.
 
 import { form, post } from "./api.js";
-import { by, failed, fill, h, number, working } from "./dom.js";
+import { by, failed, fill, h, working } from "./dom.js";
 import { Field } from "./field.js";
 import { heat } from "./heat.js";
-import { gauge, numbers, percent, wary, word } from "./verdict.js";
+import { verdict } from "./verdict.js";
 
 export function compare() {
   const changed = () => judge(a.file, b.file);
@@ -31,28 +31,6 @@ async function judge(a, b) {
   } catch (error) {
     if (turn === latest) fill(result, failed(error));
   }
-}
-
-function verdict(answer) {
-  const { same, distance, threshold, probability, strange } = answer;
-  const kind = same === null ? "neither" : same ? "same" : "different";
-  const text = { same: "The same", different: "Different", neither: "The model has no threshold" }[kind];
-  const warnings = strange.map((why, at) => (why ? wary(at ? answer.second : answer.first, why) : null));
-  return h(
-    "div",
-    { class: "card verdict" },
-    word(kind, text),
-    gauge(distance, threshold),
-    numbers([["distance", number(distance)], ["threshold", threshold === null ? null : number(threshold)], ["probability of same", percent(probability)]]),
-    against(same, probability),
-    ...warnings,
-  );
-}
-
-/** A threshold that was not fitted to even odds may say otherwise than the probability. */
-function against(same, probability) {
-  if (probability === null || same === null || same === probability > 0.5) return null;
-  return h("p", { class: "soft" }, `The threshold is ${same ? "laxer" : "stricter"} than even odds: it was fitted so.`);
 }
 
 async function explain(a, b, why) {

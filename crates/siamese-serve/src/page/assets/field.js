@@ -5,7 +5,7 @@ import { by, fill, h } from "./dom.js";
 const fields = [];
 
 export class Field {
-  constructor(id, changed) {
+  constructor(id, changed, unshown = "This browser cannot show it. The model reads it.") {
     this.root = by(`${id}-field`);
     this.input = by(id);
     this.changed = changed;
@@ -31,7 +31,7 @@ export class Field {
     this.image.addEventListener("error", () => {
       if (!this.file) return;
       this.root.classList.add("unshown");
-      fill(this.unshown, [h("b", {}, this.file.name), " This browser cannot show it. The model reads it."]);
+      fill(this.unshown, [h("b", {}, this.file.name), ` ${unshown}`]);
     });
     fields.push(this);
   }

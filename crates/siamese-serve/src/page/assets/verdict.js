@@ -29,3 +29,26 @@ export const word = (kind, text) => h("p", { class: `word ${kind}` }, h("span", 
 
 /** Pictures that are unlike what the model knows. */
 export const wary = (name, why) => h("p", { class: "note wary" }, h("strong", {}, `${name} is unlike what the model was trained on. `), `${why[0].toUpperCase()}${why.slice(1)}: the answer may mean nothing.`);
+
+/** All that is said of two pictures. */
+export function verdict(answer) {
+  const { same, distance, threshold, probability, strange } = answer;
+  const kind = same === null ? "neither" : same ? "same" : "different";
+  const text = { same: "The same", different: "Different", neither: "The model has no threshold" }[kind];
+  const warnings = strange.map((why, at) => (why ? wary(at ? answer.second : answer.first, why) : null));
+  return h(
+    "div",
+    { class: "card verdict" },
+    word(kind, text),
+    gauge(distance, threshold),
+    numbers([["distance", number(distance)], ["threshold", threshold === null ? null : number(threshold)], ["probability of same", percent(probability)]]),
+    against(same, probability),
+    ...warnings,
+  );
+}
+
+/** A threshold that was not fitted to even odds may say otherwise than the probability. */
+function against(same, probability) {
+  if (probability === null || same === null || same === probability > 0.5) return null;
+  return h("p", { class: "soft" }, `The threshold is ${same ? "laxer" : "stricter"} than even odds: it was fitted so.`);
+}

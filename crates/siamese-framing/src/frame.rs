@@ -3,8 +3,8 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::decoded::Picture;
-use super::framing::{Colour, Fit, Framing};
+use crate::framing::{Colour, Fit, Framing};
+use crate::picture::Picture;
 
 impl Picture {
     /// The pixels (H, W, C) as `framing` wants them.

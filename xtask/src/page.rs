@@ -1,0 +1,111 @@
+//! `cargo xtask page`: a `siamese` that writes pages, from the model's code compiled to WebAssembly.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::{Usage, paths, style};
+
+pub(crate) const HELP: &str = "\
+Builds what `siamese export MODEL --page OUT.html` puts into a page, the model's code as
+WebAssembly, and then a `siamese` that has it inside.
+
+Usage: cargo xtask page [options]
+
+Wanted is the target wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown. The default
+build of `siamese` does without both, and says so when it is asked for a page.
+
+Options:
+  --wasm-only        the WebAssembly alone: the page's browser test wants no more
+  -h, --help         this text
+
+Examples:
+  $ cargo xtask page
+  $ target/release/siamese export runs/cifar100 --page compare.html
+";
+
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+const ADD: &str = "rustup target add wasm32-unknown-unknown";
+
+pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
+    let wasm_only = match args {
+        [] => false,
+        [one] if one == "--wasm-only" => true,
+        [other, ..] => {
+            let message = format!("no option `{other}`: there is --wasm-only");
+            return Err(Usage(message).into());
+        }
+    };
+    if !has_target() {
+        bail!("this Rust cannot compile to WebAssembly yet: {ADD}");
+    }
+    let wasm = build_wasm()?;
+    tell(&wasm)?;
+    if !wasm_only {
+        tell(&build_siamese(&wasm)?)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether the standard library for [`TARGET`] is installed for the compiler in use.
+pub(crate) fn has_target() -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .current_dir(paths::root())
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output();
+    let folder = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_string());
+    folder.is_ok_and(|folder| !folder.is_empty() && Path::new(&folder).is_dir())
+}
+
+fn build_wasm() -> Result<PathBuf> {
+    let args = [
+        "--package",
+        "siamese-wasm",
+        "--target",
+        TARGET,
+        "--profile",
+        "wasm",
+        "--lib",
+    ];
+    // flags from outside would replace those of .cargo/config.toml, which name the vector instructions
+    cargo(&args, |command| command.env_remove("RUSTFLAGS"))?;
+    Ok(paths::target().join(TARGET).join("wasm/siamese_wasm.wasm"))
+}
+
+fn build_siamese(wasm: &Path) -> Result<PathBuf> {
+    let args = [
+        "--package",
+        "siamese-cli",
+        "--release",
+        "--features",
+        "page",
+    ];
+    cargo(&args, |command| command.env("SIAMESE_WASM", wasm))?;
+    let name = format!("siamese{}", std::env::consts::EXE_SUFFIX);
+    Ok(paths::target().join("release").join(name))
+}
+
+/// Runs `cargo build` at the root, shown first.
+fn cargo(args: &[&str], with: impl Fn(&mut Command) -> &mut Command) -> Result<()> {
+    let shown = format!("$ cargo build {}", args.join(" "));
+    eprintln!("{}", style::stderr().dim(&shown));
+    let mut command = Command::new(paths::cargo());
+    command
+        .current_dir(paths::root())
+        .args(["build", "--locked"])
+        .args(args);
+    let status = with(&mut command).status().context("starting cargo")?;
+    ensure!(status.success(), "it does not build: see above");
+    Ok(())
+}
+
+fn tell(path: &Path) -> Result<()> {
+    let bytes = path
+        .metadata()
+        .with_context(|| format!("reading {}", path.display()))?
+        .len();
+    println!("{}: {:.1} MB", paths::display(path), bytes as f64 / 1e6);
+    Ok(())
+}
