@@ -179,10 +179,10 @@ impl CustomOp2 for Chain {
         let mut context = self.contexts.cpu.take();
         let clock = profile::clock().filter(|_| !self.train);
         let out = self.with_views(|views| match self.train {
-            true => cpu::forward(&self.plan, views, x, &mut context),
+            true => within(|| cpu::forward(&self.plan, views, x, &mut context)),
             false => {
                 let prepacked = self.prepacked.as_deref();
-                cpu::infer(&self.plan, views, x, &mut context, prepacked)
+                within(|| cpu::infer(&self.plan, views, x, &mut context, prepacked))
             }
         })?;
         profile::inference(clock);
@@ -261,14 +261,16 @@ impl Chain {
             strides: [strides[0], strides[1], strides[2], strides[3]],
         };
         let grads = self.with_views(|views| {
-            cpu::backward(
-                &self.plan,
-                views,
-                dy,
-                &mut context,
-                &self.wanted,
-                self.wants_input,
-            )
+            within(|| {
+                cpu::backward(
+                    &self.plan,
+                    views,
+                    dy,
+                    &mut context,
+                    &self.wanted,
+                    self.wants_input,
+                )
+            })
         })?;
         self.contexts.cpu.give_back(context);
         let tensors = self.params.tensors.iter().zip(grads.params);
@@ -330,7 +332,7 @@ impl Chain {
         let mut context = self.contexts.cpu.take();
         let (storage, layout) = x.storage_and_layout();
         let x = images(cpu_values(&storage)?, layout);
-        self.with_views(|views| cpu::forward(&self.plan, views, x, &mut context))?;
+        self.with_views(|views| within(|| cpu::forward(&self.plan, views, x, &mut context)))?;
         Ok(context)
     }
 }
@@ -345,6 +347,11 @@ impl Drop for Chain {
             self.contexts.cuda.give_back(context);
         }
     }
+}
+
+/// Runs all of a chain on one of the pool's threads: from outside each of its many short passes would wake one and wait for it.
+fn within<R: Send>(run: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| run())
 }
 
 /// `(B, C, H, W)` values in channels-last order.

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::buffer::Buffer;
 use super::direct::{self, Part};
+use super::gemm::{Multiply, Rows, Store, Target};
 use crate::plan::ConvStep;
 use crate::simd::{Kernel, Level, Simd};
 
@@ -11,6 +12,9 @@ use crate::simd::{Kernel, Level, Simd};
 const IMAGES: usize = 2;
 /// Parts that an image's lines or pixels are split into, if it has as many: the same whatever the number of threads.
 const PARTS: usize = 8;
+
+/// Weights that stay in a core's cache.
+const CACHED: usize = 1 << 18;
 
 pub(super) fn is_few(batch: usize) -> bool {
     batch <= IMAGES
@@ -21,21 +25,46 @@ pub(super) fn share(all: usize) -> usize {
     all.div_ceil(PARTS)
 }
 
-/// `y = conv(x)`, by lines of the output, or by its channels where the weights are more than what they are used for.
+/// `y = conv(x)`, by lines of the output, or by its channels where there are too many weights to read for each line.
 pub(super) fn convolve(
     level: Level,
     c: &ConvStep,
     packed: &[f32],
     x: &[f32],
     y: &mut [f32],
-    (padded, panels): (&mut Buffer, &mut Buffer),
+    [padded, windows, panels]: [&mut Buffer; 3],
 ) {
     let inputs = pad(level, c, x, padded);
-    if c.output.pixels() >= direct::depth(c) {
+    if direct::depth(c) * c.output.c <= CACHED {
         by_lines(level, c, packed, inputs, y);
-    } else {
-        by_channels(level, c, packed, inputs, y, panels);
+        return;
     }
+    let pointwise = c.kernel == 1 && c.stride == 1;
+    let rows = match pointwise {
+        true => inputs,
+        false => unroll(
+            c,
+            inputs,
+            windows.resize(y.len() / c.output.c * direct::depth(c)),
+        ),
+    };
+    by_channels(level, c, packed, rows, y, panels);
+}
+
+/// The window under each pixel of the output, `(B · H · W, k² · C)`: few images' are less than the weights.
+fn unroll<'a>(c: &ConvStep, inputs: &[f32], windows: &'a mut [f32]) -> &'a [f32] {
+    let (p, o) = (direct::padded(c), c.output);
+    let run = c.kernel * p.c;
+    let pixels = windows.par_chunks_exact_mut(direct::depth(c)).enumerate();
+    pixels.with_min_len(PARTS).for_each(|(pixel, window)| {
+        let (image, pixel) = (pixel / o.pixels(), pixel % o.pixels());
+        let (y, x) = (pixel / o.w * c.stride, pixel % o.w * c.stride);
+        for (k, to) in window.chunks_exact_mut(run).enumerate() {
+            let at = image * p.len() + ((y + k) * p.w + x) * p.c;
+            to.copy_from_slice(&inputs[at..at + run]);
+        }
+    });
+    windows
 }
 
 fn pad<'a>(level: Level, c: &ConvStep, x: &'a [f32], padded: &'a mut Buffer) -> &'a [f32] {
@@ -115,22 +144,28 @@ fn by_channels(
     level: Level,
     c: &ConvStep,
     packed: &[f32],
-    inputs: &[f32],
+    windows: &[f32],
     y: &mut [f32],
     panels: &mut Buffer,
 ) {
     let (o, width) = (c.output, 2 * level.lanes());
-    let images = y.len() / o.len();
-    let size = images * o.pixels() * width;
+    let size = y.len() / o.c * width;
     let panels = panels.resize(o.c.div_ceil(width) * size);
     let parts = panels.par_chunks_exact_mut(size).enumerate();
     parts.for_each(|(panel, out)| {
-        level.run(Panel {
-            c,
-            images,
-            packed: (packed, panel),
-            inputs,
-            out,
+        let (depth, rows) = (direct::depth(c), size / width);
+        level.run(Multiply {
+            a: windows,
+            left: Rows::dense(0, depth, depth),
+            rows,
+            b: (packed, panel * depth * width),
+            how: Store::Set,
+            c: out,
+            to: Target {
+                start: 0,
+                row: width,
+                cols: width,
+            },
         })
     });
     let panels = &*panels;
@@ -140,27 +175,4 @@ fn by_channels(
             y.copy_from_slice(&panel[pixel * width..][..y.len()]);
         }
     });
-}
-
-/// One panel of channels, all pixels of it, `(B · H · W, 2 · LANES)`.
-struct Panel<'a> {
-    c: &'a ConvStep,
-    images: usize,
-    packed: (&'a [f32], usize),
-    inputs: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl Kernel for Panel<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let (o, width) = (self.c.output, 2 * S::LANES);
-        let images = self.out.chunks_exact_mut(o.pixels() * width);
-        for (image, out) in images.take(self.images).enumerate() {
-            let lines = 0..o.h;
-            let part = Part { image, lines };
-            direct::part::<S>(self.c, self.inputs, &part, self.packed, (out, 0, width));
-        }
-    }
 }

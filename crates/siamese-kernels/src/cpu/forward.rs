@@ -288,7 +288,7 @@ impl Convolution<'_> {
 
     /// One or two images, none of it for a backward.
     fn few(&self, ctx: &Context, y: &mut [f32], picks: Option<Picks<'_>>, space: &mut wide::Space) {
-        few::convolve(ctx.level(), self.c, self.packed, self.x, y, space.both());
+        few::convolve(ctx.level(), self.c, self.packed, self.x, y, space.buffers());
         if let Some(picks) = picks {
             picks.all(ctx.level(), y);
         }

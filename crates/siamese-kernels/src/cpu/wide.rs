@@ -28,12 +28,13 @@ const DEPTH: usize = if cfg!(test) { 48 } else { 256 };
 pub(super) struct Space {
     v: Buffer,
     m: Buffer,
+    other: Buffer,
 }
 
 impl Space {
     /// Memory for whoever else needs some.
-    pub(super) fn both(&mut self) -> (&mut Buffer, &mut Buffer) {
-        (&mut self.v, &mut self.m)
+    pub(super) fn buffers(&mut self) -> [&mut Buffer; 3] {
+        [&mut self.v, &mut self.m, &mut self.other]
     }
 }
 
