@@ -70,16 +70,15 @@ pub(super) fn convolve(
         let mut sums = std::mem::take(&mut ctx.sums);
         let mut space = std::mem::take(&mut ctx.space);
         let weight = views.params[c.weight];
-        let way = Way::of(c, batch, views.train, ready);
+        let (x, affine) = ctx.source(plan, pending, unit.source);
+        let way = Way::of(c, batch, views.train || affine.is_some(), ready);
         if way != Way::Wide && ready.is_none() {
             conv::pack(ctx.level(), c, weight, &[], Direction::Forward, &mut packed);
         }
         sums.clear();
-        let (x, affine) = ctx.source(plan, pending, unit.source);
-        let kept = if convolves_again(unit) {
-            0
-        } else {
-            batch * c.output.len()
+        let kept = match convolves_again(unit) && way == Way::Chunks {
+            true => 0,
+            false => batch * c.output.len(),
         };
         let y = raw.resize(kept);
         let work = Convolution {
@@ -115,11 +114,12 @@ enum Way {
 }
 
 impl Way {
-    fn of(c: &ConvStep, batch: usize, train: bool, ready: Option<&Ready>) -> Self {
+    /// `in_chunks`: few images too, for sums of them or a norm still pending.
+    fn of(c: &ConvStep, batch: usize, in_chunks: bool, ready: Option<&Ready>) -> Self {
         let algorithm = ready.map_or_else(|| conv::algorithm(c), |ready| ready.algorithm);
         match algorithm {
             Algorithm::Winograd if conv::is_wide(c, batch) => Self::Wide,
-            Algorithm::Direct if few::is_few(batch) && !train => Self::Few,
+            Algorithm::Direct if few::is_few(batch) && !in_chunks => Self::Few,
             _ => Self::Chunks,
         }
     }
