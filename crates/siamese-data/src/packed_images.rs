@@ -227,9 +227,9 @@ impl Wanted<'_> {
         let mut meter = self.options.progress.images(&label, self.count as u64);
         for start in (0..self.count).step_by(at_once) {
             let end = self.count.min(start + at_once);
-            let chunk = (start..end).into_par_iter().map(fill);
-            for (i, filled) in (start..).zip(chunk.collect::<Result<Vec<_>, _>>()?) {
-                match filled {
+            let chunk: Vec<_> = (start..end).into_par_iter().map(fill).collect();
+            for (i, filled) in (start..).zip(chunk) {
+                match filled? {
                     Filled::Pixels(pixels) if pixels.len() == image_len => {
                         pass.checksums.push(crc32c::crc32c(&pixels));
                         out.write_all(&pixels)

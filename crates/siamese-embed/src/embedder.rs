@@ -116,7 +116,9 @@ impl Embedder {
         let input = &self.model().tower.config().input;
         let batches = files.chunks(batch(input.image_len())).map(|batch| {
             let read = |file: &PathBuf| Ok::<_, Error>(self.see_file(file)?.pixels);
-            let pictures = batch.par_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            // of several that cannot be read the first is told, whichever thread was faster
+            let pictures: Vec<_> = batch.par_iter().map(read).collect();
+            let pictures = pictures.into_iter().collect::<Result<Vec<_>, _>>()?;
             let embedded = self.tensor(&pictures.concat());
             pictures.into_iter().for_each(&mut seen);
             embedded

@@ -81,11 +81,8 @@ impl Store {
             );
             Ok(line)
         };
-        let lines: Vec<Vec<u8>> = self
-            .files()
-            .par_iter()
-            .map(line)
-            .collect::<Result<_, DataError>>()?;
+        let lines: Vec<Result<Vec<u8>, DataError>> = self.files().par_iter().map(line).collect();
+        let lines: Vec<Vec<u8>> = lines.into_iter().collect::<Result<_, _>>()?;
         Ok(digest::sha256(&lines.concat()))
     }
 }
