@@ -1,8 +1,7 @@
 //! What a model sees of a picture, prepared as the model file says: the whole of it, or the faces in it. The one place
 //! where this is done.
 
-use siamese_core::ImageInput;
-use siamese_framing::{Colour, Fit, Framing, Picture};
+use siamese_framing::Picture;
 
 use crate::error::Error;
 use crate::faces::SeenFace;
@@ -16,24 +15,6 @@ pub struct Seen {
     pub face: Option<SeenFace>,
     /// RGB (H, W, C) of what is seen, with its (height, width), where one was asked for.
     pub thumbnail: Option<(Vec<u8>, (usize, usize))>,
-}
-
-/// How a picture becomes an image that a tower takes.
-pub fn framing(input: &ImageInput) -> Framing {
-    Framing {
-        height: input.height,
-        width: input.width,
-        colour: if input.channels() == 1 {
-            Colour::Grey
-        } else {
-            Colour::Rgb
-        },
-        fit: match input.fit {
-            siamese_core::Fit::Crop => Fit::Crop,
-            siamese_core::Fit::Pad => Fit::Pad,
-            siamese_core::Fit::Stretch => Fit::Stretch,
-        },
-    }
 }
 
 impl Sight {

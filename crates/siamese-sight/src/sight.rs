@@ -6,7 +6,7 @@ use siamese_framing::Framing;
 
 use crate::error::Error;
 use crate::faces::FaceFinder;
-use crate::see::framing;
+use crate::framing::framing;
 
 /// A model, and how it looks at pictures.
 pub struct Sight {
