@@ -41,7 +41,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!(kept && sound))))
 }
 
-/// Cargo over the workspace, so that what its tests have built is not built again with other features.
+/// Cargo over the workspace, so that most of what its tests have built is used as it is.
 fn cargo(what: &[&str]) -> Command {
     let mut cargo = Command::new(paths::cargo());
     cargo.args(what).arg("--workspace");

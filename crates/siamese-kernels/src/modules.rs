@@ -1,11 +1,13 @@
 //! Layers as Candle's modules: their chain is planned for the images given, and run.
 
+use std::sync::Arc;
+
 use candle_core::{Result, Tensor};
 use candle_nn::ModuleT;
 
 use crate::activation::Activation;
 use crate::chain::{self, Contexts};
-use crate::cpu;
+use crate::cpu::{self, Prepacked};
 use crate::fuse;
 use crate::layers::{AvgPool2d, BatchNorm2d, Conv2d, GlobalAvgPool, GlobalMaxPool, MaxPool2d};
 use crate::precision::Precision;
@@ -16,10 +18,8 @@ impl ModuleT for Sequential {
         if train && let Some(prepacked) = &self.prepacked {
             prepacked.clear();
         }
-        let (plan, params) = fuse::build(self.layers(), x)?;
-        let prepacked = self.prepacked.clone();
-        let memory = (&self.contexts, prepacked);
-        chain::run(plan, params, memory, x, self.precision, train)
+        let memory = (&self.contexts, self.prepacked.clone());
+        forward(self.layers(), memory, x, self.precision, train)
     }
 }
 
@@ -36,7 +36,7 @@ impl Sequential {
 impl ModuleT for Residual {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let layers = [Layer::from(self.clone())];
-        forward(&layers, &self.body.contexts, x, self.body.precision, train)
+        forward(&layers, (&self.body.contexts, None), x, self.body.precision, train)
     }
 }
 
@@ -45,7 +45,7 @@ macro_rules! single_module {
         impl ModuleT for $layer {
             fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
                 let layers = [Layer::from(self.clone())];
-                forward(&layers, &self.contexts, x, Precision::F32, train)
+                forward(&layers, (&self.contexts, None), x, Precision::F32, train)
             }
         }
     )*};
@@ -56,7 +56,8 @@ macro_rules! stateless_module {
     ($($layer:ty),*) => {$(
         impl ModuleT for $layer {
             fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
-                forward(&[Layer::from(*self)], &Contexts::default(), x, Precision::F32, train)
+                let memory = (&Contexts::default(), None);
+                forward(&[Layer::from(*self)], memory, x, Precision::F32, train)
             }
         }
     )*};
@@ -71,11 +72,11 @@ stateless_module!(
 
 fn forward(
     layers: &[Layer],
-    contexts: &Contexts,
+    memory: (&Contexts, Option<Arc<Prepacked>>),
     x: &Tensor,
     precision: Precision,
     train: bool,
 ) -> Result<Tensor> {
     let (plan, params) = fuse::build(layers, x)?;
-    chain::run(plan, params, (contexts, None), x, precision, train)
+    chain::run(plan, params, memory, x, precision, train)
 }

@@ -7,7 +7,7 @@ use super::chunks;
 use super::direct;
 use super::gemm::{Multiply, MultiplyTransposed, Pixels, Rows, Store, Target, panel};
 use super::norm::{Affine, Moments};
-use super::winograd::{self, Direction, Order, Tiles, XI};
+use super::winograd::{self, Direction, Order, PackWeights, Tiles};
 use crate::plan::ConvStep;
 use crate::simd::{Kernel, Level, Simd};
 
@@ -76,9 +76,10 @@ fn panels(
     direction: Direction,
     width: usize,
 ) -> (usize, usize) {
+    let xi = |to| Tiles::of(to).xi();
     let (rows, columns) = match (algorithm, direction) {
-        (Algorithm::Winograd, Direction::Forward) => (XI * c.input.c, c.output.c),
-        (Algorithm::Winograd, Direction::Backward) => (XI * c.output.c, c.input.c),
+        (Algorithm::Winograd, Direction::Forward) => (xi(c.output) * c.input.c, c.output.c),
+        (Algorithm::Winograd, Direction::Backward) => (xi(c.input) * c.output.c, c.input.c),
         (Algorithm::Direct, Direction::Forward) => (direct::depth(c), c.output.c),
         (Algorithm::Direct, Direction::Backward) => (c.output.c, direct::depth(c)),
     };
@@ -137,17 +138,25 @@ struct Pack<'a> {
 impl Kernel for Pack<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, _: S) {
         let (c, index) = (self.c, self.index);
         let channels = (c.input.c, c.output.c);
         match (self.algorithm, self.direction) {
             (Algorithm::Winograd, direction) => {
-                let rows = match direction {
-                    Direction::Forward => 0..c.input.c,
-                    Direction::Backward => 0..c.output.c,
+                let (rows, to) = match direction {
+                    Direction::Forward => (0..c.input.c, c.output),
+                    Direction::Backward => (0..c.output.c, c.input),
                 };
-                let part = (index, rows);
-                winograd::pack_weights(s, self.w, channels, direction, self.scale, part, self.out)
+                S::LEVEL.run(PackWeights {
+                    w: self.w,
+                    channels,
+                    side: Tiles::of(to).side,
+                    direction,
+                    scale: self.scale,
+                    index,
+                    rows,
+                    u: self.out,
+                })
             }
             (Algorithm::Direct, Direction::Forward) => {
                 direct::pack_weights::<S>(c, self.w, self.scale, index, self.out)
@@ -198,7 +207,7 @@ impl Kernel for Forward<'_> {
                     pending: self.pending,
                     how: Store::Set,
                 };
-                pass.run(s, self.x, self.y, sums, self.v, self.m);
+                pass.run::<S>(self.x, self.y, sums, self.v, self.m);
                 if let Some(moments) = self.moments {
                     fold(&mut moments[..co], &sums[..co]);
                     fold(&mut moments[co..], &sums[stride..stride + co]);
@@ -259,7 +268,6 @@ impl Pass<'_> {
     #[inline(always)]
     fn run<S: Simd>(
         &self,
-        s: S,
         x: &[f32],
         y: &mut [f32],
         sums: &mut [f32],
@@ -279,16 +287,25 @@ impl Pass<'_> {
                 winograd::plane::<S>(count, channels.0),
                 winograd::plane::<S>(count, channels.1),
             );
-            let (v, m) = (v.resize(XI * size_v), m.resize(XI * size_m));
-            let pending = self.pending;
-            winograd::input_transform(s, (x, self.from), self.padding, tiles, pending, size_v, v);
+            let xis = tiles.xi();
+            let (v, m) = (v.resize(xis * size_v), m.resize(xis * size_m));
+            let input = (x, self.from);
+            winograd::input_transform(
+                S::LEVEL,
+                input,
+                self.padding,
+                tiles,
+                self.pending,
+                size_v,
+                v,
+            );
             let width = panel::<S>();
             let left = Rows::dense(0, winograd::row::<S>(channels.0), channels.0);
             let row = winograd::row::<S>(channels.1);
             let planes = v.chunks_exact(size_v).zip(m.chunks_exact_mut(size_m));
             for (xi, (v, m)) in planes.enumerate() {
                 for (index, start) in (0..channels.1).step_by(width).enumerate() {
-                    let at = (index * XI + xi) * channels.0 * width;
+                    let at = (index * xis + xi) * channels.0 * width;
                     let to = Target {
                         start,
                         row,
@@ -312,7 +329,7 @@ impl Pass<'_> {
                 panel: width,
             };
             let m = (&*m, order);
-            winograd::output_transform(s, m, self.to, tiles, self.how, y, sums);
+            winograd::output_transform(S::LEVEL, m, self.to, tiles, self.how, y, sums);
         }
     }
 }
@@ -331,7 +348,9 @@ pub(super) struct WeightGradient<'a> {
 /// Floats that [`WeightGradient`] sums into.
 pub(super) fn weight_sums(level: Level, c: &ConvStep) -> usize {
     match algorithm(c) {
-        Algorithm::Winograd => XI * c.input.c * c.output.c.next_multiple_of(2 * level.lanes()),
+        Algorithm::Winograd => {
+            Tiles::of(c.output).xi() * c.input.c * c.output.c.next_multiple_of(2 * level.lanes())
+        }
         Algorithm::Direct => direct::depth(c) * c.output.c,
     }
 }
@@ -356,10 +375,11 @@ impl Kernel for WeightGradient<'_> {
                         winograd::plane::<S>(count, channels.0),
                         winograd::plane::<S>(count, channels.1),
                     );
-                    let (v, m) = (self.v.resize(XI * size_v), self.m.resize(XI * size_m));
+                    let xis = tiles.xi();
+                    let (v, m) = (self.v.resize(xis * size_v), self.m.resize(xis * size_m));
                     let (x, pending) = (self.x, self.pending);
                     winograd::input_transform(
-                        s,
+                        S::LEVEL,
                         (x, c.input),
                         c.padding,
                         tiles,
@@ -367,7 +387,7 @@ impl Kernel for WeightGradient<'_> {
                         size_v,
                         v,
                     );
-                    winograd::gradient_transform(s, self.g, c.output, tiles, size_m, m);
+                    winograd::gradient_transform(S::LEVEL, self.g, c.output, tiles, size_m, m);
                     let pixels = Pixels {
                         lines: 1,
                         width: count,
@@ -376,7 +396,7 @@ impl Kernel for WeightGradient<'_> {
                         g_line: 0,
                         g_pixel: winograd::row::<S>(channels.1),
                     };
-                    let size = self.du.len() / XI;
+                    let size = self.du.len() / xis;
                     for (xi, du) in self.du.chunks_exact_mut(size).enumerate() {
                         let v = (&v[xi * size_v..][..size_v], 0);
                         let d = &m[xi * size_m..][..size_m];
@@ -423,13 +443,20 @@ pub(super) struct FinishWeights<'a> {
 impl Kernel for FinishWeights<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, _: S) {
         let (ci, co) = (self.c.input.c, self.c.output.c);
-        let row = winograd::row::<S>(co);
         for (i, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
             let first = i * S::LANES;
-            let (du, n) = ((self.du, row, first), S::LANES.min(co - first));
-            winograd::weight_gradient(s, du, 0..ci, (ci, n), Store::Set, dw);
+            S::LEVEL.run(winograd::WeightGradient {
+                du: self.du,
+                row: winograd::row::<S>(co),
+                first,
+                side: Tiles::of(self.c.output).side,
+                rows: 0..ci,
+                channels: (ci, S::LANES.min(co - first)),
+                how: Store::Set,
+                dw,
+            });
         }
     }
 }
@@ -480,7 +507,7 @@ impl Kernel for InputGradient<'_> {
                     pending: None,
                     how: if self.add { Store::Add } else { Store::Set },
                 };
-                pass.run(s, self.g, self.dx, &mut [], self.v, self.m);
+                pass.run::<S>(self.g, self.dx, &mut [], self.v, self.m);
             }
             Algorithm::Direct => {
                 let (images, size) = (self.g.len() / c.output.len(), direct::padded(c).len());

@@ -36,5 +36,5 @@ pub(crate) use forward::forward;
 pub(crate) use infer::infer;
 pub(crate) use kept::kept;
 pub(crate) use prepacked::Prepacked;
-pub(crate) use product::{gram, product};
+pub(crate) use product::{gram, product, symmetric_product};
 pub(crate) use views::{Strided, Views};

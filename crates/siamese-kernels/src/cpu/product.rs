@@ -18,13 +18,39 @@ pub(crate) fn product(
     (rows, depth, cols): (usize, usize, usize),
 ) -> Vec<f32> {
     let packed = pack(level, (depth, cols), |k, j| b[k * cols + j]);
-    multiply(level, a, &packed, (rows, depth, cols))
+    multiply(level, a, &packed, (rows, depth, cols), Part::Whole)
 }
 
 /// `a · aᵀ` of `a` `(rows, depth)`.
 pub(crate) fn gram(level: Level, a: &[f32], (rows, depth): (usize, usize)) -> Vec<f32> {
     let packed = pack(level, (depth, rows), |k, j| a[j * depth + k]);
-    multiply(level, a, &packed, (rows, depth, rows))
+    let upper = multiply(level, a, &packed, (rows, depth, rows), Part::Upper);
+    mirrored(upper, rows)
+}
+
+/// `a · b` of two `(rows, rows)` matrices whose product is symmetric, as that of two polynomials of one is.
+pub(crate) fn symmetric_product(level: Level, a: &[f32], b: &[f32], rows: usize) -> Vec<f32> {
+    let packed = pack(level, (rows, rows), |k, j| b[k * rows + j]);
+    let upper = multiply(level, a, &packed, (rows, rows, rows), Part::Upper);
+    mirrored(upper, rows)
+}
+
+/// What of a product is computed.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Whole,
+    /// The diagonal and what is above it, and of what is below no more than blocks have.
+    Upper,
+}
+
+/// A symmetric matrix of which the upper half is there.
+fn mirrored(mut upper: Vec<f32>, rows: usize) -> Vec<f32> {
+    for i in 1..rows {
+        for j in 0..i {
+            upper[i * rows + j] = upper[j * rows + i];
+        }
+    }
+    upper
 }
 
 /// A right matrix in panels of two vectors' width, the last one filled up with zeros.
@@ -52,12 +78,17 @@ fn multiply(
     a: &[f32],
     packed: &[f32],
     (rows, depth, cols): (usize, usize, usize),
+    wanted: Part,
 ) -> Vec<f32> {
     let width = 2 * level.lanes();
     let mut c = vec![0.; rows * cols];
     let parts = c.par_chunks_mut((ROWS * cols).max(1)).enumerate();
     parts.for_each(|(part, c)| {
-        for first in (0..cols).step_by(width) {
+        let left_of_diagonal = match wanted {
+            Part::Whole => 0,
+            Part::Upper => part * ROWS / width * width,
+        };
+        for first in (left_of_diagonal..cols).step_by(width) {
             level.run(Multiply {
                 a,
                 left: Rows::dense(part * ROWS * depth, depth, depth),
@@ -97,6 +128,7 @@ mod tests {
             for level in Level::available() {
                 let c = product(level, &a, &b, (rows, depth, cols));
                 let own = gram(level, &a, (rows, depth));
+                let fourth = symmetric_product(level, &own, &own, rows);
                 let sum =
                     |of: &dyn Fn(usize) -> f32| (0..depth).map(|k| f64::from(of(k))).sum::<f64>();
                 for i in 0..rows {
@@ -109,6 +141,14 @@ mod tests {
                         let naive = sum(&|k| a[i * depth + k] * a[j * depth + k]);
                         let got = f64::from(own[i * rows + j]);
                         assert!((got - naive).abs() < 1e-5, "{got} {naive}");
+                        let naive = (0..rows)
+                            .map(|k| f64::from(own[i * rows + k]) * f64::from(own[k * rows + j]))
+                            .sum::<f64>();
+                        let got = f64::from(fourth[i * rows + j]);
+                        assert!(
+                            (got - naive).abs() < 1e-6 * naive.abs().max(10.0),
+                            "{got} {naive}"
+                        );
                     }
                 }
             }

@@ -244,6 +244,11 @@ fn winograd_agrees_at_every_size_and_padding() {
         (2, 64, 8, 8, 64),
         (5, 32, 4, 4, 100),
         (1, 100, 3, 10, 17),
+        // tiles of side 2, of side 3, of the one forward and of the other back
+        (9, 16, 2, 2, 20),
+        (2, 33, 6, 3, 18),
+        (20, 160, 2, 1, 129),
+        (3, 130, 6, 6, 140),
     ]
     .into_iter()
     .enumerate()

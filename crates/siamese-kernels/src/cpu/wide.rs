@@ -12,7 +12,7 @@ use super::buffer::{Buffer, Scratch, Scratches};
 use super::conv::fold;
 use super::gemm::{self, Pixels, Rows, Store, Target, panel};
 use super::norm::Affine;
-use super::winograd::{self, Direction, Order, SIDE, Tiles, XI};
+use super::winograd::{self, Direction, Order, PackWeights, Tiles};
 use crate::plan::{ConvStep, Dims};
 use crate::simd::{Kernel, Level, Simd};
 
@@ -20,7 +20,7 @@ use crate::simd::{Kernel, Level, Simd};
 const BLOCK: usize = 16;
 /// Floats of transformed tiles held at once; few in tests, so that batches are cut there too.
 const HELD: usize = if cfg!(test) { 1 << 17 } else { 6 << 20 };
-/// Rows of a panel whose 36 transforms are held at once: for AVX-512 1.1 MiB.
+/// Rows of a panel whose transforms are held at once: for AVX-512 at most 1.1 MiB.
 const DEPTH: usize = if cfg!(test) { 48 } else { 256 };
 
 /// Transformed tiles, kept for reuse.
@@ -40,8 +40,9 @@ impl Space {
 
 /// Images whose transformed tiles are held at once.
 pub(super) fn images_at_once(c: &ConvStep) -> usize {
-    let per_image = Tiles::of(c.output).count.max(Tiles::of(c.input).count);
-    (HELD / (XI * (c.input.c + c.output.c) * per_image)).max(1)
+    let products = |d| Tiles::of(d).count * Tiles::of(d).xi();
+    let per_image = products(c.output).max(products(c.input));
+    (HELD / ((c.input.c + c.output.c) * per_image)).max(1)
 }
 
 /// A convolution forward, or back from an output's gradient to the input's.
@@ -93,7 +94,7 @@ pub(super) fn convolve(
     let tiles = all_tiles(to, y.len() / to.len());
     let v = space
         .v
-        .resize(blocks(tiles) * XI * block_plane(level, from.c));
+        .resize(blocks(tiles) * tiles.xi() * block_plane(level, from.c));
     transform(
         level,
         (x, from),
@@ -106,7 +107,7 @@ pub(super) fn convolve(
         first: 0,
         row: width,
         plane: tiles.count * width + 16,
-        panel: XI * (tiles.count * width + 16),
+        panel: tiles.xi() * (tiles.count * width + 16),
     };
     let m = space.m.resize(to.c.div_ceil(width) * order.panel);
     let v = &*v;
@@ -116,7 +117,7 @@ pub(super) fn convolve(
             scratches.with(|scratch| {
                 level.run(Multiply {
                     pass,
-                    tiles: tiles.count,
+                    tiles,
                     v,
                     index,
                     plane: order.plane,
@@ -128,11 +129,15 @@ pub(super) fn convolve(
     let m = &*m;
     let how = pass.how;
     let output = |first: usize, y: &mut [f32], moments: &mut [f64]| {
+        let h = y.len() / (to.w * to.c);
+        let down = h.div_ceil(tiles.side);
         scratches.with(|scratch| {
             level.run(Output {
-                d: Dims {
-                    h: y.len() / (to.w * to.c),
-                    ..to
+                d: Dims { h, ..to },
+                tiles: Tiles {
+                    count: tiles.across * down,
+                    down,
+                    ..tiles
                 },
                 how,
                 m,
@@ -152,7 +157,7 @@ pub(super) fn convolve(
         return;
     }
     images.enumerate().for_each(|(i, y)| {
-        let lines = y.par_chunks_mut(SIDE * to.w * to.c).enumerate();
+        let lines = y.par_chunks_mut(tiles.side * to.w * to.c).enumerate();
         lines.for_each(|(k, y)| output((i * tiles.down + k) * tiles.across, y, &mut []));
     });
 }
@@ -169,12 +174,12 @@ fn blocks(tiles: Tiles) -> usize {
     tiles.count.div_ceil(BLOCK)
 }
 
-/// Floats between the 36 planes of a block of tiles.
+/// Floats between the planes of a block of tiles.
 fn block_plane(level: Level, c: usize) -> usize {
     BLOCK * c.next_multiple_of(2 * level.lanes()) + 16
 }
 
-/// Transforms all tiles of images, in blocks `(block, 36, tile, c)`; without padding given, as
+/// Transforms all tiles of images, in blocks `(block, N², tile, c)`; without padding given, as
 /// gradients of an output.
 fn transform(
     level: Level,
@@ -185,7 +190,7 @@ fn transform(
     v: &mut [f32],
 ) {
     let plane = block_plane(level, d.c);
-    v.par_chunks_exact_mut(XI * plane)
+    v.par_chunks_exact_mut(tiles.xi() * plane)
         .enumerate()
         .for_each(|(block, v)| {
             let first = block * BLOCK;
@@ -194,52 +199,20 @@ fn transform(
                 count: BLOCK.min(tiles.count - first),
                 ..tiles
             };
-            level.run(Transform {
-                images,
-                d,
-                padding,
-                tiles,
-                pending,
-                plane,
-                v,
-            })
+            match padding {
+                Some(padding) => {
+                    let images = (images, d);
+                    winograd::input_transform(level, images, padding, tiles, pending, plane, v)
+                }
+                None => winograd::gradient_transform(level, images, d, tiles, plane, v),
+            }
         });
-}
-
-struct Transform<'a> {
-    images: &'a [f32],
-    d: Dims,
-    padding: Option<usize>,
-    tiles: Tiles,
-    pending: Option<Affine<'a>>,
-    plane: usize,
-    v: &'a mut [f32],
-}
-
-impl Kernel for Transform<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (images, d, tiles, plane) = (self.images, self.d, self.tiles, self.plane);
-        match self.padding {
-            Some(padding) => winograd::input_transform(
-                s,
-                (images, d),
-                padding,
-                tiles,
-                self.pending,
-                plane,
-                self.v,
-            ),
-            None => winograd::gradient_transform(s, images, d, tiles, plane, self.v),
-        }
-    }
 }
 
 /// All tiles times one panel of the weights.
 struct Multiply<'a> {
     pass: &'a Pass<'a>,
-    tiles: usize,
+    tiles: Tiles,
     v: &'a [f32],
     index: usize,
     plane: usize,
@@ -250,8 +223,9 @@ struct Multiply<'a> {
 impl Kernel for Multiply<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, _: S) {
         let (pass, c) = (self.pass, self.pass.c);
+        let (tiles, xis) = (self.tiles.count, self.tiles.xi());
         let (from, width) = (pass.from().c, panel::<S>());
         let row = winograd::row::<S>(from);
         let block_plane = BLOCK * row + 16;
@@ -259,31 +233,37 @@ impl Kernel for Multiply<'_> {
             let depth = DEPTH.min(from - start);
             let (weights, at, step) = match pass.packed {
                 Some(packed) => {
-                    let row = self.index * XI * from + start;
+                    let row = self.index * xis * from + start;
                     (packed, row * width, from * width)
                 }
                 None => {
-                    let u = self.scratch.du.resize(XI * depth * width);
-                    let part = (self.index, start..start + depth);
-                    let channels = (c.input.c, c.output.c);
-                    winograd::pack_weights(s, pass.weight, channels, pass.direction, &[], part, u);
+                    let u = self.scratch.du.resize(xis * depth * width);
+                    S::LEVEL.run(PackWeights {
+                        w: pass.weight,
+                        channels: (c.input.c, c.output.c),
+                        side: self.tiles.side,
+                        direction: pass.direction,
+                        scale: &[],
+                        index: self.index,
+                        rows: start..start + depth,
+                        u: &mut *u,
+                    });
                     (&*u, 0, depth * width)
                 }
             };
             let how = if start == 0 { Store::Set } else { Store::Add };
-            for xi in 0..XI {
-                for (block, first) in (0..self.tiles).step_by(BLOCK).enumerate() {
-                    let left = Rows::dense((block * XI + xi) * block_plane + start, row, depth);
+            for xi in 0..xis {
+                for (block, first) in (0..tiles).step_by(BLOCK).enumerate() {
+                    let left = Rows::dense((block * xis + xi) * block_plane + start, row, depth);
                     let to = Target {
                         start: xi * self.plane + first * width,
                         row: width,
                         cols: width,
                     };
-                    let tiles = BLOCK.min(self.tiles - first);
                     S::LEVEL.run(gemm::Multiply {
                         a: self.v,
                         left,
-                        rows: tiles,
+                        rows: BLOCK.min(tiles - first),
                         b: (weights, at + xi * step),
                         how,
                         c: &mut *self.m,
@@ -297,6 +277,7 @@ impl Kernel for Multiply<'_> {
 
 struct Output<'a> {
     d: Dims,
+    tiles: Tiles,
     how: Store,
     m: &'a [f32],
     order: Order,
@@ -308,7 +289,7 @@ struct Output<'a> {
 impl Kernel for Output<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, _: S) {
         let c = self.d.c;
         let stride = winograd::row::<S>(c);
         let sums = self.sums.zeros(if self.moments.is_empty() {
@@ -317,7 +298,7 @@ impl Kernel for Output<'_> {
             2 * stride
         });
         let m = (self.m, self.order);
-        winograd::output_transform(s, m, self.d, Tiles::of(self.d), self.how, self.y, sums);
+        winograd::output_transform(S::LEVEL, m, self.d, self.tiles, self.how, self.y, sums);
         if !self.moments.is_empty() {
             fold(&mut self.moments[..c], &sums[..c]);
             fold(&mut self.moments[c..], &sums[stride..stride + c]);
@@ -338,11 +319,11 @@ pub(super) fn weight_gradient(
     let tiles = all_tiles(c.output, g.len() / c.output.len());
     let v = space
         .v
-        .resize(blocks(tiles) * XI * block_plane(level, c.input.c));
+        .resize(blocks(tiles) * tiles.xi() * block_plane(level, c.input.c));
     transform(level, (x, c.input), Some(c.padding), tiles, pending, v);
     let d = space
         .m
-        .resize(blocks(tiles) * XI * block_plane(level, c.output.c));
+        .resize(blocks(tiles) * tiles.xi() * block_plane(level, c.output.c));
     transform(level, (g, c.output), None, tiles, None, d);
     let (v, d) = (&*v, &*d);
     let size = 2 * level.lanes() * c.input.c * 9;
@@ -350,7 +331,7 @@ pub(super) fn weight_gradient(
         scratches.with(|scratch| {
             let sum = Sum {
                 c,
-                tiles: tiles.count,
+                tiles,
                 v,
                 d,
                 index,
@@ -364,7 +345,7 @@ pub(super) fn weight_gradient(
 #[derive(Clone, Copy)]
 struct Sum<'a> {
     c: &'a ConvStep,
-    tiles: usize,
+    tiles: Tiles,
     v: &'a [f32],
     d: &'a [f32],
     index: usize,
@@ -380,20 +361,27 @@ struct MultiplyTransposed<'a> {
 impl Kernel for MultiplyTransposed<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
+    fn run<S: Simd>(self, _: S) {
         let (sum, c, width) = (self.sum, self.sum.c, panel::<S>());
         let (ci, co) = (c.input.c, c.output.c);
         for start in (0..ci).step_by(DEPTH) {
             let rows = start..ci.min(start + DEPTH);
-            let du = self.scratch.du.zeros(XI * rows.len() * width);
+            let du = self.scratch.du.zeros(sum.tiles.xi() * rows.len() * width);
             for (xi, du) in du.chunks_exact_mut(rows.len() * width).enumerate() {
                 sum_tiles::<S>(sum, xi, rows.clone(), du);
             }
             for (half, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
                 let first = half * S::LANES;
-                let n = S::LANES.min(co - sum.index * width - first);
-                let du = (&*du, width, first);
-                winograd::weight_gradient(s, du, rows.clone(), (ci, n), Store::Add, dw);
+                S::LEVEL.run(winograd::WeightGradient {
+                    du: &*du,
+                    row: width,
+                    first,
+                    side: sum.tiles.side,
+                    rows: rows.clone(),
+                    channels: (ci, S::LANES.min(co - sum.index * width - first)),
+                    how: Store::Add,
+                    dw,
+                });
             }
         }
     }
@@ -408,7 +396,8 @@ fn sum_tiles<S: Simd>(work: Sum<'_>, xi: usize, rows: Range<usize>, du: &mut [f3
         winograd::row::<S>(work.c.output.c),
     );
     let plane = (BLOCK * row.0 + 16, BLOCK * row.1 + 16);
-    let (whole, rest) = (work.tiles / BLOCK, work.tiles % BLOCK);
+    let (tiles, xis) = (work.tiles.count, work.tiles.xi());
+    let (whole, rest) = (tiles / BLOCK, tiles % BLOCK);
     for (block, lines, tiles) in [(0, whole, BLOCK), (whole, 1, rest)] {
         if lines * tiles == 0 {
             continue;
@@ -416,13 +405,13 @@ fn sum_tiles<S: Simd>(work: Sum<'_>, xi: usize, rows: Range<usize>, du: &mut [f3
         let pixels = Pixels {
             lines,
             width: tiles,
-            a_line: XI * plane.0,
+            a_line: xis * plane.0,
             a_pixel: row.0,
-            g_line: XI * plane.1,
+            g_line: xis * plane.1,
             g_pixel: row.1,
         };
-        let v = (block * XI + xi) * plane.0 + rows.start;
-        let d = (block * XI + xi) * plane.1 + work.index * width;
+        let v = (block * xis + xi) * plane.0 + rows.start;
+        let d = (block * xis + xi) * plane.1 + work.index * width;
         let to = Target {
             start: 0,
             row: width,

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
+use rayon::prelude::*;
 
 use super::adamw::{AdamW, AdamWConfig};
 use super::param::{Param, check_step, gradient};
 use super::state::{Entries, Moment};
 use super::{host, param};
-use crate::cpu::{gram, product};
+use crate::cpu::{gram, product, symmetric_product};
 use crate::simd::Level;
 
 /// The constants of [`Muon`], Jordan's by default.
@@ -117,12 +118,12 @@ impl Muon {
     pub fn step(&mut self, grads: &GradStore, lr: f64, grad_scale: f64) -> Result<()> {
         check_step(lr, grad_scale)?;
         self.others.step(grads, lr, grad_scale)?;
-        for kernel in &mut self.kernels {
-            if let Some(grad) = gradient(&kernel.param, grads)? {
-                kernel.step(&grad, &self.config, lr, grad_scale)?;
-            }
-        }
-        Ok(())
+        // At once, since the products of a small kernel are too few for all threads.
+        let kernels = self.kernels.par_iter_mut();
+        kernels.try_for_each(|kernel| match gradient(&kernel.param, grads)? {
+            Some(grad) => kernel.step(&grad, &self.config, lr, grad_scale),
+            None => Ok(()),
+        })
     }
 
     /// `NAME.momentum_buffer` of every kernel and [`AdamW::state`] of the others, sorted by name.
@@ -241,29 +242,53 @@ impl Step {
     }
 }
 
+/// Steps of the iteration between two looks at the matrix itself: rounding may leave `A` an eigenvalue just below zero,
+/// which each step makes twelve times larger.
+const STEPS_OF_GRAM: usize = 3;
+
 /// The matrix `m` `(rows, cols)` with all its singular values moved to about 1.
+///
+/// Each step multiplies from the left by a polynomial of `A`, and so turns `A` into one of itself: the steps are taken on
+/// the `(rows, rows)` matrices alone, all symmetric, and `m`, several times as wide, is multiplied once.
 fn orthogonal(m: &[f32], (rows, cols): (usize, usize), steps: usize) -> Vec<f32> {
     if rows > cols {
         let turned = orthogonal(&transposed(m, (rows, cols)), (cols, rows), steps);
         return transposed(&turned, (cols, rows));
     }
     let level = Level::current();
-    let [a, b, c] = COEFFICIENTS;
     let norm = m.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     let scale = (1.0 / (norm + TINY)) as f32;
     let mut x: Vec<f32> = m.iter().map(|x| x * scale).collect();
-    for _ in 0..steps {
+    for first in (0..steps).step_by(STEPS_OF_GRAM) {
         let own = gram(level, &x, (rows, cols));
-        let mut polynomial = product(level, &own, &own, (rows, rows, rows));
+        let factor = left_factor(level, own, rows, STEPS_OF_GRAM.min(steps - first));
+        x = product(level, &factor, &x, (rows, rows, cols));
+    }
+    x
+}
+
+/// What `steps` steps multiply a matrix by whose `X·Xᵀ` is `own`.
+fn left_factor(level: Level, mut own: Vec<f32>, rows: usize, steps: usize) -> Vec<f32> {
+    let times = |a: &[f32], b: &[f32]| symmetric_product(level, a, b, rows);
+    let [a, b, c] = COEFFICIENTS;
+    let mut factor: Option<Vec<f32>> = None;
+    for step in 1..=steps {
+        let mut polynomial = times(&own, &own);
         for (p, own) in polynomial.iter_mut().zip(&own) {
             *p = b * own + c * *p;
         }
-        let moved = product(level, &polynomial, &x, (rows, rows, cols));
-        for (x, moved) in x.iter_mut().zip(moved) {
-            *x = a * *x + moved;
+        for row in 0..rows {
+            polynomial[row * rows + row] += a;
         }
+        if step < steps {
+            own = times(&times(&own, &polynomial), &polynomial);
+        }
+        factor = Some(match factor {
+            Some(before) => times(&before, &polynomial),
+            None => polynomial,
+        });
     }
-    x
+    factor.unwrap_or_default()
 }
 
 fn transposed(m: &[f32], (rows, cols): (usize, usize)) -> Vec<f32> {
