@@ -86,6 +86,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    siamese_train::keep_candle_on_one_thread();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(said) => return help(&said),

@@ -13,6 +13,8 @@ use candle_core::{
     CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Device, Layout, Result, Shape, Tensor,
 };
 
+use crate::backward;
+
 /// What the chain op leaves for others.
 pub(crate) struct Shared {
     /// Parameter gradients, from the chain's backward to [`Deliver`]'s.
@@ -86,7 +88,10 @@ impl Deliver {
             return Ok(None);
         }
         match self.slots[i] {
-            Some(slot) => Ok(lock(&self.shared.grads)[slot].take()),
+            Some(slot) => {
+                let grad = lock(&self.shared.grads)[slot].take();
+                Ok(grad.and_then(|grad| backward::take(arg, grad)))
+            }
             None => Ok(Some(arg.zeros_like()?)),
         }
     }

@@ -10,6 +10,8 @@
 //! in use. Results are bit-equal for any number of threads, but differ in rounding between these.
 
 mod activation;
+mod backward;
+mod candle_threads;
 mod chain;
 mod cpu;
 mod deliver;
@@ -27,6 +29,8 @@ mod sequential;
 mod simd;
 
 pub use activation::Activation;
+pub use backward::backward;
+pub use candle_threads::keep_candle_on_one_thread;
 pub use layers::{
     AvgPool2d, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, GlobalMaxPool,
     MaxPool2d,

@@ -36,7 +36,13 @@ impl Sequential {
 impl ModuleT for Residual {
     fn forward_t(&self, x: &Tensor, train: bool) -> Result<Tensor> {
         let layers = [Layer::from(self.clone())];
-        forward(&layers, (&self.body.contexts, None), x, self.body.precision, train)
+        forward(
+            &layers,
+            (&self.body.contexts, None),
+            x,
+            self.body.precision,
+            train,
+        )
     }
 }
 

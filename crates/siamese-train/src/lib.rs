@@ -52,6 +52,7 @@ pub use plan::Plan;
 pub use request::{Outcome, Request};
 pub use run::check;
 pub use schedule::Schedule;
+pub use siamese_kernels::keep_candle_on_one_thread;
 /// Where the time of the CPU's kernels goes (`siamese-kernels`).
 pub use siamese_kernels::profile;
 pub use stopping::{EarlyStopping, Monitor, StoppingConfig, Verdict};

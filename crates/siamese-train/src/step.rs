@@ -164,7 +164,7 @@ pub(crate) fn gradients(
     // all images of the batch at once, so that BatchNorm sees one distribution
     let embeddings = tower.embed_frozen_training(&frozen, &mut dropout)?;
     let scored = objective.score(&embeddings, &labels)?;
-    let gradients = scored.loss.backward()?;
+    let gradients = siamese_kernels::backward(&scored.loss)?;
     Ok((gradients, figures(&scored, &embeddings)?))
 }
 

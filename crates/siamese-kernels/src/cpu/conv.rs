@@ -42,7 +42,7 @@ pub(super) fn per_chunk(c: &ConvStep, batch: usize) -> usize {
 }
 
 /// Channels in times out from which a convolution runs wide, see [`super::wide`].
-const WIDE_WEIGHTS: usize = 128 * 128;
+const WIDE_WEIGHTS: usize = 256 * 256;
 /// Tiles that a chunk of the batch needs, not to run wide.
 const CHUNK_TILES: usize = 32;
 /// Images that a batch needs, not to run wide: fewer are too few tasks.

@@ -50,7 +50,7 @@ pub(crate) fn panel<S: Simd>() -> usize {
     2 * S::LANES
 }
 
-/// Calls `$tile::<S, R>` with `R` the number of rows.
+/// Calls `$tile::<S, R>` with `R` the number of rows, which no level has more than ten of.
 macro_rules! by_rows {
     ($rows:expr, $tile:ident($($arg:expr),*)) => {
         match $rows {
@@ -63,9 +63,7 @@ macro_rules! by_rows {
             7 => $tile::<S, 7>($($arg),*),
             8 => $tile::<S, 8>($($arg),*),
             9 => $tile::<S, 9>($($arg),*),
-            10 => $tile::<S, 10>($($arg),*),
-            11 => $tile::<S, 11>($($arg),*),
-            _ => $tile::<S, 12>($($arg),*),
+            _ => $tile::<S, 10>($($arg),*),
         }
     };
 }

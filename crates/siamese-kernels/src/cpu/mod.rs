@@ -31,10 +31,11 @@ mod wide;
 mod winograd;
 
 pub(crate) use backward::backward;
+pub(crate) use buffer::Buffer;
 pub(crate) use context::Context;
 pub(crate) use forward::forward;
 pub(crate) use infer::infer;
 pub(crate) use kept::kept;
 pub(crate) use prepacked::Prepacked;
-pub(crate) use product::{gram, product, symmetric_product};
+pub(crate) use product::Products;
 pub(crate) use views::{Strided, Views};

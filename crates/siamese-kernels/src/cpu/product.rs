@@ -2,37 +2,134 @@
 
 use rayon::prelude::*;
 
+use super::buffer::Buffer;
 use super::gemm::{Multiply, Rows, Store, Target};
 use crate::simd::Level;
 
 /// Rows of a product that one task computes.
 const ROWS: usize = 48;
 
-/// `a · b` of `a` `(rows, depth)` and `b` `(depth, cols)`.
+/// Lines of a matrix that are turned at once.
+const TURNED: usize = 16;
+
+/// Plain products one after another, in memory that is kept.
 ///
-/// Every number is one sum in the order of `depth`, whatever the number of threads.
-pub(crate) fn product(
+/// Every number is one sum in the order of the depth, whatever the number of threads.
+#[derive(Debug)]
+pub(crate) struct Products {
     level: Level,
-    a: &[f32],
-    b: &[f32],
-    (rows, depth, cols): (usize, usize, usize),
-) -> Vec<f32> {
-    let packed = pack(level, (depth, cols), |k, j| b[k * cols + j]);
-    multiply(level, a, &packed, (rows, depth, cols), Part::Whole)
+    /// The right matrix in panels of two vectors' width, the last one filled up with zeros.
+    packed: Buffer,
 }
 
-/// `a · aᵀ` of `a` `(rows, depth)`.
-pub(crate) fn gram(level: Level, a: &[f32], (rows, depth): (usize, usize)) -> Vec<f32> {
-    let packed = pack(level, (depth, rows), |k, j| a[j * depth + k]);
-    let upper = multiply(level, a, &packed, (rows, depth, rows), Part::Upper);
-    mirrored(upper, rows)
-}
+impl Products {
+    pub(crate) fn new(level: Level) -> Self {
+        Self {
+            level,
+            packed: Buffer::default(),
+        }
+    }
 
-/// `a · b` of two `(rows, rows)` matrices whose product is symmetric, as that of two polynomials of one is.
-pub(crate) fn symmetric_product(level: Level, a: &[f32], b: &[f32], rows: usize) -> Vec<f32> {
-    let packed = pack(level, (rows, rows), |k, j| b[k * rows + j]);
-    let upper = multiply(level, a, &packed, (rows, rows, rows), Part::Upper);
-    mirrored(upper, rows)
+    /// `c = a · b` of `a` `(rows, depth)` and `b` `(depth, cols)`.
+    pub(crate) fn product(
+        &mut self,
+        a: &[f32],
+        b: &[f32],
+        shape: (usize, usize, usize),
+        c: &mut Buffer,
+    ) {
+        self.pack(b, (shape.1, shape.2));
+        self.multiply(a, shape, Part::Whole, c);
+    }
+
+    /// `c = a · b` of two `(rows, rows)` matrices whose product is symmetric, as that of two polynomials of one is.
+    pub(crate) fn symmetric(&mut self, a: &[f32], b: &[f32], rows: usize, c: &mut Buffer) {
+        self.pack(b, (rows, rows));
+        self.multiply(a, (rows, rows, rows), Part::Upper, c);
+        mirror(c, rows);
+    }
+
+    /// `c = a · aᵀ` of `a` `(rows, depth)`.
+    pub(crate) fn gram(&mut self, a: &[f32], (rows, depth): (usize, usize), c: &mut Buffer) {
+        self.pack_turned(a, (rows, depth));
+        self.multiply(a, (rows, depth, rows), Part::Upper, c);
+        mirror(c, rows);
+    }
+
+    fn pack(&mut self, b: &[f32], (depth, cols): (usize, usize)) {
+        self.panels((depth, cols), |first, there, out| {
+            let rows = out.chunks_exact_mut(there.1).zip(b.chunks_exact(cols));
+            for (to, from) in rows {
+                to[..there.0].copy_from_slice(&from[first..first + there.0]);
+            }
+        });
+    }
+
+    /// As [`pack`](Self::pack) of `aᵀ`.
+    fn pack_turned(&mut self, a: &[f32], (rows, depth): (usize, usize)) {
+        self.panels((depth, rows), |first, there, out| {
+            for (block, out) in out.chunks_mut(TURNED * there.1).enumerate() {
+                for j in 0..there.0 {
+                    let from = &a[(first + j) * depth + block * TURNED..];
+                    for (to, from) in out.chunks_exact_mut(there.1).zip(from) {
+                        to[j] = *from;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Calls `fill` with the first column of each panel, how many of its columns there are and how many it has, and the panel.
+    fn panels(
+        &mut self,
+        (depth, cols): (usize, usize),
+        fill: impl Fn(usize, (usize, usize), &mut [f32]) + Sync,
+    ) {
+        let width = 2 * self.level.lanes();
+        let packed = self.packed.resize(cols.div_ceil(width) * depth * width);
+        let panels = packed.par_chunks_mut((depth * width).max(1)).enumerate();
+        panels.for_each(|(panel, out)| {
+            let first = panel * width;
+            let there = width.min(cols - first);
+            if there < width {
+                out.fill(0.);
+            }
+            fill(first, (there, width), out);
+        });
+    }
+
+    fn multiply(
+        &self,
+        a: &[f32],
+        (rows, depth, cols): (usize, usize, usize),
+        wanted: Part,
+        c: &mut Buffer,
+    ) {
+        let width = 2 * self.level.lanes();
+        let c = c.resize(rows * cols);
+        let parts = c.par_chunks_mut((ROWS * cols).max(1)).enumerate();
+        parts.for_each(|(part, c)| {
+            let left_of_diagonal = match wanted {
+                Part::Whole => 0,
+                Part::Upper => part * ROWS / width * width,
+            };
+            for first in (left_of_diagonal..cols).step_by(width) {
+                self.level.run(Multiply {
+                    a,
+                    left: Rows::dense(part * ROWS * depth, depth, depth),
+                    rows: c.len() / cols,
+                    b: (&self.packed, first * depth),
+                    how: Store::Set,
+                    c,
+                    to: Target {
+                        start: first,
+                        row: cols,
+                        cols: width.min(cols - first),
+                    },
+                });
+            }
+        });
+    }
 }
 
 /// What of a product is computed.
@@ -43,68 +140,13 @@ enum Part {
     Upper,
 }
 
-/// A symmetric matrix of which the upper half is there.
-fn mirrored(mut upper: Vec<f32>, rows: usize) -> Vec<f32> {
+/// Fills the lower half of a symmetric matrix of which the upper is there.
+fn mirror(c: &mut [f32], rows: usize) {
     for i in 1..rows {
         for j in 0..i {
-            upper[i * rows + j] = upper[j * rows + i];
+            c[i * rows + j] = c[j * rows + i];
         }
     }
-    upper
-}
-
-/// A right matrix in panels of two vectors' width, the last one filled up with zeros.
-fn pack(
-    level: Level,
-    (depth, cols): (usize, usize),
-    at: impl Fn(usize, usize) -> f32 + Sync,
-) -> Vec<f32> {
-    let width = 2 * level.lanes();
-    let mut packed = vec![0.; cols.div_ceil(width) * depth * width];
-    let panels = packed.par_chunks_mut((depth * width).max(1)).enumerate();
-    panels.for_each(|(panel, out)| {
-        let first = panel * width;
-        for (k, row) in out.chunks_exact_mut(width).enumerate() {
-            for (j, x) in row.iter_mut().take(cols - first).enumerate() {
-                *x = at(k, first + j);
-            }
-        }
-    });
-    packed
-}
-
-fn multiply(
-    level: Level,
-    a: &[f32],
-    packed: &[f32],
-    (rows, depth, cols): (usize, usize, usize),
-    wanted: Part,
-) -> Vec<f32> {
-    let width = 2 * level.lanes();
-    let mut c = vec![0.; rows * cols];
-    let parts = c.par_chunks_mut((ROWS * cols).max(1)).enumerate();
-    parts.for_each(|(part, c)| {
-        let left_of_diagonal = match wanted {
-            Part::Whole => 0,
-            Part::Upper => part * ROWS / width * width,
-        };
-        for first in (left_of_diagonal..cols).step_by(width) {
-            level.run(Multiply {
-                a,
-                left: Rows::dense(part * ROWS * depth, depth, depth),
-                rows: c.len() / cols,
-                b: (packed, first * depth),
-                how: Store::Set,
-                c,
-                to: Target {
-                    start: first,
-                    row: cols,
-                    cols: width.min(cols - first),
-                },
-            });
-        }
-    });
-    c
 }
 
 #[cfg(test)]
@@ -126,9 +168,11 @@ mod tests {
         ] {
             let (a, b) = (wave(rows * depth, 0.3), wave(depth * cols, 1.1));
             for level in Level::available() {
-                let c = product(level, &a, &b, (rows, depth, cols));
-                let own = gram(level, &a, (rows, depth));
-                let fourth = symmetric_product(level, &own, &own, rows);
+                let mut products = Products::new(level);
+                let [mut c, mut own, mut fourth] = [(); 3].map(|()| Buffer::default());
+                products.product(&a, &b, (rows, depth, cols), &mut c);
+                products.gram(&a, (rows, depth), &mut own);
+                products.symmetric(&own, &own, rows, &mut fourth);
                 let sum =
                     |of: &dyn Fn(usize) -> f32| (0..depth).map(|k| f64::from(of(k))).sum::<f64>();
                 for i in 0..rows {
@@ -161,9 +205,11 @@ mod tests {
         let (a, b) = (wave(rows * depth, 0.3), wave(depth * cols, 1.1));
         let bits = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let compute = || product(Level::current(), &a, &b, (rows, depth, cols));
-            let c = pool.build().expect("threads").install(compute);
-            c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+            let mut c = Buffer::default();
+            let mut products = Products::new(Level::current());
+            let compute = || products.product(&a, &b, (rows, depth, cols), &mut c);
+            pool.build().expect("threads").install(compute);
+            c.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
         };
         assert_eq!(bits(1), bits(3));
     }

@@ -10,7 +10,7 @@ use super::adamw::{AdamW, AdamWConfig};
 use super::param::{Param, check_step, gradient};
 use super::state::{Entries, Moment};
 use super::{host, param};
-use crate::cpu::{gram, product, symmetric_product};
+use crate::cpu::{Buffer, Products};
 use crate::simd::Level;
 
 /// The constants of [`Muon`], Jordan's by default.
@@ -59,6 +59,7 @@ pub struct Muon {
 struct Kernel {
     param: Param,
     velocity: Moment,
+    workspace: Workspace,
 }
 
 /// The coefficients of Jordan's iteration: steepest at 0 of those that stay near 1.
@@ -97,7 +98,11 @@ impl Muon {
             params.iter().cloned().partition(|p| p.var.rank() == 4);
         let at_rest = |param: Param| {
             let velocity = Moment::zeros(&param.var)?;
-            Ok(Kernel { param, velocity })
+            Ok(Kernel {
+                param,
+                velocity,
+                workspace: Workspace::default(),
+            })
         };
         Ok(Self {
             params,
@@ -129,7 +134,10 @@ impl Muon {
     /// `NAME.momentum_buffer` of every kernel and [`AdamW::state`] of the others, sorted by name.
     pub fn state(&self) -> Result<Vec<(String, Tensor)>> {
         let mut state = self.others.state()?;
-        for Kernel { param, velocity } in &self.kernels {
+        for Kernel {
+            param, velocity, ..
+        } in &self.kernels
+        {
             state.push((buffer(param), velocity.to_tensor(&param.var)?));
         }
         state.sort_by(|a, b| a.0.cmp(&b.0));
@@ -168,7 +176,11 @@ fn buffer(param: &Param) -> String {
 
 impl Kernel {
     fn step(&mut self, grad: &Tensor, config: &MuonConfig, lr: f64, grad_scale: f64) -> Result<()> {
-        let Self { param, velocity } = self;
+        let Self {
+            param,
+            velocity,
+            workspace,
+        } = self;
         let rows = param.var.dim(0)?;
         let cols = param.var.elem_count() / rows.max(1);
         let lr = lr * param.rate * config.rate;
@@ -185,10 +197,11 @@ impl Kernel {
         };
         match velocity {
             Moment::Host(velocity) => {
-                let ahead = host::with_slice(grad, |grad| step.ahead(grad, velocity))?;
-                let direction = orthogonal(&ahead, (rows, cols), config.steps);
-                let direction = Tensor::from_vec(direction, param.var.shape(), param.var.device())?;
-                host::update(&param.var, &direction, [], |theta, direction, []| {
+                let ahead = workspace.matrix.resize(velocity.len());
+                host::with_slice(grad, |grad| step.ahead(grad, velocity, ahead))?;
+                workspace.orthogonalise((rows, cols), config.steps);
+                let direction = &mut workspace.matrix[..];
+                host::update(&param.var, grad, [direction], |theta, _, [direction]| {
                     step.apply(theta, direction);
                 })
             }
@@ -210,13 +223,12 @@ struct Step {
 
 impl Step {
     /// Moves the velocity, and looks ahead along it.
-    fn ahead(self, grad: &[f32], velocity: &mut [f32]) -> Vec<f32> {
-        let look = |(grad, velocity): (&f32, &mut f32)| {
+    fn ahead(self, grad: &[f32], velocity: &mut [f32], ahead: &mut [f32]) {
+        for ((grad, velocity), ahead) in grad.iter().zip(velocity).zip(ahead) {
             let grad = grad * self.grad_scale;
             *velocity = self.momentum * *velocity + grad;
-            grad + self.momentum * *velocity
-        };
-        grad.iter().zip(velocity).map(look).collect()
+            *ahead = grad + self.momentum * *velocity;
+        }
     }
 
     fn apply(self, theta: &mut [f32], direction: &[f32]) {
@@ -246,56 +258,104 @@ impl Step {
 /// which each step makes twelve times larger.
 const STEPS_OF_GRAM: usize = 3;
 
-/// The matrix `m` `(rows, cols)` with all its singular values moved to about 1.
-///
-/// Each step multiplies from the left by a polynomial of `A`, and so turns `A` into one of itself: the steps are taken on
-/// the `(rows, rows)` matrices alone, all symmetric, and `m`, several times as wide, is multiplied once.
-fn orthogonal(m: &[f32], (rows, cols): (usize, usize), steps: usize) -> Vec<f32> {
-    if rows > cols {
-        let turned = orthogonal(&transposed(m, (rows, cols)), (cols, rows), steps);
-        return transposed(&turned, (cols, rows));
-    }
-    let level = Level::current();
-    let norm = m.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-    let scale = (1.0 / (norm + TINY)) as f32;
-    let mut x: Vec<f32> = m.iter().map(|x| x * scale).collect();
-    for first in (0..steps).step_by(STEPS_OF_GRAM) {
-        let own = gram(level, &x, (rows, cols));
-        let factor = left_factor(level, own, rows, STEPS_OF_GRAM.min(steps - first));
-        x = product(level, &factor, &x, (rows, rows, cols));
-    }
-    x
+/// Memory of a kernel's steps.
+#[derive(Debug)]
+struct Workspace {
+    products: Products,
+    /// What is made orthogonal, and what that gives.
+    matrix: Buffer,
+    turned: Buffer,
+    /// Of `(rows, rows)` matrices: `A`, a polynomial of it, what all polynomials together multiply by, and a fourth.
+    own: Buffer,
+    polynomial: Buffer,
+    factor: Buffer,
+    spare: Buffer,
 }
 
-/// What `steps` steps multiply a matrix by whose `X·Xᵀ` is `own`.
-fn left_factor(level: Level, mut own: Vec<f32>, rows: usize, steps: usize) -> Vec<f32> {
-    let times = |a: &[f32], b: &[f32]| symmetric_product(level, a, b, rows);
-    let [a, b, c] = COEFFICIENTS;
-    let mut factor: Option<Vec<f32>> = None;
-    for step in 1..=steps {
-        let mut polynomial = times(&own, &own);
-        for (p, own) in polynomial.iter_mut().zip(&own) {
-            *p = b * own + c * *p;
+impl Default for Workspace {
+    fn default() -> Self {
+        let [matrix, turned, own, polynomial, factor, spare] = Default::default();
+        Self {
+            products: Products::new(Level::current()),
+            matrix,
+            turned,
+            own,
+            polynomial,
+            factor,
+            spare,
         }
-        for row in 0..rows {
-            polynomial[row * rows + row] += a;
-        }
-        if step < steps {
-            own = times(&times(&own, &polynomial), &polynomial);
-        }
-        factor = Some(match factor {
-            Some(before) => times(&before, &polynomial),
-            None => polynomial,
-        });
     }
-    factor.unwrap_or_default()
 }
 
-fn transposed(m: &[f32], (rows, cols): (usize, usize)) -> Vec<f32> {
-    let columns = 0..cols;
-    columns
-        .flat_map(|j| (0..rows).map(move |i| m[i * cols + j]))
-        .collect()
+impl Workspace {
+    /// Moves all singular values of `matrix` `(rows, cols)` to about 1.
+    ///
+    /// Each step multiplies from the left by a polynomial of `A`, and so turns `A` into one of itself: the steps are taken on
+    /// the `(rows, rows)` matrices alone, all symmetric, and the matrix, several times as wide, is multiplied once.
+    fn orthogonalise(&mut self, (rows, cols): (usize, usize), steps: usize) {
+        if rows > cols {
+            transpose(&self.matrix, (rows, cols), &mut self.turned);
+            std::mem::swap(&mut self.matrix, &mut self.turned);
+            self.orthogonalise((cols, rows), steps);
+            transpose(&self.matrix, (cols, rows), &mut self.turned);
+            std::mem::swap(&mut self.matrix, &mut self.turned);
+            return;
+        }
+        let squares = self.matrix.iter().map(|&x| f64::from(x).powi(2));
+        let scale = (1.0 / (squares.sum::<f64>().sqrt() + TINY)) as f32;
+        self.matrix.iter_mut().for_each(|x| *x *= scale);
+        for first in (0..steps).step_by(STEPS_OF_GRAM) {
+            self.products
+                .gram(&self.matrix, (rows, cols), &mut self.own);
+            self.find_factor(rows, STEPS_OF_GRAM.min(steps - first));
+            let shape = (rows, rows, cols);
+            self.products
+                .product(&self.factor, &self.matrix, shape, &mut self.turned);
+            std::mem::swap(&mut self.matrix, &mut self.turned);
+        }
+    }
+
+    /// What `steps` steps multiply a matrix by whose `X·Xᵀ` is `own`.
+    fn find_factor(&mut self, rows: usize, steps: usize) {
+        let Self {
+            products,
+            own,
+            polynomial,
+            factor,
+            spare,
+            ..
+        } = self;
+        let [a, b, c] = COEFFICIENTS;
+        for step in 1..=steps {
+            products.symmetric(&own[..], &own[..], rows, polynomial);
+            for (p, own) in polynomial.iter_mut().zip(&**own) {
+                *p = b * own + c * *p;
+            }
+            for row in 0..rows {
+                polynomial[row * rows + row] += a;
+            }
+            if step < steps {
+                products.symmetric(&own[..], &polynomial[..], rows, spare);
+                products.symmetric(&spare[..], &polynomial[..], rows, own);
+            }
+            match step {
+                1 => std::mem::swap(factor, polynomial),
+                _ => {
+                    products.symmetric(&factor[..], &polynomial[..], rows, spare);
+                    std::mem::swap(factor, spare);
+                }
+            }
+        }
+    }
+}
+
+fn transpose(m: &[f32], (rows, cols): (usize, usize), to: &mut Buffer) {
+    let to = to.resize(rows * cols);
+    for (i, row) in m.chunks_exact(cols).enumerate() {
+        for (j, x) in row.iter().enumerate() {
+            to[j * rows + i] = *x;
+        }
+    }
 }
 
 /// The same by Candle's operations.
@@ -329,10 +389,17 @@ mod tests {
             .collect()
     }
 
+    fn orthogonal(m: Vec<f32>, shape: (usize, usize), steps: usize) -> Vec<f32> {
+        let mut workspace = Workspace::default();
+        workspace.matrix.resize(m.len()).copy_from_slice(&m);
+        workspace.orthogonalise(shape, steps);
+        workspace.matrix.to_vec()
+    }
+
     #[test]
     fn an_orthogonalised_matrix_has_singular_values_near_one() {
         for (rows, cols) in [(4, 9), (7, 5), (16, 40)] {
-            let x = orthogonal(&wave(rows * cols, 0.2), (rows, cols), 12);
+            let x = orthogonal(wave(rows * cols, 0.2), (rows, cols), 12);
             // the trace of the smaller Gram matrix is the sum of the squared singular values, which wander from 0.68 to 1.14
             let trace = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
             let share = trace / rows.min(cols) as f64;
@@ -342,7 +409,7 @@ mod tests {
 
     #[test]
     fn a_gradient_of_zeros_has_no_direction() {
-        assert_eq!(orthogonal(&[0.0; 12], (3, 4), 5), [0.0; 12]);
+        assert_eq!(orthogonal(vec![0.0; 12], (3, 4), 5), [0.0; 12]);
     }
 
     #[test]
@@ -361,7 +428,9 @@ mod tests {
             };
             for at in 1..=4 {
                 let grad = wave(rows * cols, at as f32);
-                let direction = orthogonal(&step.ahead(&grad, &mut moving), (rows, cols), 5);
+                let mut ahead = vec![0.0; grad.len()];
+                step.ahead(&grad, &mut moving, &mut ahead);
+                let direction = orthogonal(ahead, (rows, cols), 5);
                 step.apply(&mut host, &direction);
                 let grad = Tensor::from_vec(grad, shape, &Device::Cpu)?;
                 step.apply_on_device(&theta, &grad, &mut velocity, (rows, cols), 5)?;

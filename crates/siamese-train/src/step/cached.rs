@@ -29,7 +29,7 @@ pub(super) fn gradients(
     let embeddings = Var::from_tensor(&Tensor::cat(&parts, 0)?)?;
     let scored = objective.score(&embeddings, labels)?;
     let figures = figures(&scored, &embeddings)?;
-    let mut gradients = scored.loss.backward()?;
+    let mut gradients = siamese_kernels::backward(&scored.loss)?;
     let of_embeddings = gradients
         .remove(&embeddings)
         .context("the loss does not depend on the embeddings")?;
@@ -42,7 +42,7 @@ pub(super) fn gradients(
         let passed_on = of_embeddings.narrow(0, first, embeddings.dim(0)?)?;
         add(
             &mut gradients,
-            (embeddings * passed_on)?.sum_all()?.backward()?,
+            siamese_kernels::backward(&(embeddings * passed_on)?.sum_all()?)?,
             tower,
         )
     })?;
