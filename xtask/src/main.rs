@@ -12,6 +12,7 @@ mod output;
 mod bench;
 mod bench_peers;
 mod ci;
+mod dist;
 mod doctor;
 mod fetch;
 mod help;
@@ -103,6 +104,14 @@ const COMMANDS: &[Command] = &[
         example: "cargo xtask page",
         help: page::HELP,
         run: page::run,
+    },
+    Command {
+        name: "dist",
+        group: "Work on it",
+        summary: "a release: static program, man pages, completions, checksums",
+        example: "cargo xtask dist",
+        help: dist::HELP,
+        run: dist::run,
     },
     Command {
         name: "torture",

@@ -1,6 +1,6 @@
 //! Labelled images in, balanced pairs and batches out.
-//!
-//! The crate knows nothing of tensors or models: it ends where bytes become a tensor.
+
+#![doc = include_str!("../README.md")]
 
 mod batch;
 mod check;

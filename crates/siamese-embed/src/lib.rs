@@ -1,19 +1,6 @@
-//! Uses a trained model: pictures in, embeddings and judgements out.
-//!
-//! `verify`, `evaluate`, the validation of a training and all that keeps embeddings stand on this crate, so that a
-//! picture is prepared for a tower in one place: as the model file says.
-//!
-//! ```no_run
-//! use siamese_embed::Embedder;
-//!
-//! let embedder = Embedder::load("runs/birds-1", &siamese_core::candle::Device::Cpu)?;
-//! let verdict = embedder.verify("one.jpg", "other.jpg")?;
-//! println!("{} at distance {:.3}", if verdict.same { "same" } else { "different" }, verdict.distance);
-//! # Ok::<(), siamese_embed::Error>(())
-//! ```
-//!
-//! A model that was trained on faces cut out of photos says so in its file: its embedder finds the face in a photo first
-//! and cuts it out as they were. A picture of the very size of such a crop is taken for one and embedded as it is.
+//! A model and pictures in, embeddings and judgements out.
+
+#![doc = include_str!("../README.md")]
 
 mod backbone;
 mod embedder;

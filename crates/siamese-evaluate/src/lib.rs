@@ -1,6 +1,6 @@
 //! Judges a trained tower: embeddings of a set, verification, retrieval, and what a report shows of them.
-//!
-//! The figures themselves are `siamese_core::metrics`; here they meet models and images.
+
+#![doc = include_str!("../README.md")]
 
 mod baseline;
 mod drawn;

@@ -1,12 +1,6 @@
-//! Files that others read are written whole or not at all.
-//!
-//! A reader never sees half a file, whatever happens while it is written: a crash, a full disk, a second writer.
-//! Every writer of the toolkit goes through [`write_whole`]. What a killed process leaves of a file that it was writing
-//! is removed when that file is written again, or by [`sweep`].
-//!
-//! And files that others wrote do no harm: [`limits`] says how much one may ask of the machine, [`open_regular`] opens
-//! those that end, [`guarded`] catches what their parsers throw, [`legible`] is their text as a
-//! terminal may see it, [`quoted`] as a shell may.
+//! Files written whole or not at all, and read within limits.
+
+#![doc = include_str!("../README.md")]
 
 mod guard;
 mod legible;

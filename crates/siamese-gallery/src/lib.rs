@@ -55,3 +55,8 @@ pub use identify::{Identified, Identify};
 pub use rebuild::{RebuildOptions, Rebuilt};
 pub use together::Together;
 pub use unknown::Limit;
+
+/// The README's example, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,22 +1,6 @@
-//! A trained model as ONNX, for wherever it is deployed: all but the resizing is in the graph.
-//!
-//! [`export`] writes opset 17. The input `image` is bytes `(batch, height, width, channels)` of pictures that the caller
-//! brought to the model's size; normalisation, the tower with its BatchNorms folded, and the embedding's length are in the
-//! graph; the output is `embedding`, `(batch, D)`. What else its use needs stands in `metadata_props`: size and fit, the
-//! distance and its threshold, the calibration, what it was trained on. A head that compares pairs is a file of its own
-//! ([`export_head`]).
-//!
-//! ```
-//! use siamese_core::candle::Device;
-//! use siamese_core::{Distance, Model, Tower, TowerConfig};
-//!
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("model.onnx");
-//! let tower = Tower::new(TowerConfig::system_c(), 7, &Device::Cpu)?;
-//! let model = Model::new(tower, Distance::Euclidean);
-//! siamese_onnx::export(&model, &path)?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Writes a trained model as ONNX, preprocessing and normalisation in the graph.
+
+#![doc = include_str!("../README.md")]
 
 mod error;
 mod graph;

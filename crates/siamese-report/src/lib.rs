@@ -1,29 +1,6 @@
-//! Reports of a training run: one self-contained HTML page ([`RunReport`]), several runs side by
-//! side ([`CompareReport`]), probes beside what is near ([`ContactSheet`]), the flaws of a data set ([`DataReport`]), a model card ([`ModelCard`]),
-//! TensorBoard files ([`EventWriter`], [`Projector`]), and the SVG [`chart`]s they are drawn with.
-//!
-//! Plain data goes in (figures are those of `siamese-metrics`) and files come out: nothing here knows of models or
-//! tensors.
-//!
-//! ```
-//! use siamese_metrics::Figure;
-//! use siamese_report::{EpochRow, RunReport, SetFigures};
-//!
-//! let report = RunReport {
-//!     name: "cifar100-quick".into(),
-//!     data: "CIFAR-100, 10,000 test images".into(),
-//!     figures: vec![SetFigures::new(vec![
-//!         Figure::new("roc_auc", 0.873).with_interval(0.868, 0.878),
-//!     ])],
-//!     epochs: (1..=3)
-//!         .map(|epoch| EpochRow { epoch, train_loss: 1.0 / epoch as f64, ..Default::default() })
-//!         .collect(),
-//!     ..Default::default()
-//! };
-//! let folder = tempfile::tempdir()?;
-//! report.write(folder.path().join("report.html"))?;
-//! # anyhow::Ok(())
-//! ```
+//! Self-contained HTML reports, plots and TensorBoard event files of a training run.
+
+#![doc = include_str!("../README.md")]
 
 mod card;
 pub mod chart;

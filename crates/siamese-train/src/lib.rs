@@ -1,9 +1,6 @@
-//! The training loop: configuration, optimizers, schedules, early stopping, checkpoints, run folders.
-//!
-//! A [`Draft`] puts a run together: a data set as listed, what is told, and what is chosen from the data. [`train`]
-//! turns the completed [`TrainConfig`] and [`TrainingData`] into a run folder with a model, its figures and a report,
-//! and tells what happens as [`Event`]s: the library prints nothing. The same configuration, data and version give the
-//! same weights on a CPU, however often the run was interrupted and resumed and however many threads it had.
+//! The training loop: optimizers, schedules, early stopping, run folders.
+
+#![doc = include_str!("../README.md")]
 
 mod checkpoint;
 mod checks;

@@ -1,4 +1,6 @@
-//! How counts are said: `1 pair`, `2 classes`.
+//! How counts are said.
+
+#![doc = include_str!("../README.md")]
 
 /// A count with its noun, given in the singular.
 ///
