@@ -28,6 +28,7 @@ mod adamw;
 mod host;
 mod muon;
 mod optimizer;
+mod orthogonal;
 mod param;
 mod sgd;
 mod state;

@@ -7,11 +7,10 @@ use candle_core::{Result, Tensor, Var};
 use rayon::prelude::*;
 
 use super::adamw::{AdamW, AdamWConfig};
+use super::orthogonal::{Workspace, orthogonal_on_device};
 use super::param::{Param, check_step, gradient};
 use super::state::{Entries, Moment};
 use super::{host, param};
-use crate::cpu::{Buffer, Products};
-use crate::simd::Level;
 
 /// The constants of [`Muon`], Jordan's by default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,12 +60,6 @@ struct Kernel {
     velocity: Moment,
     workspace: Workspace,
 }
-
-/// The coefficients of Jordan's iteration: steepest at 0 of those that stay near 1.
-const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
-
-/// Added to a norm, so that a gradient of zeros is divided by something.
-const TINY: f64 = 1e-7;
 
 impl Muon {
     /// An optimizer over `params`, at rest.
@@ -254,163 +247,12 @@ impl Step {
     }
 }
 
-/// Steps of the iteration between two looks at the matrix itself: rounding may leave `A` an eigenvalue just below zero,
-/// which each step makes twelve times larger.
-const STEPS_OF_GRAM: usize = 3;
-
-/// Memory of a kernel's steps.
-#[derive(Debug)]
-struct Workspace {
-    products: Products,
-    /// What is made orthogonal, and what that gives.
-    matrix: Buffer,
-    turned: Buffer,
-    /// Of `(rows, rows)` matrices: `A`, a polynomial of it, what all polynomials together multiply by, and a fourth.
-    own: Buffer,
-    polynomial: Buffer,
-    factor: Buffer,
-    spare: Buffer,
-}
-
-impl Default for Workspace {
-    fn default() -> Self {
-        let [matrix, turned, own, polynomial, factor, spare] = Default::default();
-        Self {
-            products: Products::new(Level::current()),
-            matrix,
-            turned,
-            own,
-            polynomial,
-            factor,
-            spare,
-        }
-    }
-}
-
-impl Workspace {
-    /// Moves all singular values of `matrix` `(rows, cols)` to about 1.
-    ///
-    /// Each step multiplies from the left by a polynomial of `A`, and so turns `A` into one of itself: the steps are taken on
-    /// the `(rows, rows)` matrices alone, all symmetric, and the matrix, several times as wide, is multiplied once.
-    fn orthogonalise(&mut self, (rows, cols): (usize, usize), steps: usize) {
-        if rows > cols {
-            transpose(&self.matrix, (rows, cols), &mut self.turned);
-            std::mem::swap(&mut self.matrix, &mut self.turned);
-            self.orthogonalise((cols, rows), steps);
-            transpose(&self.matrix, (cols, rows), &mut self.turned);
-            std::mem::swap(&mut self.matrix, &mut self.turned);
-            return;
-        }
-        let squares = self.matrix.iter().map(|&x| f64::from(x).powi(2));
-        let scale = (1.0 / (squares.sum::<f64>().sqrt() + TINY)) as f32;
-        self.matrix.iter_mut().for_each(|x| *x *= scale);
-        for first in (0..steps).step_by(STEPS_OF_GRAM) {
-            self.products
-                .gram(&self.matrix, (rows, cols), &mut self.own);
-            self.find_factor(rows, STEPS_OF_GRAM.min(steps - first));
-            let shape = (rows, rows, cols);
-            self.products
-                .product(&self.factor, &self.matrix, shape, &mut self.turned);
-            std::mem::swap(&mut self.matrix, &mut self.turned);
-        }
-    }
-
-    /// What `steps` steps multiply a matrix by whose `X·Xᵀ` is `own`.
-    fn find_factor(&mut self, rows: usize, steps: usize) {
-        let Self {
-            products,
-            own,
-            polynomial,
-            factor,
-            spare,
-            ..
-        } = self;
-        let [a, b, c] = COEFFICIENTS;
-        for step in 1..=steps {
-            products.symmetric(&own[..], &own[..], rows, polynomial);
-            for (p, own) in polynomial.iter_mut().zip(&**own) {
-                *p = b * own + c * *p;
-            }
-            for row in 0..rows {
-                polynomial[row * rows + row] += a;
-            }
-            if step < steps {
-                products.symmetric(&own[..], &polynomial[..], rows, spare);
-                products.symmetric(&spare[..], &polynomial[..], rows, own);
-            }
-            match step {
-                1 => std::mem::swap(factor, polynomial),
-                _ => {
-                    products.symmetric(&factor[..], &polynomial[..], rows, spare);
-                    std::mem::swap(factor, spare);
-                }
-            }
-        }
-    }
-}
-
-fn transpose(m: &[f32], (rows, cols): (usize, usize), to: &mut Buffer) {
-    let to = to.resize(rows * cols);
-    for (i, row) in m.chunks_exact(cols).enumerate() {
-        for (j, x) in row.iter().enumerate() {
-            to[j * rows + i] = *x;
-        }
-    }
-}
-
-/// The same by Candle's operations.
-fn orthogonal_on_device(m: &Tensor, steps: usize) -> Result<Tensor> {
-    let (rows, cols) = m.dims2()?;
-    if rows > cols {
-        return orthogonal_on_device(&m.t()?.contiguous()?, steps)?
-            .t()?
-            .contiguous();
-    }
-    let [a, b, c] = COEFFICIENTS.map(f64::from);
-    let norm = (m.sqr()?.sum_all()?.sqrt()? + TINY)?;
-    let mut x = m.broadcast_div(&norm)?;
-    for _ in 0..steps {
-        let own = x.matmul(&x.t()?)?;
-        let polynomial = ((&own * b)? + (own.matmul(&own)? * c)?)?;
-        x = ((&x * a)? + polynomial.matmul(&x)?)?;
-    }
-    Ok(x)
-}
-
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
 
     use super::*;
-
-    fn wave(len: usize, phase: f32) -> Vec<f32> {
-        (0..len)
-            .map(|i| (i as f32 * 0.37 + phase).sin() + (i as f32 * i as f32 * 0.11).cos())
-            .collect()
-    }
-
-    fn orthogonal(m: Vec<f32>, shape: (usize, usize), steps: usize) -> Vec<f32> {
-        let mut workspace = Workspace::default();
-        workspace.matrix.resize(m.len()).copy_from_slice(&m);
-        workspace.orthogonalise(shape, steps);
-        workspace.matrix.to_vec()
-    }
-
-    #[test]
-    fn an_orthogonalised_matrix_has_singular_values_near_one() {
-        for (rows, cols) in [(4, 9), (7, 5), (16, 40)] {
-            let x = orthogonal(wave(rows * cols, 0.2), (rows, cols), 12);
-            // the trace of the smaller Gram matrix is the sum of the squared singular values, which wander from 0.68 to 1.14
-            let trace = x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-            let share = trace / rows.min(cols) as f64;
-            assert!((0.46..1.3).contains(&share), "{rows}x{cols}: {share}");
-        }
-    }
-
-    #[test]
-    fn a_gradient_of_zeros_has_no_direction() {
-        assert_eq!(orthogonal(vec![0.0; 12], (3, 4), 5), [0.0; 12]);
-    }
+    use crate::optim::orthogonal::tests::{orthogonal, wave};
 
     #[test]
     fn the_formula_on_a_device_is_the_one_in_host_memory() -> Result<()> {
