@@ -3,7 +3,7 @@
 >>> import siamese
 >>> embedder = siamese.Embedder("runs/birds-1")           # a run folder, a model file, hf:user/name
 >>> vectors = embedder.embed(["one.jpg", "other.jpg"])    # float32 (N, D)
->>> siamese.evaluate(vectors, ["wren", "wren"])           # {"roc_auc": roc_auc 0.9612 (0.9530 – 0.9687), …}
+>>> siamese.evaluate(vectors, labels)["roc_auc"]          # a value, and its 95 % interval: low, high
 """
 
 import json
