@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Usage, paths, style};
+use crate::{Usage, cargo, paths, style};
 
 pub(crate) const HELP: &str = "\
 Builds `siamese` for a release: one archive with the program, its man pages, completions for every
@@ -68,21 +68,15 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         .context("starting sha256sum")?;
     ensure!(sums.status.success(), "sha256sum failed");
     fs::write(dist.join("SHA256SUMS"), &sums.stdout)?;
-    let bytes = fs::metadata(dist.join(&archive))?.len();
-    let archive = paths::display(&dist.join(archive));
-    println!("{archive}: {:.1} MB", bytes as f64 / 1e6);
+    cargo::tell(&dist.join(archive))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The program without symbols; where it is.
 fn build(target: &str) -> Result<PathBuf> {
-    let args = ["--package", "siamese-cli", "--target", target];
-    let mut command = Command::new(paths::cargo());
-    command
-        .args(["build", "--locked", "--release"])
-        .args(args)
-        .env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-    spawn(command.current_dir(paths::root()))
+    let args = ["--package", "siamese-cli", "--release", "--target", target];
+    let strip = "CARGO_PROFILE_RELEASE_STRIP";
+    cargo::build(&args, |command| command.env(strip, "symbols"))
         .with_context(|| format!("is the target there? rustup target add {target}"))?;
     let exe = if target.contains("windows") {
         ".exe"

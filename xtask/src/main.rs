@@ -11,6 +11,7 @@ mod output;
 
 mod bench;
 mod bench_peers;
+mod cargo;
 mod ci;
 mod dist;
 mod doctor;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail};
 
-use crate::{Usage, paths, style};
+use crate::{Usage, cargo, paths};
 
 pub(crate) const HELP: &str = "\
 Builds what `siamese export MODEL --page OUT.html` puts into a page, the model's code as
@@ -41,9 +41,9 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
         bail!("this Rust cannot compile to WebAssembly yet: {ADD}");
     }
     let wasm = build_wasm()?;
-    tell(&wasm)?;
+    cargo::tell(&wasm)?;
     if !wasm_only {
-        tell(&build_siamese(&wasm)?)?;
+        cargo::tell(&build_siamese(&wasm)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -70,7 +70,7 @@ fn build_wasm() -> Result<PathBuf> {
         "--lib",
     ];
     // flags from outside would replace those of .cargo/config.toml, which name the vector instructions
-    cargo(&args, |command| command.env_remove("RUSTFLAGS"))?;
+    cargo::build(&args, |command| command.env_remove("RUSTFLAGS"))?;
     Ok(paths::target().join(TARGET).join("wasm/siamese_wasm.wasm"))
 }
 
@@ -82,30 +82,7 @@ fn build_siamese(wasm: &Path) -> Result<PathBuf> {
         "--features",
         "page",
     ];
-    cargo(&args, |command| command.env("SIAMESE_WASM", wasm))?;
+    cargo::build(&args, |command| command.env("SIAMESE_WASM", wasm))?;
     let name = format!("siamese{}", std::env::consts::EXE_SUFFIX);
     Ok(paths::target().join("release").join(name))
-}
-
-/// Runs `cargo build` at the root, shown first.
-fn cargo(args: &[&str], with: impl Fn(&mut Command) -> &mut Command) -> Result<()> {
-    let shown = format!("$ cargo build {}", args.join(" "));
-    eprintln!("{}", style::stderr().dim(&shown));
-    let mut command = Command::new(paths::cargo());
-    command
-        .current_dir(paths::root())
-        .args(["build", "--locked"])
-        .args(args);
-    let status = with(&mut command).status().context("starting cargo")?;
-    ensure!(status.success(), "it does not build: see above");
-    Ok(())
-}
-
-fn tell(path: &Path) -> Result<()> {
-    let bytes = path
-        .metadata()
-        .with_context(|| format!("reading {}", path.display()))?
-        .len();
-    println!("{}: {:.1} MB", paths::display(path), bytes as f64 / 1e6);
-    Ok(())
 }
