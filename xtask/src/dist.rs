@@ -118,8 +118,7 @@ fn pack(dist: &Path, name: &str, archive: &str) -> Result<()> {
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner"])
         .arg(format!("--mtime=@{time}"))
-        .args(["-czf", archive, name])
-        .env("GZIP", "-n9")
+        .args(["-I", "gzip -n9", "-cf", archive, name])
         .current_dir(dist);
     spawn(&mut tar).context("packing wants GNU tar")
 }
