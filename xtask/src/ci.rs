@@ -29,6 +29,7 @@ Steps (all of them, where none is named):
   clippy             lints of every target; a warning is an error
   doc                documentation builds; a broken link is an error
   test               every test: `cargo test --workspace`
+  features           the crates that a dependant may take without TLS and parquet, so built
   python             the Python package's tests, where NumPy and pytest are at hand; with CI set,
                      installs them from PyPI into target/
   postgres           the tests of galleries over PostgreSQL, where a server is at hand; with CI
@@ -51,8 +52,9 @@ Examples:
   $ cargo xtask ci cuda --fetch-cuda
 ";
 
-const STEPS: [&str; 11] = [
-    "fmt", "deny", "clippy", "doc", "test", "python", "postgres", "miri", "asan", "wasm", "cuda",
+const STEPS: [&str; 12] = [
+    "fmt", "deny", "clippy", "doc", "test", "features", "python", "postgres", "miri", "asan",
+    "wasm", "cuda",
 ];
 
 /// How a step ended.
@@ -96,6 +98,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
                 &[("RUSTDOCFLAGS", "-D warnings".into())],
             )?,
             "test" => test(tally.insert(Tally::default()))?,
+            "features" => features()?,
             "python" => python::check()?,
             "postgres" => postgres::check()?,
             "miri" => memory::miri()?,
@@ -221,6 +224,26 @@ fn wasm() -> Result<Outcome> {
     let package = ["clippy", "--package", "siamese-wasm", "--lib", "--locked"];
     let lints = ["--target", page::TARGET, "--", "-D", "warnings"];
     cargo(&[package.as_slice(), &lints].concat(), &[])
+}
+
+/// What stands under an embedder builds without TLS and parquet, and says so where these are asked for.
+fn features() -> Result<Outcome> {
+    const PLAIN: [&str; 2] = ["--no-default-features", "--locked"];
+    let data = [
+        "test",
+        "--package",
+        "siamese-data",
+        "--test",
+        "without_features",
+    ];
+    let embed = ["build", "--package", "siamese-embed"];
+    for built in [data.as_slice(), &embed] {
+        let outcome = cargo(&[built, &PLAIN].concat(), &[])?;
+        if !matches!(outcome, Outcome::Passed(_)) {
+            return Ok(outcome);
+        }
+    }
+    Ok(Outcome::Passed(String::new()))
 }
 
 /// Runs the README's test command, passing its output on and counting.

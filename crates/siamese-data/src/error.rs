@@ -154,6 +154,17 @@ pub enum DataError {
         looked: String,
     },
 
+    /// This build was made without a part that is needed.
+    #[error(
+        "{what} takes siamese-data's feature `{feature}`, and this program was built without it"
+    )]
+    WithoutFeature {
+        /// What was to be done, as in "reading birds.parquet".
+        what: String,
+        /// The feature.
+        feature: &'static str,
+    },
+
     /// Images, labels or settings that do not fit together.
     #[error("{0}")]
     Invalid(String),
@@ -202,7 +213,12 @@ impl DataError {
 
     /// Whether the hub cannot be asked at all: a reason to do without it, as being refused is not.
     pub(crate) fn is_out_of_reach(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Offline { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Offline { .. }
+                | Self::WithoutFeature { feature: "hub", .. }
+        )
     }
 
     pub(crate) fn damaged(path: &Path, reason: impl ToString) -> Self {

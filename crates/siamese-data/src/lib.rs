@@ -7,8 +7,13 @@ mod check;
 mod digest;
 mod entries;
 mod error;
+#[cfg(feature = "hub")]
 mod hub;
-#[cfg(test)]
+#[cfg(not(feature = "hub"))]
+#[path = "hub_absent.rs"]
+mod hub;
+mod hub_name;
+#[cfg(all(test, feature = "hub"))]
 #[path = "../tests/hub_server/mod.rs"]
 mod hub_server;
 mod image_set;
@@ -37,7 +42,10 @@ pub use check::{
 };
 pub use digest::sha256;
 pub use error::DataError;
-pub use hub::{HubOptions, Proxies, cached_weights, fetch_weights, hub_name};
+#[cfg(feature = "hub")]
+pub use hub::Proxies;
+pub use hub::{HubOptions, cached_weights, fetch_weights};
+pub use hub_name::hub_name;
 pub use image_set::ImageSet;
 pub use one_shot::{OneShotRun, bundled_one_shot_runs, read_one_shot_runs};
 pub use packed_images::{Filled, PackOptions, PackedImages, PackedKey, packed_images};

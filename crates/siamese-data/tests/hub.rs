@@ -1,5 +1,6 @@
 //! Downloads from the hub, against a server on the loopback.
 
+#![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 mod hub_server;

@@ -1,5 +1,6 @@
 //! A hub that is busy, refuses or cannot be reached, and what is taken instead.
 
+#![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 mod hub_server;

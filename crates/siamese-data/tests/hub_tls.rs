@@ -3,6 +3,7 @@
 //! `hub_tls/authority.pem` is such an authority (its key was thrown away), `hub_tls/server.pem` the certificate that
 //! it gave to 127.0.0.1, and the key of that; all valid from 2020 to 2120.
 
+#![cfg(feature = "hub")]
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 use std::io::{Read, Write};

@@ -1,5 +1,6 @@
 //! Data sets recognised by looking: made ones of every kind, and real ones where they are.
 
+#![cfg(feature = "parquet")]
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 use std::fs::{self, File};

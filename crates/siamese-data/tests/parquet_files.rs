@@ -1,5 +1,6 @@
 //! Parquet files as people have them: every compression and type of label, shards that are missing, pointers.
 
+#![cfg(feature = "parquet")]
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 use std::fs::{self, File};

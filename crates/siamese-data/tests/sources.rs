@@ -1,5 +1,6 @@
 //! Data sets with a training and a test part: the bundled sample, the forms of CIFAR-100, the packed file.
 
+#![cfg(feature = "parquet")]
 #![allow(clippy::unwrap_used)] // helpers outside of #[test] functions, too
 
 use std::fs::{self, File};

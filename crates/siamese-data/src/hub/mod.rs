@@ -25,4 +25,4 @@ pub use options::HubOptions;
 pub use proxies::Proxies;
 pub(crate) use published::fetch_published;
 pub(crate) use repo::HubRepo;
-pub use weights::{cached_weights, fetch_weights, hub_name};
+pub use weights::{cached_weights, fetch_weights};

@@ -110,7 +110,7 @@ fn fetch(file: &Published, folder: &Path, options: &OpenOptions) -> Result<(), D
     )
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "hub"))]
 mod tests {
     use std::io::Write;
     use std::time::Duration;

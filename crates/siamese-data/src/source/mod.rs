@@ -18,6 +18,7 @@ pub(crate) mod describe;
 pub(crate) mod download;
 pub(crate) mod files;
 pub(crate) mod folder;
+#[cfg(feature = "parquet")]
 pub(crate) mod hub_parquet;
 pub(crate) mod hub_repo;
 pub(crate) mod idx;
@@ -35,10 +36,15 @@ pub(crate) mod pair_columns;
 pub(crate) mod pairs_file;
 pub(crate) mod pairs_layout;
 pub(crate) mod pairs_rows;
+#[cfg(not(feature = "parquet"))]
+pub(crate) mod parquet_absent;
+#[cfg(feature = "parquet")]
 pub(crate) mod parquet_columns;
+#[cfg(feature = "parquet")]
 pub(crate) mod parquet_pages;
 pub(crate) mod pictures;
 pub(crate) mod pixels;
+#[cfg(feature = "parquet")]
 pub(crate) mod rows;
 pub(crate) mod sample;
 pub(crate) mod shards;
@@ -54,3 +60,6 @@ pub(crate) mod table_text;
 pub(crate) mod verdict;
 pub(crate) mod walk;
 pub(crate) mod webdataset;
+
+#[cfg(not(feature = "parquet"))]
+pub(crate) use parquet_absent::{self as hub_parquet, self as parquet_columns};

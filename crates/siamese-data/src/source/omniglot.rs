@@ -147,6 +147,7 @@ fn fill(listing: &mut Listing, paths: &[PathBuf]) {
     match Arc::get_mut(&mut listing.store) {
         Some(Store::Files(files)) => files.retain(|_| keep()),
         Some(Store::Spans(spans)) => spans.spans.retain(|_| keep()),
+        #[cfg(feature = "parquet")]
         Some(Store::Rows(rows)) => rows.rows.retain(|_| keep()),
         None => debug_assert!(false, "a listing is shared only when it is whole"),
     }

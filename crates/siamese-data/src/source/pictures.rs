@@ -176,7 +176,9 @@ impl Pictures {
     fn add_listing(&mut self, listing: Listing) {
         let files: Option<&Vec<PathBuf>> = match &*listing.store {
             Store::Files(files) => Some(files),
-            Store::Spans(_) | Store::Rows(_) => None,
+            Store::Spans(_) => None,
+            #[cfg(feature = "parquet")]
+            Store::Rows(_) => None,
         };
         let store = self.stores.len() as u32;
         // the classes of a table of pairs are only what its pairs join

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use siamese_files::{guarded, read_regular};
 
+#[cfg(feature = "parquet")]
 use super::rows::Rows;
 use super::spans::Spans;
 use super::stored::{Stored, spread};
@@ -22,6 +23,7 @@ pub(crate) enum Store {
     /// Parts of larger files: archives, records.
     Spans(Spans),
     /// Rows of parquet files.
+    #[cfg(feature = "parquet")]
     Rows(Rows),
 }
 
@@ -30,6 +32,7 @@ impl Store {
         match self {
             Self::Files(paths) => paths.len(),
             Self::Spans(spans) => spans.spans.len(),
+            #[cfg(feature = "parquet")]
             Self::Rows(rows) => rows.rows.len(),
         }
     }
@@ -39,6 +42,7 @@ impl Store {
         guarded(|| match self {
             Self::Files(paths) => read_file(&paths[item], limits).map(Stored::Encoded),
             Self::Spans(spans) => spans.picture(item, limits),
+            #[cfg(feature = "parquet")]
             Self::Rows(rows) => rows.picture(item).map(Stored::Encoded),
         })
         .unwrap_or_else(Err)
@@ -47,6 +51,7 @@ impl Store {
     /// At most `most` pictures that are quick to get, spread as evenly as that allows.
     pub(crate) fn sample(&self, most: usize) -> Vec<usize> {
         match self {
+            #[cfg(feature = "parquet")]
             Self::Rows(rows) => rows.sample(most),
             Self::Files(_) | Self::Spans(_) => spread(self.len(), most),
         }
@@ -57,6 +62,7 @@ impl Store {
         match self {
             Self::Files(paths) => paths.iter().map(PathBuf::as_path).collect(),
             Self::Spans(spans) => spans.files.iter().map(|file| file.path.as_path()).collect(),
+            #[cfg(feature = "parquet")]
             Self::Rows(rows) => rows.files.iter().map(PathBuf::as_path).collect(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod jsonl;
 mod npz;
+#[cfg(feature = "parquet")]
 mod parquet;
 
 use std::fs::File;
@@ -12,6 +13,7 @@ use siamese_files::write_whole;
 
 use self::jsonl::Jsonl;
 use self::npz::Npz;
+#[cfg(feature = "parquet")]
 use self::parquet::Parquet;
 use crate::error::Error;
 
@@ -20,7 +22,8 @@ use crate::error::Error;
 pub enum TableFormat {
     /// NumPy's arrays `embeddings`, `labels`, `class_names` and `files`, as `siamese evaluate --embeddings` reads them.
     Npz,
-    /// Columns `file`, `class` and `embedding`, a list of floats.
+    /// Columns `file`, `class` and `embedding`, a list of floats; with the feature `parquet`.
+    #[cfg(feature = "parquet")]
     Parquet,
     /// An object a line, with `file`, `class` and `embedding`.
     Jsonl,
@@ -35,7 +38,14 @@ impl TableFormat {
         let ending = path.extension().unwrap_or_default().to_string_lossy();
         match ending.to_lowercase().as_str() {
             "npz" => Ok(Self::Npz),
+            #[cfg(feature = "parquet")]
             "parquet" => Ok(Self::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            "parquet" => Err(Error::Rows(format!(
+                "{}: writing parquet takes siamese-embed's feature `parquet`, and this program was built without it; name a \
+                 file that ends in .npz or .jsonl",
+                path.display()
+            ))),
             "jsonl" => Ok(Self::Jsonl),
             _ => Err(Error::Rows(format!(
                 "{}: its ending tells no format; name a file that ends in .npz, .parquet or .jsonl",
@@ -65,6 +75,7 @@ pub struct TableWriter<'a> {
 
 enum Form<'a> {
     Npz(Npz<'a>),
+    #[cfg(feature = "parquet")]
     Parquet(Box<Parquet<'a>>),
     Jsonl(Jsonl<'a>),
 }
@@ -78,6 +89,7 @@ impl<'a> TableWriter<'a> {
     ) -> io::Result<Self> {
         let form = match format {
             TableFormat::Npz => Form::Npz(Npz::new(path, dim, file)?),
+            #[cfg(feature = "parquet")]
             TableFormat::Parquet => Form::Parquet(Box::new(Parquet::new(file)?)),
             TableFormat::Jsonl => Form::Jsonl(Jsonl { file }),
         };
@@ -97,6 +109,7 @@ impl<'a> TableWriter<'a> {
         }
         let pushed = match &mut self.form {
             Form::Npz(form) => form.push(row),
+            #[cfg(feature = "parquet")]
             Form::Parquet(form) => form.push(row),
             Form::Jsonl(form) => form.push(row),
         };
@@ -109,6 +122,7 @@ impl<'a> TableWriter<'a> {
     fn finish(self) -> io::Result<()> {
         match self.form {
             Form::Npz(form) => form.finish(),
+            #[cfg(feature = "parquet")]
             Form::Parquet(form) => form.finish(),
             Form::Jsonl(_) => Ok(()),
         }
