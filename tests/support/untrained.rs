@@ -24,6 +24,7 @@ pub(crate) fn untrained(seed: u64) -> Result<Model> {
         target: "best accuracy".into(),
         fitted_on: "nothing".into(),
         calibration: None,
+        unlike: None,
         distance: Distance::Euclidean,
         weights: tower.parameters().fingerprint()?,
     };

@@ -236,7 +236,7 @@ fn features() -> Result<Outcome> {
         "--test",
         "without_features",
     ];
-    let embed = ["build", "--package", "siamese-embed"];
+    let embed = ["check", "--package", "siamese-embed"];
     for built in [data.as_slice(), &embed] {
         let outcome = cargo(&[built, &PLAIN].concat(), &[])?;
         if !matches!(outcome, Outcome::Passed(_)) {

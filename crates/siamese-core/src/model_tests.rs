@@ -37,6 +37,7 @@ fn model() -> Result<Model> {
             target: "best accuracy".into(),
             fitted_on: "100 validation pairs".into(),
             calibration: None,
+            unlike: None,
             distance: Distance::Cosine,
             weights: tower.parameters().fingerprint()?,
         }),

@@ -1,9 +1,9 @@
 //! A model's threshold: the distance below which two images are called the same, and what it was fitted for.
 
 use serde::{Deserialize, Serialize};
-use siamese_metrics::Distance;
 use siamese_metrics::calibration::Calibration;
 use siamese_metrics::verification::is_same;
+use siamese_metrics::{Distance, UnlikeTail};
 
 use crate::error::{Error, Result};
 
@@ -18,6 +18,9 @@ pub struct Threshold {
     pub fitted_on: String,
     /// Turns a distance into the probability of "same", fitted on the same pairs.
     pub calibration: Option<Calibration>,
+    /// How near the unlike pairs of these images come; a gallery knows strangers by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlike: Option<UnlikeTail>,
     /// The distance it was fitted for.
     pub distance: Distance,
     /// [`Model::fingerprint`](crate::Model::fingerprint) of the weights it was fitted for.

@@ -13,7 +13,8 @@ mod hub;
 #[path = "hub_absent.rs"]
 mod hub;
 mod hub_name;
-#[cfg(all(test, feature = "hub"))]
+#[cfg(test)]
+#[cfg(feature = "hub")]
 #[path = "../tests/hub_server/mod.rs"]
 mod hub_server;
 mod image_set;

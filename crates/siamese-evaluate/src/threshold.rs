@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
+use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::verification::Target;
-use siamese_core::{Model, Threshold};
+use siamese_core::{Metric, Model, Threshold};
 use siamese_data::{ImageSet, Pair};
-use siamese_embed::embed;
+use siamese_embed::{Embeddings, embed};
 
 use crate::pairs::JudgedPairs;
 
@@ -26,8 +27,12 @@ pub fn fit_threshold(
     let used: BTreeSet<u32> = pairs.iter().flat_map(|pair| [pair.a, pair.b]).collect();
     let indices: Vec<u32> = used.into_iter().collect();
     let embeddings = embed(&model.tower, images, &indices)?;
-    let judged = JudgedPairs::new(&embeddings, pairs, &model.metric()?)?;
-    judged.threshold(model, target, fitted_on)
+    let metric = model.metric()?;
+    let judged = JudgedPairs::new(&embeddings, pairs, &metric)?;
+    Ok(Threshold {
+        unlike: judged.unlike_tail(&embeddings, (&images.labels, &indices), &metric)?,
+        ..judged.threshold(model, target, fitted_on)?
+    })
 }
 
 impl JudgedPairs {
@@ -42,9 +47,42 @@ impl JudgedPairs {
             target: target_in_words(target),
             fitted_on,
             calibration: Some(self.calibrate()?),
+            unlike: self.own_unlike_tail(),
             distance: model.distance,
             weights: model.fingerprint()?,
         })
+    }
+}
+
+impl JudgedPairs {
+    /// How near unlike pairs come: all that there are of the images at `indices`, which were embedded, where the pairs are of
+    /// classes (`labels` are those of all images); else the unlike ones of these pairs. `None` where too few tell.
+    ///
+    /// # Errors
+    /// When other images were embedded.
+    pub fn unlike_tail(
+        &self,
+        embeddings: &Embeddings,
+        (labels, indices): (&[u32], &[u32]),
+        metric: &Metric,
+    ) -> Result<Option<UnlikeTail>> {
+        let label = |image: u32| labels.get(image as usize).copied();
+        let of_classes = |pair: &Pair| pair.like == (label(pair.a) == label(pair.b));
+        if !self.pairs.iter().all(of_classes) {
+            return Ok(self.own_unlike_tail());
+        }
+        let embedded: Vec<u32> = indices.iter().filter_map(|&i| label(i)).collect();
+        let table = embeddings.table(&embedded)?;
+        Ok(UnlikeTail::of(&table.view()?, metric).ok())
+    }
+
+    fn own_unlike_tail(&self) -> Option<UnlikeTail> {
+        let pairs = self.pairs.iter().zip(&self.distances);
+        let unlike: Vec<f32> = pairs
+            .filter(|(pair, _)| !pair.like)
+            .map(|(_, d)| *d)
+            .collect();
+        UnlikeTail::of_distances(&unlike).ok()
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use siamese_core::Metric;
+use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::{Comparison, Distance};
 use siamese_embed::Embedder;
@@ -54,6 +55,9 @@ pub struct ModelAbout {
     pub threshold: Option<f64>,
     /// From a distance to the probability of "same", fitted on pairs.
     pub calibration: Option<Calibration>,
+    /// How near unlike pairs of the images come that its threshold was fitted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlike: Option<UnlikeTail>,
 }
 
 impl About {
@@ -119,6 +123,7 @@ impl ModelAbout {
             },
             threshold: threshold.map(|threshold| threshold.value),
             calibration: threshold.and_then(|threshold| threshold.calibration.clone()),
+            unlike: threshold.and_then(|threshold| threshold.unlike.clone()),
         })
     }
 
@@ -144,6 +149,7 @@ impl ModelAbout {
             whole: Some(whole),
             threshold: None,
             calibration: None,
+            unlike: None,
             ..self
         })
     }

@@ -4,13 +4,16 @@
 //! alarm. So classes are left out of the gallery in turn, and their entries searched in the rest: each is then a
 //! stranger, and the distance below which only a hundredth of them fall is the gallery's own threshold.
 //!
-//! A small gallery has not as many strangers as a hundredth can be told from. It takes the lower of two estimates:
+//! A small gallery has not as many strangers as a hundredth can be told from. It takes the lower of two estimates of how near
+//! one unlike pair in so many comes: a hundredth of strangers falls in one of a gallery of `N` entries where one pair falls by
+//! `1 − 0.99^(1/N)`.
 //!
 //! - *Its unlike pairs.* The square roots of their distances are taken as normal (between Wilson and Hilferty's cube root
-//!   for a gamma variable and the 2/3 power for the root of a χ² variable), or the log-odds of a learned head's; where
-//!   one pair in `N` falls by `1 − 0.99^(1/N)`, a hundredth of strangers falls in one of a gallery of `N` entries.
-//! - *The model's calibration.* Of an unlike pair, the odds `p/(1 − p)` of "same" are 1 on average, so by Markov's inequality
-//!   they exceed `N/0.01` for one of `N` in less than a hundredth of strangers.
+//!   for a gamma variable and the 2/3 power for the root of a χ² variable), or the log-odds of a learned head's.
+//! - *The model's unlike pairs*, those of its validation images, counted when its threshold was fitted. Models of before say
+//!   nothing of these; for them the calibration does: of an unlike pair, the odds `p/(1 − p)` of "same" are 1 on average, so
+//!   by Markov's inequality they exceed `N/0.01` for one of `N` in less than a hundredth of strangers, a bound that is far
+//!   stricter.
 
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::open_set::threshold_at;
@@ -85,8 +88,14 @@ fn estimated(packed: &Packed, together: Together, (classes, model): (usize, &Mod
     };
     let own = unlike(packed, together);
     let of_own = (classes >= FEWEST_CLASSES).then(|| (lower_end(&own, chances, model), "own"));
-    let of_model = model.calibration.as_ref();
-    let of_model = of_model.and_then(|c| Some((beyond_chance(c, chances)?, "model")));
+    let of_model = model
+        .unlike
+        .as_ref()
+        .map(|tail| tail.distance(share(chances)));
+    let of_odds = || beyond_chance(model.calibration.as_ref()?, chances);
+    let of_model = of_model
+        .or_else(of_odds)
+        .map(|distance| (distance, "model"));
     let lower = [of_own, of_model].into_iter().flatten();
     let lower = lower.min_by(|a, b| a.0.total_cmp(&b.0));
     let entries = counted(packed.len(), "entry");
@@ -100,9 +109,11 @@ fn estimated(packed: &Packed, together: Together, (classes, model): (usize, &Mod
             (Some(threshold), why)
         }
         (Some((threshold, _)), _) => {
-            let why = format!(
-                "for 1 % false alarms, estimated from the model's probabilities and {entries}; {later}"
-            );
+            let by = match &model.unlike {
+                Some(tail) => format!("{} of the model's", counted(tail.pairs, "unlike pair")),
+                None => "the model's probabilities".into(),
+            };
+            let why = format!("for 1 % false alarms, estimated from {by} and {entries}; {later}");
             (Some(threshold), why)
         }
         (None, Some(pairs)) => {
@@ -122,6 +133,11 @@ fn estimated(packed: &Packed, together: Together, (classes, model): (usize, &Mod
     }
 }
 
+/// The share of unlike pairs that may be so near where so many chances make a hundredth.
+fn share(chances: usize) -> f64 {
+    1.0 - (1.0 - FALSE_ALARMS).powf(1.0 / chances as f64)
+}
+
 /// The distance that a hundredth of the nearest of so many unlike pairs fall below.
 fn lower_end(unlike: &[f32], chances: usize, model: &ModelAbout) -> f64 {
     let learned = model.head.is_some();
@@ -138,8 +154,7 @@ fn lower_end(unlike: &[f32], chances: usize, model: &ModelAbout) -> f64 {
     let mean = bent.iter().sum::<f64>() / count;
     let squares = bent.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
     let deviation = (squares / (count - 1.0)).sqrt();
-    let share = 1.0 - (1.0 - FALSE_ALARMS).powf(1.0 / chances as f64);
-    let low = mean + deviation * probit(share);
+    let low = mean + deviation * probit(share(chances));
     match learned {
         true => 1.0 / (1.0 + (-low).exp()),
         false => low.max(0.0).powi(2),
@@ -222,7 +237,7 @@ fn nearest_others(packed: &Packed, rows: Vec<usize>, near: usize) -> Result<Vec<
 
 #[cfg(test)]
 mod tests {
-    use siamese_core::metrics::Distance;
+    use siamese_core::metrics::{Distance, UnlikeTail};
 
     use super::*;
     use crate::store::Changes;
@@ -237,6 +252,7 @@ mod tests {
             whole: None,
             threshold: Some(0.5),
             calibration,
+            unlike: None,
         }
     }
 
@@ -301,6 +317,29 @@ mod tests {
             "{}",
             limit.why
         );
+    }
+
+    #[test]
+    fn what_the_model_counted_of_unlike_pairs_goes_before_its_odds() {
+        let gallery = packed(&[0.0, 1.0, 2.0, 3.0]);
+        let strict = Calibration::Logistic {
+            slope: 1000.0,
+            intercept: -7.0,
+        };
+        // pairs spread evenly from 0.1 to 1.1
+        let distances: Vec<f32> = (0..10_000).map(|i| 0.1 + i as f32 / 10_000.0).collect();
+        let counting = ModelAbout {
+            unlike: Some(UnlikeTail::of_distances(&distances).unwrap()),
+            ..model(Some(strict))
+        };
+        let limit = Limit::fit(&gallery, Together::Nearest, &counting).unwrap();
+        let share = 1.0 - 0.99f64.powf(0.25);
+        assert!(
+            (limit.threshold.unwrap() - 0.1 - share).abs() < 2e-4,
+            "{limit:?}"
+        );
+        let why = "10000 unlike pairs of the model's and 4 entries";
+        assert!(limit.why.contains(why), "{}", limit.why);
     }
 
     #[test]

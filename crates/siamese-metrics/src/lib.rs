@@ -48,6 +48,7 @@ pub mod open_set;
 pub mod projection;
 pub mod protocols;
 pub mod retrieval;
+mod unlike;
 pub mod verification;
 
 pub use bootstrap::BootstrapConfig;
@@ -57,3 +58,4 @@ pub use embeddings::EmbeddingView;
 pub use error::{Error, Result};
 pub use figure::{Figure, Interval, find};
 pub use metric::Metric;
+pub use unlike::UnlikeTail;

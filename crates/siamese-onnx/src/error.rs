@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What can go wrong in writing a model as ONNX.
+/// What can go wrong in writing a model as ONNX, and in reading one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,6 +18,14 @@ pub enum Error {
     /// More than one file of ONNX can hold.
     #[error("the model has {0} bytes of weights: a file of ONNX holds less than 2 GiB")]
     TooLarge(usize),
+    /// A file that is no embedder that can be run here.
+    #[error("{}: {why}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter, and what to do.
+        why: String,
+    },
     /// The file cannot be written.
     #[error("writing {}: {source}", path.display())]
     Write {

@@ -7,6 +7,8 @@ mod graph;
 mod head;
 mod metadata;
 mod proto;
+#[cfg(feature = "read")]
+mod read;
 mod tower;
 
 use std::path::Path;
@@ -16,6 +18,8 @@ use siamese_core::Model;
 
 pub use error::{Error, Result};
 use proto::{GraphProto, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto};
+#[cfg(feature = "read")]
+pub use read::{OnnxEmbedder, Told};
 
 /// Protocol buffers end here.
 const MOST: usize = i32::MAX as usize;

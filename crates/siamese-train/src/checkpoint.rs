@@ -35,7 +35,7 @@ pub(crate) struct Position {
     pub stopping: EarlyStopping,
     /// The collapse alarm, if it was raised, with its epoch (from 1).
     pub alarm: Option<(usize, String)>,
-    /// Seconds of training so far.
+    /// Seconds of training so far, with the pass through a frozen part.
     pub seconds: f64,
 }
 

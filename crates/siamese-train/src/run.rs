@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
+use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
 use siamese_core::objective::Arrangement;
@@ -46,6 +47,8 @@ pub(crate) struct Run {
     pub(crate) averages: Vec<(&'static str, WeightAverage)>,
     /// What the frozen part of the tower makes of the images that are always the same.
     pub(crate) kept: Option<Kept>,
+    /// Seconds that this took, which no epoch to come takes again.
+    pub(crate) preparation: f64,
     pub(crate) position: Position,
     /// What the run's past depends on.
     pub(crate) settings: Settings,
@@ -118,6 +121,7 @@ impl Run {
             objective,
             averages,
             kept: None,
+            preparation: 0.0,
             position: Position::start(EarlyStopping::new(config.stopping)),
             settings: Settings::new(config, &data.about.fingerprint)?,
             last_images: Arc::new([]),
@@ -236,7 +240,7 @@ impl Run {
     pub(crate) fn save_best(
         &self,
         fitted: &FittedThreshold,
-        calibration: &Calibration,
+        (calibration, unlike): (&Calibration, Option<&UnlikeTail>),
         classes: Option<&ClassHead>,
     ) -> Result<()> {
         let mut model = Model {
@@ -260,6 +264,7 @@ impl Run {
             target: "best accuracy".into(),
             fitted_on: counted(fitted.pairs, "validation pair"),
             calibration: Some(calibration.clone()),
+            unlike: unlike.cloned(),
             distance: self.config.distance,
             weights: model.fingerprint()?,
         });

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
 use siamese_data::{Loader, LoaderConfig};
@@ -48,11 +49,16 @@ pub fn train(request: &Request) -> Result<Outcome> {
         start_from_pretrained(&mut run, request)?;
     }
     run.settle(request.data)?;
+    let preparing = Instant::now();
     keep_frozen(&mut run, request)?;
+    if !goes_on {
+        whiten(&mut run)?;
+    }
+    run.preparation = preparing.elapsed().as_secs_f64();
+    run.position.seconds += run.preparation;
     let events = match goes_on {
         true => EventWriter::resume(run.folder.path(), run.position.step as u64)?,
         false => {
-            whiten(&mut run)?;
             // from here on a folder without a checkpoint is one that has lost it
             run.save()?;
             EventWriter::create(run.folder.path())?
@@ -269,6 +275,7 @@ struct Validation {
     eer: f64,
     threshold: FittedThreshold,
     calibration: Calibration,
+    unlike: Option<UnlikeTail>,
     embeddings: Embeddings,
 }
 
@@ -284,7 +291,7 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
             let classes = run.class_head(&validation.embeddings)?;
             run.save_best(
                 &validation.threshold,
-                &validation.calibration,
+                (&validation.calibration, validation.unlike.as_ref()),
                 classes.as_ref(),
             )?;
         }
@@ -317,7 +324,8 @@ fn validate(run: &Run) -> Result<Validation> {
     if !sum.is_finite() {
         return Err(diverged("an embedding of a validation image is not finite".into()).into());
     }
-    let judged = JudgedPairs::new(&embeddings, of.pairs.clone(), &run.metric()?)?;
+    let metric = run.metric()?;
+    let judged = JudgedPairs::new(&embeddings, of.pairs.clone(), &metric)?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     let loss = run
         .objective
@@ -331,6 +339,7 @@ fn validate(run: &Run) -> Result<Validation> {
         eer: judged.curve.eer(),
         threshold,
         calibration: judged.calibrate()?,
+        unlike: judged.unlike_tail(&embeddings, (&of.images.labels, &of.indices), &metric)?,
         embeddings,
     })
 }
@@ -383,7 +392,8 @@ fn write_events(events: &mut EventWriter, row: &EpochRow, step: usize) -> Result
 
 fn tell(run: &Run, request: &Request, row: &EpochRow, verdict: Verdict) {
     let done = run.position.epoch;
-    let left = run.position.seconds / done as f64 * (run.config.epochs - done) as f64;
+    let of_epochs = (run.position.seconds - run.preparation).max(0.0);
+    let left = of_epochs / done as f64 * (run.config.epochs - done) as f64;
     (request.observe)(&Event::Epoch {
         row,
         epochs: run.config.epochs,

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use siamese_core::Model;
+use siamese_core::{ImageInput, Model};
 use siamese_data::{ImageSet, Listing, Part, SplitBy, open};
 use siamese_embed::{framing, marked_faces};
 use siamese_train::{Divided, RunFolder, RunRecord, TestSet, TrainConfig, TrainingData};
@@ -40,13 +40,44 @@ impl Material {
             Some(folder) => of_folder(arguments, model, folder),
             None => match run_record(arguments)? {
                 Some(record) => of_run(arguments, model, record),
-                None => of_data(arguments, model),
+                None => of_data(arguments, &model.tower.config().input),
             },
         }
     }
 }
 
+/// Pictures that no run of ours tells anything about.
+pub(super) struct Loose {
+    pub(super) set: TestSet,
+    pub(super) notes: Vec<String>,
+}
+
+/// The pictures of a folder, or the published test images of a data set, for an embedder that is no model of ours.
+pub(super) fn loose(arguments: &Arguments, input: &ImageInput) -> Result<Loose> {
+    let material = match &arguments.what.folder {
+        Some(folder) => pictures(arguments, input, folder)?.0,
+        None => of_data(arguments, input)?,
+    };
+    let mut sets = material.sets;
+    Ok(Loose {
+        set: sets.swap_remove(0),
+        notes: material.notes,
+    })
+}
+
 fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Material> {
+    let (material, listing) = pictures(arguments, &model.tower.config().input, folder)?;
+    Ok(Material {
+        notes: taken_whole(model, folder, &listing)?.into_iter().collect(),
+        ..material
+    })
+}
+
+fn pictures(
+    arguments: &Arguments,
+    input: &ImageInput,
+    folder: &Path,
+) -> Result<(Material, Listing)> {
     let few_shot = arguments.few_shot.classes();
     ensure!(
         few_shot.is_none_or(|list| list == ClassList::All),
@@ -55,18 +86,18 @@ fn of_folder(arguments: &Arguments, model: &Model, folder: &Path) -> Result<Mate
     let options = arguments.what.data.options(Default::default());
     let listing = open(folder, &options)?;
     arguments.what.data.say(&listing);
-    let (data, problems) =
-        TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
+    let (data, problems) = TrainingData::load(&listing, &framing(input), &options)?;
     train::say_left_out(&problems);
     say_as_published(&data.about.title, data.as_published);
     let all: Vec<u32> = (0..data.images.len() as u32).collect();
-    Ok(Material {
+    let material = Material {
         title: super::last_name(folder),
         sets: vec![TestSet::of(&data, "", &all)],
         run: None,
         sample: false,
-        notes: taken_whole(model, folder, &listing)?.into_iter().collect(),
-    })
+        notes: Vec::new(),
+    };
+    Ok((material, listing))
 }
 
 /// What to know where a model of faces is judged on pictures that may be none.
@@ -87,7 +118,7 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
     let (data, _) = train::of_run(&record, place)?;
     if record.check_data(&data.about).is_err() {
         // another set than the run's: nothing of it was held out by the run
-        return of_data(arguments, model);
+        return of_data(arguments, &model.tower.config().input);
     }
     let config = record.config;
     let divided = data.divide(&config.data, config.seed)?;
@@ -144,7 +175,7 @@ fn of_run(arguments: &Arguments, model: &Model, record: RunRecord) -> Result<Mat
 }
 
 /// The published test images of a data set that is named, or all of its images.
-fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
+fn of_data(arguments: &Arguments, input: &ImageInput) -> Result<Material> {
     let place = &arguments.what.data;
     let source = place.path().context(
         "nothing tells what to judge this model on: give the folder of its run instead of the bare file, or \
@@ -153,7 +184,7 @@ fn of_data(arguments: &Arguments, model: &Model) -> Result<Material> {
     let options = place.options(Default::default());
     let listing = open(source, &options)?;
     place.say(&listing);
-    let (data, _) = TrainingData::load(&listing, &framing(&model.tower.config().input), &options)?;
+    let (data, _) = TrainingData::load(&listing, &framing(input), &options)?;
     say_as_published(&data.about.title, data.as_published);
     let test = TestSet::published(&data);
     let test = match arguments.few_shot.classes().and_then(ClassList::benchmark) {

@@ -1,6 +1,7 @@
 //! `siamese evaluate`: how good is a model, or an embedding from anywhere?
 
 mod material;
+mod onnx;
 mod options;
 mod output;
 mod pairs;
@@ -33,14 +34,15 @@ Examples:
   siamese evaluate runs/mine --few-shot cifar-fs           5-way, 1-shot and 5-shot
   siamese evaluate runs/mine --omniglot-trials
   siamese evaluate runs/mine --threshold-at far=0.001 --save-model strict.safetensors
-  siamese evaluate --embeddings theirs.npz --json          from any framework";
+  siamese evaluate --embeddings theirs.npz --json          from any framework
+  siamese evaluate --onnx theirs.onnx --folder photos/     an embedder of anybody's";
 
 /// Arguments of `siamese evaluate`.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// A run's folder or a model file; or published weights of a ResNet, a file or a name such as timm/resnet50.tv_in1k
-    #[arg(required_unless_present_any = ["embeddings", "omniglot_trials"], conflicts_with = "embeddings")]
+    #[arg(required_unless_present_any = ["embeddings", "onnx", "omniglot_trials"], conflicts_with_all = ["embeddings", "onnx"])]
     model: Option<PathBuf>,
     #[command(flatten)]
     what: What,
@@ -53,7 +55,7 @@ pub(crate) struct Arguments {
     pairs: usize,
     /// Also judge the mean of each image's embedding and its mirror image's, as figures of their own (`roc_auc_mirrored`):
     /// twice the time
-    #[arg(long, help_heading = HOW, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    #[arg(long, help_heading = HOW, conflicts_with_all = ["embeddings", "onnx", "omniglot_trials", "pairs_file", "lfw"])]
     mirrored: bool,
     /// Seed of the pairs, the episodes and the bootstrap
     #[arg(long, default_value_t = 0, help_heading = HOW)]
@@ -71,7 +73,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE.npz", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
     export: Option<PathBuf>,
     /// Write the embeddings, classes and pictures for TensorBoard's projector
-    #[arg(long, value_name = "DIR", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT, conflicts_with_all = ["embeddings", "onnx", "omniglot_trials", "pairs_file", "lfw"])]
     projector: Option<PathBuf>,
 }
 
@@ -101,8 +103,18 @@ struct What {
     /// Embeddings from anywhere: an .npz with embeddings (N, D) and labels (N), optionally a gallery's
     #[arg(long, value_name = "FILE.npz", conflicts_with_all = ["folder", "place", "source", "allow_missing_shards"])]
     embeddings: Option<PathBuf>,
+    /// An embedder of anybody's, in ONNX: pictures in, a row for each out; on --folder or --data
+    #[arg(long, value_name = "FILE.onnx", conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
+    onnx: Option<PathBuf>,
+    /// The size of its pictures, HEIGHTxWIDTH, where its graph leaves that open
+    #[arg(long, requires = "onnx", value_parser = onnx::size)]
+    size: Option<(usize, usize)>,
+    /// What it takes for pixels: imagenet (as it comes), 0..1, -1..1, 0..255, or means/deviations such as
+    /// 0.5,0.5,0.5/0.25,0.25,0.25
+    #[arg(long, requires = "onnx", value_parser = onnx::Pixels::parse, allow_hyphen_values = true)]
+    pixels: Option<onnx::Pixels>,
     /// Distance between those embeddings: euclidean, squared-euclidean, cosine or manhattan
-    #[arg(long, requires = "embeddings")]
+    #[arg(long, conflicts_with_all = ["model", "omniglot_trials"])]
     distance: Option<Distance>,
 }
 
@@ -127,6 +139,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let what = &arguments.what;
     let results = if let Some(file) = &what.embeddings {
         table::judge(arguments, file)?
+    } else if let Some(file) = &what.onnx {
+        onnx::judge(arguments, file)?
     } else if let Some(place) = &what.omniglot_trials {
         return trials::run(arguments, place.as_deref());
     } else if let Some(folder) = &what.folder

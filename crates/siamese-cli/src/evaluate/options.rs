@@ -100,7 +100,7 @@ pub(super) struct ThresholdArguments {
         long,
         value_name = "FILE.safetensors",
         requires = "threshold_at",
-        conflicts_with = "embeddings"
+        conflicts_with_all = ["embeddings", "onnx"]
     )]
     pub(super) save_model: Option<PathBuf>,
 }

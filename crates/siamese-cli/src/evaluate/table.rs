@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::{Error, Result, anyhow, ensure};
-use siamese_core::metrics::npz::{EmbeddingTable, read_npz};
+use siamese_core::Distance;
+use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable, read_npz, write_npz};
 use siamese_core::metrics::verification::Target;
 use siamese_data::{Looks, looks_of_file};
 use siamese_evaluate::{
@@ -29,6 +30,22 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
     );
     let table = read_npz(file).map_err(|error| other_file(file).unwrap_or_else(|| error.into()))?;
     let distance = arguments.what.distance.unwrap_or_default();
+    judge_rows(
+        arguments,
+        &table,
+        (&file.display().to_string(), distance),
+        Vec::new(),
+    )
+}
+
+/// Judges the embeddings of a table, which is called `name`, with what is to be noted of it beside.
+pub(super) fn judge_rows(
+    arguments: &Arguments,
+    table: &EmbeddingFile,
+    (name, distance): (&str, Distance),
+    mut notes: Vec<String>,
+) -> Result<Results> {
+    let few_shot = &arguments.few_shot;
     let target = arguments
         .threshold
         .threshold_at
@@ -37,18 +54,31 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         pairs: arguments.pairs,
         seed: arguments.seed,
     };
-    let judged = evaluate_table(&table, distance, target, &config)?;
-    let mut notes = vec![what(&judged, &table.embeddings)];
+    let judged = evaluate_table(table, distance, target, &config)?;
+    notes.insert(0, what(&judged, &table.embeddings));
     if let Some(page) = &arguments.report {
         let notes = notes.iter().chain(&judged.notes).cloned();
         let mut report = RunReport {
-            name: file.display().to_string(),
+            name: name.to_string(),
             data: format!("{} embeddings", table.embeddings.labels.len()),
             figures_note: notes.collect::<Vec<_>>().join("; "),
             ..Default::default()
         };
-        judged.fill(&mut report, &table, (distance, arguments.seed))?;
+        judged.fill(&mut report, table, (distance, arguments.seed))?;
         report.write(page)?;
+    }
+    if let Some(file) = &arguments.export {
+        let gallery = table
+            .gallery
+            .as_ref()
+            .map(EmbeddingTable::view)
+            .transpose()?;
+        write_npz(
+            file,
+            &table.embeddings.view()?,
+            gallery.as_ref(),
+            &table.names,
+        )?;
     }
     let at_threshold = match judged.at_threshold {
         Ok(at) => Some(at),

@@ -110,7 +110,8 @@ fn fetch(file: &Published, folder: &Path, options: &OpenOptions) -> Result<(), D
     )
 }
 
-#[cfg(all(test, feature = "hub"))]
+#[cfg(test)]
+#[cfg(feature = "hub")]
 mod tests {
     use std::io::Write;
     use std::time::Duration;

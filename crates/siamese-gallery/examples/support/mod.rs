@@ -23,6 +23,7 @@ pub(crate) fn about() -> About {
             whole: None,
             threshold: None,
             calibration: None,
+            unlike: None,
         },
         version: env!("CARGO_PKG_VERSION").into(),
     }

@@ -15,6 +15,7 @@ fn made(folder: &Path) -> Sqlite {
         whole: None,
         threshold: None,
         calibration: None,
+        unlike: None,
     };
     let version = "test".into();
     let about = About {

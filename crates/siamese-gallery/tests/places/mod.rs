@@ -67,6 +67,7 @@ pub(crate) fn about(fingerprint: &str) -> About {
             whole: None,
             threshold: Some(0.5),
             calibration: None,
+            unlike: None,
         },
         version: "test".into(),
     }
