@@ -326,8 +326,8 @@ mod tests {
             slope: 1000.0,
             intercept: -7.0,
         };
-        // pairs spread evenly from 0.1 to 1.1
-        let distances: Vec<f32> = (0..10_000).map(|i| 0.1 + i as f32 / 10_000.0).collect();
+        // pairs spread evenly from 0.01 to 1.01
+        let distances: Vec<f32> = (0..10_000).map(|i| 0.01 + i as f32 / 10_000.0).collect();
         let counting = ModelAbout {
             unlike: Some(UnlikeTail::of_distances(&distances).unwrap()),
             ..model(Some(strict))
@@ -335,7 +335,7 @@ mod tests {
         let limit = Limit::fit(&gallery, Together::Nearest, &counting).unwrap();
         let share = 1.0 - 0.99f64.powf(0.25);
         assert!(
-            (limit.threshold.unwrap() - 0.1 - share).abs() < 2e-4,
+            (limit.threshold.unwrap() - 0.01 - share).abs() < 2e-4,
             "{limit:?}"
         );
         let why = "10000 unlike pairs of the model's and 4 entries";
