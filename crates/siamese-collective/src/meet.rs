@@ -19,11 +19,11 @@ const MOST: usize = 1 << 20;
 /// The connections from the process before and to the next.
 pub(crate) fn meet(place: &Place, patience: Duration) -> Result<(TcpStream, TcpStream)> {
     let until = Instant::now() + patience;
-    let own = TcpListener::bind(match place.host.as_str() {
+    let own = match place.host.as_str() {
         // what nobody else is to reach
-        "127.0.0.1" | "localhost" => "127.0.0.1:0",
-        _ => "0.0.0.0:0",
-    })
+        "127.0.0.1" | "localhost" => TcpListener::bind("127.0.0.1:0"),
+        _ => TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")),
+    }
     .map_err(|e| Error::meeting("opening a port", &e))?;
     let port = own
         .local_addr()
@@ -54,7 +54,12 @@ fn receive_all(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, Soc
             ErrorKind::AddrNotAvailable => TcpListener::bind(("0.0.0.0", place.port)),
             _ => Err(e),
         })
-        .map_err(|e| Error::meeting(&format!("{listening}; is another run there? Take another MASTER_PORT"), &e))?;
+        .map_err(|e| {
+            Error::meeting(
+                &format!("{listening}; is another run there? Take another MASTER_PORT"),
+                &e,
+            )
+        })?;
     let mut others: Vec<Option<(TcpStream, SocketAddr)>> = Vec::new();
     others.resize_with(place.size, || None);
     while others.iter().skip(1).any(Option::is_none) {
@@ -66,30 +71,45 @@ fn receive_all(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, Soc
                     .map(|rank| rank.to_string())
                     .collect();
                 let missing = missing.join(", ");
-                return Err(Error::meeting(&format!("{listening}: of {} processes there is none of rank {missing}", place.size), &e));
+                return Err(Error::meeting(
+                    &format!(
+                        "{listening}: of {} processes there is none of rank {missing}",
+                        place.size
+                    ),
+                    &e,
+                ));
             }
         };
         let Ok([rank, size, port, run]) = greeting(&mut stream) else {
             continue; // a stranger
         };
         let mine = [place.size.to_string(), place.run.clone()];
-        let rank_is = rank.parse::<usize>().ok().filter(|&r| r > 0 && r < place.size);
+        let rank_is = rank
+            .parse::<usize>()
+            .ok()
+            .filter(|&r| r > 0 && r < place.size);
         let problem = match rank_is {
             _ if [&size, &run] != [&mine[0], &mine[1]] => format!(
                 "a process {rank} of {size} (run {run:?}) came to {at}, where {} (run {:?}) meet: are two runs at one MASTER_PORT?",
                 place.size, place.run
             ),
             Some(rank) if others[rank].is_some() => {
-                format!("two processes say that they are rank {rank} of {size}: give each its own RANK")
+                format!(
+                    "two processes say that they are rank {rank} of {size}: give each its own RANK"
+                )
             }
             Some(rank) => {
                 let address = SocketAddr::new(peer.ip(), port.parse().unwrap_or(0));
                 others[rank] = Some((stream, address));
                 continue;
             }
-            None => format!("a process says that it is rank {rank} of {size}, which only this one is"),
+            None => {
+                format!("a process says that it is rank {rank} of {size}, which only this one is")
+            }
         };
-        let told = [Some(stream)].into_iter().chain(others.into_iter().map(|o| o.map(|o| o.0)));
+        let told = [Some(stream)]
+            .into_iter()
+            .chain(others.into_iter().map(|o| o.map(|o| o.0)));
         for mut stream in told.flatten() {
             let _ = send(&mut stream, &[b"no", problem.as_bytes()]);
         }
@@ -117,13 +137,25 @@ fn receive_all(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, Soc
 
 /// Another process: greets process 0, and learns the secret and its next.
 fn greet_first(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, SocketAddr)> {
-    let at = format!("process 0 at MASTER_ADDR:MASTER_PORT ({}:{})", place.host, place.port);
-    let failed = |e| Error::meeting(&format!("meeting {at}; has it been started, and does the address reach it?"), &e);
+    let at = format!(
+        "process 0 at MASTER_ADDR:MASTER_PORT ({}:{})",
+        place.host, place.port
+    );
+    let failed = |e| {
+        Error::meeting(
+            &format!("meeting {at}; has it been started, and does the address reach it?"),
+            &e,
+        )
+    };
     let addresses = resolve(place)?;
     let mut stream = connect(&addresses, until).map_err(failed)?;
     let numbers = [place.rank, place.size, usize::from(port)].map(|n| n.to_string());
     let [rank, size, port] = numbers.each_ref().map(String::as_bytes);
-    send(&mut stream, &[MAGIC, rank, size, port, place.run.as_bytes()]).map_err(failed)?;
+    send(
+        &mut stream,
+        &[MAGIC, rank, size, port, place.run.as_bytes()],
+    )
+    .map_err(failed)?;
     let left = until.saturating_duration_since(Instant::now()).max(AGAIN);
     stream.set_read_timeout(Some(left)).map_err(failed)?;
     let answer = receive(&mut stream).map_err(failed)?;
@@ -134,7 +166,9 @@ fn greet_first(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, Soc
             Ok((secret.clone(), next))
         }
         [no, why] if no == b"no" => Err(Error::Meeting(String::from_utf8_lossy(why).into())),
-        _ => Err(Error::Meeting(format!("{at} is of another version of siamese"))),
+        _ => Err(Error::Meeting(format!(
+            "{at} is of another version of siamese"
+        ))),
     }
 }
 
@@ -152,7 +186,9 @@ fn greeting(stream: &mut TcpStream) -> std::io::Result<[String; 4]> {
     let fields = receive(stream)?;
     match &fields[..] {
         [magic, rest @ ..] if magic == MAGIC => {
-            let text = rest.iter().map(|field| String::from_utf8_lossy(field).into_owned());
+            let text = rest
+                .iter()
+                .map(|field| String::from_utf8_lossy(field).into_owned());
             let text: Vec<String> = text.collect();
             text.try_into().map_err(|_| ErrorKind::InvalidData.into())
         }

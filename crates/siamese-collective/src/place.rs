@@ -102,7 +102,9 @@ impl Place {
             local_size: local_size.filter(|&n| n > 0),
             host: set("MASTER_ADDR").ok_or_else(|| half(names, "MASTER_ADDR"))?,
             port: port.ok_or_else(|| {
-                Error::Variables("MASTER_PORT is no port that can be used: take one from 1024 to 65000".into())
+                Error::Variables(
+                    "MASTER_PORT is no port that can be used: take one from 1024 to 65000".into(),
+                )
             })?,
             run: run.into_iter().find_map(set).unwrap_or_default(),
         }))
@@ -142,8 +144,12 @@ mod tests {
 
     fn place(variables: &str) -> Result<Option<Place>> {
         Place::from(&|name| {
-            let mut pairs = variables.split_whitespace().filter_map(|v| v.split_once('='));
-            pairs.find(|(n, _)| *n == name).map(|(_, value)| value.to_string())
+            let mut pairs = variables
+                .split_whitespace()
+                .filter_map(|v| v.split_once('='));
+            pairs
+                .find(|(n, _)| *n == name)
+                .map(|(_, value)| value.to_string())
         })
     }
 
@@ -158,12 +164,18 @@ mod tests {
             "SLURM_PROCID=2 SLURM_NTASKS=8 SLURM_STEP_NUM_TASKS=4 SLURM_LOCALID=0",
         ] {
             let found = place(&format!("{variables} {MEET}"))?.expect(variables);
-            let (of, at) = ((found.rank, found.size, found.local_rank), (&*found.host, found.port));
+            let (of, at) = (
+                (found.rank, found.size, found.local_rank),
+                (&*found.host, found.port),
+            );
             assert_eq!((of, at), ((2, 4, 0), ("node1", 29500)), "{variables}");
         }
         let elastic = "RANK=1 WORLD_SIZE=2 TORCHELASTIC_USE_AGENT_STORE=True TORCHELASTIC_RUN_ID=x";
         let elastic = place(&format!("{elastic} {MEET}"))?.expect("two processes");
-        assert_eq!((elastic.port, &*elastic.run, elastic.local_rank), (29501, "x", 1));
+        assert_eq!(
+            (elastic.port, &*elastic.run, elastic.local_rank),
+            (29501, "x", 1)
+        );
         Ok(())
     }
 
@@ -190,9 +202,18 @@ mod tests {
             ("RANK=0 WORLD_SIZE=2 MASTER_PORT=1", "MASTER_ADDR is not"),
             ("RANK=2 WORLD_SIZE=2", "RANK is 2 and WORLD_SIZE is 2"),
             ("RANK=a WORLD_SIZE=2", "RANK is \"a\""),
-            ("RANK=0 WORLD_SIZE=2 MASTER_ADDR=a MASTER_PORT=70000", "MASTER_PORT"),
-            ("SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2", "MASTER_PORT is not"),
-            ("OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2", "MASTER_PORT is not"),
+            (
+                "RANK=0 WORLD_SIZE=2 MASTER_ADDR=a MASTER_PORT=70000",
+                "MASTER_PORT",
+            ),
+            (
+                "SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=2",
+                "MASTER_PORT is not",
+            ),
+            (
+                "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2",
+                "MASTER_PORT is not",
+            ),
         ] {
             let error = place(variables).expect_err(variables).to_string();
             assert!(error.contains(named), "{variables}: {error}");

@@ -36,12 +36,16 @@ fn among<T: Send>(size: usize, work: impl Fn(Ring) -> T + Sync) -> Vec<T> {
             scope.spawn(move || work(Ring::join(&place(rank, size, port), SHORT).expect("meet")))
         };
         let all: Vec<_> = (0..size).map(one).collect();
-        all.into_iter().map(|one| one.join().expect("no panic")).collect()
+        all.into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .collect()
     })
 }
 
 fn numbers(rank: usize, count: usize) -> Vec<f32> {
-    (0..count).map(|i| ((i * 7 + rank * 13) as f32 * 0.37).sin() * 10f32.powi(rank as i32)).collect()
+    (0..count)
+        .map(|i| ((i * 7 + rank * 13) as f32 * 0.37).sin() * 10f32.powi(rank as i32))
+        .collect()
 }
 
 #[test]
@@ -54,7 +58,12 @@ fn sums_are_those_of_all_in_turn_and_the_same_bits_everywhere() -> Result<()> {
             });
             let sums: Vec<Vec<f32>> = sums.into_iter().collect::<Result<_>>()?;
             for other in &sums {
-                assert!(other.iter().zip(&sums[0]).all(|(a, b)| a.to_bits() == b.to_bits()));
+                assert!(
+                    other
+                        .iter()
+                        .zip(&sums[0])
+                        .all(|(a, b)| a.to_bits() == b.to_bits())
+                );
             }
             let mut naive = vec![0f64; count];
             for rank in 0..size {
@@ -63,7 +72,10 @@ fn sums_are_those_of_all_in_turn_and_the_same_bits_everywhere() -> Result<()> {
             }
             let scale = 10f64.powi(size as i32 - 1);
             for (ring, naive) in sums[0].iter().zip(naive) {
-                assert!((f64::from(*ring) - naive).abs() <= 1e-6 * scale, "{ring} {naive}");
+                assert!(
+                    (f64::from(*ring) - naive).abs() <= 1e-6 * scale,
+                    "{ring} {naive}"
+                );
             }
         }
     }
@@ -101,9 +113,16 @@ fn every_process_names_the_one_that_is_gone() {
             }
             (0..100).find_map(|_| ring.sum(&mut [1.0; 8]).err())
         });
-        for (rank, error) in all.into_iter().enumerate().filter(|(rank, _)| *rank != gone) {
+        for (rank, error) in all
+            .into_iter()
+            .enumerate()
+            .filter(|(rank, _)| *rank != gone)
+        {
             let error = error.expect("it cannot go on").to_string();
-            assert!(error.contains(&format!("process {gone} of 4 is gone")), "{rank}: {error}");
+            assert!(
+                error.contains(&format!("process {gone} of 4 is gone")),
+                "{rank}: {error}"
+            );
         }
     }
 }
@@ -119,7 +138,10 @@ fn a_reason_goes_round() {
     });
     for error in all.into_iter().flatten() {
         let error = error.to_string();
-        assert!(error.contains("process 1 of 3 has ended: a picture is missing"), "{error}");
+        assert!(
+            error.contains("process 1 of 3 has ended: a picture is missing"),
+            "{error}"
+        );
     }
 }
 
@@ -129,9 +151,19 @@ fn other_exchanges_and_other_lengths_are_told() {
         0 => ring.sum(&mut [1.0, 2.0]).err(),
         _ => ring.gather(&[1.0]).err(),
     });
-    assert!(matches!(all[0], Some(Error::OutOfStep { rank: 1, .. })), "{all:?}");
-    let all = among(2, |ring| ring.sum(&mut vec![1.0; 2 + 4 * ring.rank()]).err());
-    assert!(all.iter().flatten().any(|e| matches!(e, Error::OutOfStep { .. })), "{all:?}");
+    assert!(
+        matches!(all[0], Some(Error::OutOfStep { rank: 1, .. })),
+        "{all:?}"
+    );
+    let all = among(2, |ring| {
+        ring.sum(&mut vec![1.0; 2 + 4 * ring.rank()]).err()
+    });
+    assert!(
+        all.iter()
+            .flatten()
+            .any(|e| matches!(e, Error::OutOfStep { .. })),
+        "{all:?}"
+    );
 }
 
 #[test]
@@ -156,7 +188,9 @@ fn who_is_missing_or_there_twice_is_named() {
     other.run = "other".into();
     let two_runs = std::thread::scope(|scope| {
         let join = |place: Place| scope.spawn(move || Ring::join(&place, SHORT).map(drop));
-        [place(0, 2, port), other].map(join).map(|one| one.join().expect("no panic"))
+        [place(0, 2, port), other]
+            .map(join)
+            .map(|one| one.join().expect("no panic"))
     });
     for one in two_runs {
         let error = one.expect_err("another run").to_string();

@@ -121,6 +121,11 @@ impl RunRecord {
 
 impl RunFolder {
     /// A folder of which nothing is known yet.
+    /// The place of a run whose folder is another process's: nothing of the run is written there.
+    pub fn elsewhere() -> Self {
+        Self::at(std::env::temp_dir())
+    }
+
     pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
