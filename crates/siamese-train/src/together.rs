@@ -25,7 +25,7 @@ struct Told {
     weights: [String; 2],
 }
 
-/// Trains as [`train`](crate::train) does, as one of several processes, all of which call this with the same settings and
+/// Trains as [`train`](fn@crate::train) does, as one of several processes, all of which call this with the same settings and
 /// the same images.
 ///
 /// Each embeds its part of every batch, and the gradient is that of the whole batch; BatchNorm's statistics are those of
@@ -33,7 +33,7 @@ struct Told {
 /// at, and they end with [`Outcome::Followed`].
 ///
 /// # Errors
-/// Those of [`train`](crate::train); and when a process is lost: process 0 writes a checkpoint then.
+/// Those of [`train`](fn@crate::train); and when a process is lost: process 0 writes a checkpoint then.
 pub fn train_among(request: &Request, world: Arc<dyn Collective>) -> Result<Outcome> {
     match (world.size(), world.rank()) {
         (1, _) => lead(request, None),
