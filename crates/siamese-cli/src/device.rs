@@ -29,6 +29,17 @@ impl FromStr for DeviceChoice {
 }
 
 impl DeviceChoice {
+    /// Opens the device for one of several processes of a machine: `auto` takes the GPU of its number, or the only one
+    /// that it sees.
+    pub(crate) fn open_as(self, process: usize) -> Result<Device> {
+        match self {
+            Self::Auto if process > 0 => {
+                Device::cuda_if_available(process).or_else(|_| self.open())
+            }
+            _ => self.open(),
+        }
+    }
+
     /// Opens the device; `auto` takes the first GPU if this build and this machine have one.
     pub(crate) fn open(self) -> Result<Device> {
         match self {

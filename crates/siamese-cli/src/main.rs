@@ -102,7 +102,8 @@ fn main() -> ExitCode {
 
 fn run(command: &Command) -> Result<ExitCode> {
     outlive_full_files().context("taking over the signal for files that grow too large")?;
-    rayon::ThreadPoolBuilder::new().build_global().context(
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(threads());
+    threads.build_global().context(
         "starting the threads that compute: allow more of them (ulimit -u), or ask for fewer by RAYON_NUM_THREADS=1",
     )?;
     match command {
@@ -122,6 +123,19 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Man(arguments) => shell::man::<Arguments>(arguments),
         Command::Fetch(arguments) => data::fetch(arguments),
         Command::Data(command) => check::run(command),
+    }
+}
+
+/// Threads that compute: as many as Rayon starts by itself (0), but of several processes on a machine their share.
+fn threads() -> usize {
+    let told = std::env::var_os("RAYON_NUM_THREADS").is_some();
+    let place = siamese_collective::Place::from_env().ok().flatten();
+    match place.and_then(|place| place.local_size) {
+        Some(processes) if !told => {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            (cores / processes).max(1)
+        }
+        _ => 0,
     }
 }
 

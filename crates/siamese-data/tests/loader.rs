@@ -109,6 +109,7 @@ fn naive(pairs: &[Vec<Pair>], config: &LoaderConfig) -> Vec<Batch> {
             indices, labels, ..
         } = draws(std::slice::from_ref(pairs)).swap_remove(0);
         batches.push(Batch {
+            first: 0,
             images: sides.concat(),
             size: (5, 7),
             labels,
@@ -134,6 +135,27 @@ fn batches_are_the_naive_ones_for_any_number_of_workers() {
                 expected,
                 "{workers} workers, {prefetch} ahead"
             );
+        }
+    }
+}
+
+#[test]
+fn parts_of_a_batch_are_those_of_the_whole() {
+    let pairs = pairs(8);
+    let whole = naive(&pairs, &augmented());
+    for parts in [1, 2, 3] {
+        for part in 0..parts {
+            let config = LoaderConfig {
+                part: Some((part, parts)),
+                ..augmented()
+            };
+            for (own, whole) in load(&pairs, config).iter().zip(&whole) {
+                let images = whole.indices.len();
+                let (from, to) = (part * images / parts, (part + 1) * images / parts);
+                assert_eq!(own.first, from);
+                assert_eq!(own.images, whole.images[from * 5 * 7 * 3..to * 5 * 7 * 3]);
+                assert_eq!((&own.labels, &own.indices), (&whole.labels, &whole.indices));
+            }
         }
     }
 }

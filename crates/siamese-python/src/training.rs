@@ -92,7 +92,7 @@ impl Wanted {
         let place = folder.path().to_path_buf();
         let named = || format!("the run in {}", place.display());
         match outcome.with_context(named)? {
-            Outcome::Finished(_) => Ok((place, true)),
+            Outcome::Finished(_) | Outcome::Followed => Ok((place, true)),
             Outcome::Interrupted { .. } => Ok((place, false)),
             Outcome::Diverged { reason, .. } => bail!("{reason}"),
         }

@@ -73,6 +73,13 @@ pub(crate) struct State {
     pub(crate) position: Position,
     /// What it was trained with so far.
     pub(crate) settings: Settings,
+    /// Processes that trained.
+    #[serde(default = "one")]
+    pub(crate) processes: usize,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// The tensors of a run's parts, and its state.
@@ -135,15 +142,22 @@ impl Checkpoint {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn save(&self, path: &Path, older: &Path) -> Result<()> {
+        siamese_files::write_keeping(path, older, &self.to_bytes()?)
+            .with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// What is in its file.
+    ///
+    /// # Errors
+    /// None that a caller could mend.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>> {
         let state = serde_json::to_string(&self.state)?;
         let mut sum = crc32c::crc32c(state.as_bytes());
         for (name, tensor) in &self.tensors {
             sum = append(sum, name, &tensor);
         }
         let metadata = HashMap::from([(STATE_KEY.to_string(), format!("{sum:08x} {state}"))]);
-        let bytes = safetensors::serialize(&self.tensors, Some(metadata))?;
-        siamese_files::write_keeping(path, older, &bytes)
-            .with_context(|| format!("writing {}", path.display()))
+        Ok(safetensors::serialize(&self.tensors, Some(metadata))?)
     }
 
     /// Reads it.
@@ -154,7 +168,11 @@ impl Checkpoint {
         Self::from_bytes(&siamese_files::read_regular(path)?, device)
     }
 
-    fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// When it is damaged, or no checkpoint.
+    pub(crate) fn from_bytes(bytes: &[u8], device: &Device) -> Result<Self> {
         let (_, header) = SafeTensors::read_metadata(bytes)?;
         let told = header.metadata().as_ref().and_then(|m| m.get(STATE_KEY));
         let told = told.context("it is no checkpoint of a training run of this version")?;
@@ -197,6 +215,7 @@ mod tests {
         let mut checkpoint = Checkpoint::of(State {
             position: Position::start(stopping),
             settings: Settings::default(),
+            processes: 1,
         });
         let values = Tensor::arange(0f32, 3000., &Device::Cpu)?;
         let steps = Tensor::new(&[7f64], &Device::Cpu)?;

@@ -120,6 +120,11 @@ impl RunRecord {
 }
 
 impl RunFolder {
+    /// The place of a run whose folder is another process's: nothing of the run is written there.
+    pub fn elsewhere() -> Self {
+        Self::at(std::env::temp_dir())
+    }
+
     /// A folder of which nothing is known yet.
     pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
         Self {

@@ -72,6 +72,15 @@ impl Memory {
         })
     }
 
+    /// What each of several processes takes, with its part of every batch.
+    pub fn in_processes(self, processes: usize) -> Self {
+        let part = self.batch_images.div_ceil(processes.max(1));
+        Self {
+            at_once: self.at_once.min(part),
+            ..self
+        }
+    }
+
     /// All of it, in bytes.
     pub fn bytes(&self) -> u64 {
         self.fixed + self.per_image * self.at_once as u64

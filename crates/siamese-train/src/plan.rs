@@ -129,6 +129,7 @@ fn made_up(
     let half = images.div_ceil(2);
     let label = |i: usize| ((i % half) % classes) as u32;
     let batch = Batch {
+        first: 0,
         size,
         images: (0..images * image_len)
             .map(|i| (i * 37 % 251) as u8)
@@ -153,7 +154,7 @@ fn measure_step(
         .transpose()?;
     let mut step = |at| -> Result<()> {
         let how = (config.chunk, kept.as_ref());
-        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch, how)?;
+        let (grads, figures) = gradients(tower, objective, (config.seed, at), batch, how, None)?;
         optimizer.step(&grads, 1e-6, 1.0)?;
         figures.to_vec1::<f32>()?;
         Ok(())

@@ -126,6 +126,7 @@ mod tests {
     fn pictures_lie_side_by_side_row_by_row() -> Result<()> {
         let set = ImageSet::new(1, 2, 1, vec![0; 4], vec![0, 0], vec!["a".into()])?;
         let batch = Batch {
+            first: 0,
             images: (1..=10).collect(),
             size: (1, 2),
             labels: vec![0; 5],

@@ -43,6 +43,8 @@ pub enum Outcome {
         /// The final figures of the best model so far.
         summary: Box<Summary>,
     },
+    /// As process 0 said, which judges the run and tells of it.
+    Followed,
     /// By the interrupt, in this epoch (from 1); a checkpoint was written.
     Interrupted {
         /// The epoch under way.

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use siamese_core::Model;
+use siamese_words::counted;
 
 use crate::checkpoint::{Checkpoint, State};
 use crate::event::Event;
@@ -29,7 +30,11 @@ pub(crate) fn restore(run: &mut Run, request: &Request) -> Result<bool> {
     let Some(found) = found else {
         return Ok(false);
     };
-    let State { position, settings } = found.checkpoint.state.clone();
+    let State {
+        position,
+        settings,
+        processes,
+    } = found.checkpoint.state.clone();
     if let Some(differences) = settings.differences(&run.settings) {
         bail!(
             "{} is not that of this run, whose past was with other settings: {differences}: {}",
@@ -42,6 +47,7 @@ pub(crate) fn restore(run: &mut Run, request: &Request) -> Result<bool> {
     run.position = position;
     run.position.stopping = run.position.stopping.clone().under(run.config.stopping);
     run.folder.keep_epochs(run.position.epoch)?;
+    say_processes(run, request, processes);
     if let Some(problem) = found.instead_of_last {
         // so that the damaged one is not kept in the place of the whole one
         fs::rename(run.folder.previous(), run.folder.last())?;
@@ -114,6 +120,23 @@ fn check_best(run: &Run, checkpoint: &Checkpoint) -> Result<()> {
             start_again(&run.folder)
         )
     })
+}
+
+/// Says what another number of processes changes.
+fn say_processes(run: &Run, request: &Request, before: usize) {
+    let now = run.processes();
+    if now == before || run.position.epoch >= run.config.epochs {
+        return;
+    }
+    let of = |processes| counted(processes, "process");
+    (request.observe)(&Event::Warning(&format!(
+        "going on in {}, and the run was trained in {} so far: batches are the same, of which each process takes {} of {} \
+         images; BatchNorm's statistics are of such a part, so figures may shift a little",
+        of(now),
+        of(before),
+        run.config.sampler.batch_images().div_ceil(now),
+        run.config.sampler.batch_images(),
+    )));
 }
 
 /// What to do where a run cannot go on.

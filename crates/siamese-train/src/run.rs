@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
+use siamese_collective::Collective;
 use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
@@ -56,6 +57,8 @@ pub(crate) struct Run {
     pub(crate) last_images: Arc<[u32]>,
     /// Why the training ended before its time: its loss or its weights are no numbers.
     pub(crate) diverged: Option<String>,
+    /// The processes that train it, where there are several.
+    pub(crate) world: Option<Arc<dyn Collective>>,
     pub(crate) data: String,
     pub(crate) trained_on: String,
 }
@@ -126,6 +129,7 @@ impl Run {
             settings: Settings::new(config, &data.about.fingerprint)?,
             last_images: Arc::new([]),
             diverged: None,
+            world: None,
         })
     }
 
@@ -181,6 +185,7 @@ impl Run {
         let mut checkpoint = Checkpoint::of(State {
             position: self.position.clone(),
             settings: self.settings.clone(),
+            processes: self.processes(),
         });
         checkpoint.add("tower", self.tower.parameters().snapshot()?)?;
         checkpoint.add("objective", self.objective.parameters().snapshot()?)?;

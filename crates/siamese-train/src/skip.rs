@@ -70,7 +70,7 @@ pub(crate) fn skip(
     if ends {
         return Err(found.into());
     }
-    if first {
+    if first && run.leads() {
         found.keep(run, &request.data.names)?;
         let text = format!(
             "{}: this step and others like it are skipped",

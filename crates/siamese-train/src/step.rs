@@ -1,13 +1,16 @@
 //! One step of training: a batch through the tower, the objective, and what the batch looked like.
 
 mod cached;
+mod shared;
 
 use std::sync::Arc;
 
 use anyhow::Result;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use siamese_collective::Collective;
 use siamese_core::objective::Scored;
 use siamese_core::{ImageInput, Objective, Tower};
 use siamese_data::{Batch, stream};
@@ -90,8 +93,10 @@ pub(crate) struct NotFinite {
 
 /// A batch as the tower takes it; made by the loader's threads.
 pub(crate) struct Prepared {
-    /// `(B, C, H, W)`, normalised, in the host's memory.
+    /// `(B, C, H, W)`, normalised, in the host's memory; of several processes, their own part of the batch.
     images: Tensor,
+    /// Which image of the batch they begin with.
+    first: usize,
     labels: Vec<u32>,
     indices: Arc<[u32]>,
     size: (usize, usize),
@@ -109,6 +114,7 @@ impl Prepared {
         };
         Ok(Self {
             size: batch.size,
+            first: batch.first,
             images: input.to_tensor(&batch.images, &Device::Cpu)?,
             labels: batch
                 .labels
@@ -134,13 +140,13 @@ impl Prepared {
         self.size
     }
 
-    /// Images in the batch.
+    /// Images in the batch, those of other processes included.
     pub(crate) fn len(&self) -> usize {
         self.labels.len()
     }
 }
 
-/// Forward and backward: the gradients, and `[loss, spread², scale², active share]` on the device.
+/// Forward and backward, of several processes together: the gradients, and `[loss, spread², scale², active share]` on the device.
 ///
 /// With a chunk so many images are in the tower at once, which bounds the memory; the loss is of the whole batch. Where
 /// the output of the frozen part is kept it begins with that.
@@ -150,10 +156,16 @@ pub(crate) fn gradients(
     (seed, step): (u64, usize),
     batch: &Prepared,
     (chunk, kept): (Option<usize>, Option<&Kept>),
+    world: Option<&dyn Collective>,
 ) -> Result<(GradStore, Tensor)> {
     let device = tower.parameters().device();
     let labels = Tensor::new(batch.labels.as_slice(), device)?;
-    let mut dropout = stream(seed, "dropout", &[step as u64]);
+    if let Some(world) = world {
+        let own = (batch, &labels);
+        let dropout = dropout_of(seed, step, world.rank());
+        return shared::gradients(tower, objective, own, (chunk, kept), dropout, world);
+    }
+    let mut dropout = dropout_of(seed, step, 0);
     if let Some(chunk) = chunk.filter(|&chunk| chunk < batch.len()) {
         return cached::gradients(tower, objective, (&batch.images, &labels), chunk, dropout);
     }
@@ -166,6 +178,14 @@ pub(crate) fn gradients(
     let scored = objective.score(&embeddings, &labels)?;
     let gradients = siamese_kernels::backward(&scored.loss)?;
     Ok((gradients, figures(&scored, &embeddings)?))
+}
+
+/// What a process drops in a step; each draws others.
+fn dropout_of(seed: u64, step: usize, rank: usize) -> ChaCha8Rng {
+    match rank {
+        0 => stream(seed, "dropout", &[step as u64]),
+        _ => stream(seed, "dropout", &[step as u64, rank as u64]),
+    }
 }
 
 /// `[loss, spread², scale², active share]` on the device.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use siamese_collective::Collective;
 use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
@@ -42,8 +43,14 @@ const KEPT_AT_ONCE: usize = 64;
 /// When the configuration does not fit the data, the folder is another's, or a file cannot be read or written. A
 /// training that diverges before it has a best model is an error too.
 pub fn train(request: &Request) -> Result<Outcome> {
+    lead(request, None)
+}
+
+/// Trains as the process that writes and judges; of several, the others are told where the run stands.
+pub(crate) fn lead(request: &Request, world: Option<Arc<dyn Collective>>) -> Result<Outcome> {
     let _claim = request.folder.claim()?;
     let mut run = Run::assemble(request.config, request.data, request.device, request.folder)?;
+    run.join(world)?;
     let goes_on = restore(&mut run, request)?;
     if !goes_on {
         start_from_pretrained(&mut run, request)?;
@@ -64,11 +71,12 @@ pub fn train(request: &Request) -> Result<Outcome> {
             EventWriter::create(run.folder.path())?
         }
     };
+    run.share()?;
     match epochs(&mut run, request, events) {
         Ok(None) => Ok(Outcome::Finished(Box::new(judge(&run, request)?))),
         Ok(Some(epoch)) => Ok(Outcome::Interrupted { epoch }),
         Err(error) => {
-            let diverged = error.downcast::<Diverged>()?;
+            let diverged = run.save_if_lost(error)?.downcast::<Diverged>()?;
             diverged.keep(&run, &request.data.names)?;
             let reason = diverged.explain(&run, &request.data.names);
             ensure!(run.position.stopping.best().is_some(), "{reason}");
@@ -91,7 +99,8 @@ fn epochs(run: &mut Run, request: &Request, mut events: EventWriter) -> Result<O
             run.save()?;
             return Ok(Some(epoch + 1));
         };
-        let (row, verdict) = end_epoch(run, &trained)?;
+        let ended = end_epoch(run, &trained);
+        let (row, verdict) = ended.or_else(|error| run.end_others().and(Err(error)))?;
         run.position = Position {
             epoch: epoch + 1,
             batch: 0,
@@ -108,6 +117,7 @@ fn epochs(run: &mut Run, request: &Request, mut events: EventWriter) -> Result<O
         write_events(&mut events, &row, run.position.step)?;
         run.save()?;
         tell(run, request, &row, verdict);
+        run.tell_others()?;
     }
     Ok(None)
 }
@@ -120,7 +130,7 @@ fn judge(run: &Run, request: &Request) -> Result<Summary> {
 }
 
 /// What an epoch's training was like.
-struct Trained {
+pub(crate) struct Trained {
     health: collapse::BatchHealth,
     learning_rate: f64,
     images_per_second: f64,
@@ -129,7 +139,7 @@ struct Trained {
 }
 
 /// Trains until the epoch ends, or `None` when interrupted.
-fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
+pub(crate) fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
     let (started, mut images, mut learning_rate) = (Instant::now(), 0, 0.0);
     let mut saved = Instant::now();
     let mut loader = loader(run, request.workers)?;
@@ -144,11 +154,11 @@ fn train_epoch(run: &mut Run, request: &Request) -> Result<Option<Trained>> {
         let batch = batch??;
         learning_rate = step(run, request, &batch, count, &mut unread)?;
         images += batch.len();
-        let interrupted = request.interrupt.load(Ordering::Relaxed);
+        let interrupted = run.any(request.interrupt.load(Ordering::Relaxed))?;
         let last = run.position.batch == count;
         if run.position.batch.is_multiple_of(read_every) || last || interrupted {
             read(run, std::mem::take(&mut unread))?;
-            if !last && saved.elapsed() >= request.checkpoint_every {
+            if run.leads() && !last && saved.elapsed() >= request.checkpoint_every {
                 save_within_epoch(run, &started)?;
                 (request.observe)(&Event::Saved(&run.folder.last()));
                 saved = Instant::now();
@@ -203,6 +213,7 @@ fn loader(run: &Run, workers: usize) -> Result<Loader<Result<Prepared>>> {
     let epoch = run.position.epoch;
     let config = LoaderConfig {
         workers,
+        part: run.part(),
         ..run.loading(epoch, run.position.batch)
     };
     run.load_batches(run.sampler.epoch(epoch), config)
@@ -224,7 +235,7 @@ fn step(
     run.outgrow(batch.size());
     let how = (run.config.chunk, run.kept.as_ref());
     let tower = run.tower_for(batch.size());
-    let (grads, figures) = gradients(tower, &run.objective, at, batch, how)?;
+    let (grads, figures) = gradients(tower, &run.objective, at, batch, how, run.world.as_deref())?;
     let norm = match run.config.clip_norm.is_some() || before.is_some() {
         true => global_grad_norm(run.optimizer.params(), &grads)?,
         false => 0.0,

@@ -2,6 +2,7 @@
 
 mod interrupt;
 mod next;
+mod processes;
 mod profile;
 mod progress;
 mod settings;
@@ -9,23 +10,26 @@ mod settings;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::Device;
 use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration};
-use siamese_data::{LeftOut, Loose, OpenOptions, open};
+use siamese_collective::Place;
+use siamese_data::{LeftOut, Listing, Loose, OpenOptions, open};
 use siamese_embed::framing;
 use siamese_train::{
     Draft, Layer, Memory, Outcome, Plan, Preset, Request, RunFolder, RunRecord, TrainConfig,
-    TrainingData, check, train,
+    TrainingData, check, train, train_among,
 };
 use siamese_words::counted;
 
 use crate::called::{command, own_command};
 use crate::data::{DataArguments, as_text, say_as_published, warn_unless_as_published};
 use crate::device::{DeviceChoice, describe};
+use processes::World;
 use profile::Profiler;
 use progress::Progress;
 use settings::Settings;
@@ -65,7 +69,7 @@ pub(crate) struct Arguments {
     /// Write a checkpoint this often, and after each epoch
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
     checkpoint_every: Duration,
-    /// Threads that prepare batches
+    /// Threads that prepare batches, in each process where a launcher started several
     #[arg(long, value_name = "N", default_value_t = 1)]
     workers: usize,
     /// Print where the time went, layer by layer and beside the layers; on a CPU
@@ -99,19 +103,26 @@ pub(crate) fn new(arguments: &NewArguments) -> Result<ExitCode> {
 
 /// Runs `siamese train`.
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let device = arguments.device.open()?;
+    match Place::from_env()? {
+        Some(place) => processes::run(arguments, &place),
+        None => lead(arguments, &arguments.device.open()?, None),
+    }
+}
+
+/// As the only process, or the first of several.
+fn lead(arguments: &Arguments, device: &Device, world: World) -> Result<ExitCode> {
     ensure!(
         !arguments.profile || device.is_cpu(),
         "--profile measures the layers on a CPU; a GPU's are measured by nsys, NVIDIA's own"
     );
     match &arguments.resume {
-        Some(run) => resume(arguments, run, &device),
-        None => start(arguments, &device),
+        Some(run) => resume(arguments, run, device, world),
+        None => start(arguments, device, world),
     }
 }
 
 /// A new run.
-fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
+fn start(arguments: &Arguments, device: &Device, world: World) -> Result<ExitCode> {
     let file = arguments
         .data
         .as_deref()
@@ -121,7 +132,10 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
     let source = source(arguments, file, &told)?;
     let mut draft = draft(&source, &arguments.place, &told)?;
     if !arguments.any_memory && !arguments.print_config {
-        draft.memory(device)?.check()?; // before pictures are decoded, and a step is measured
+        let memory = draft
+            .memory(device)?
+            .in_processes(world.map_or(1, |w| w.size()));
+        memory.check()?; // before pictures are decoded, and a step is measured
     }
     if arguments.time.is_some() || arguments.dry_run {
         let (config, mut plan) = draft.plan(device)?;
@@ -162,7 +176,7 @@ fn start(arguments: &Arguments, device: &Device) -> Result<ExitCode> {
     let _claim = folder.claim()?;
     let record = RunRecord::new(&config, &data.about, describe(device), own_command());
     folder.write_json("config.json", &record)?;
-    run_and_refit(arguments, device, &record, &data, &folder)
+    run_and_refit(arguments, device, (&record, &data, &folder), world)
 }
 
 /// What is trained on: as it was named, else by where it lies, else by the configuration, else by the preset.
@@ -185,7 +199,7 @@ fn source(arguments: &Arguments, file: Option<&Path>, told: &Layer) -> Result<St
 }
 
 /// Goes on with a run.
-fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode> {
+fn resume(arguments: &Arguments, run: &Path, device: &Device, world: World) -> Result<ExitCode> {
     let told = arguments.settings.resumed(run)?;
     if arguments.dry_run || arguments.print_config || arguments.time.is_some() {
         bail!(
@@ -203,24 +217,24 @@ fn resume(arguments: &Arguments, run: &Path, device: &Device) -> Result<ExitCode
     record.check_data(&data.about)?;
     if !arguments.any_memory {
         let divided = data.divide(&record.config.data, record.config.seed)?;
-        Memory::of(&record.config, &divided, device)?.check()?;
+        let memory = Memory::of(&record.config, &divided, device)?;
+        memory.in_processes(world.map_or(1, |w| w.size())).check()?;
     }
     if record.config != before {
         folder.write_json("config.json", &record)?;
     }
-    run_and_refit(arguments, device, &record, &data, &folder)
+    run_and_refit(arguments, device, (&record, &data, &folder), world)
 }
 
 /// Trains in a folder; where that is asked for, then on the test images too, in another.
 fn run_and_refit(
     arguments: &Arguments,
     device: &Device,
-    record: &RunRecord,
-    data: &TrainingData,
-    folder: &RunFolder,
+    (record, data, folder): (&RunRecord, &TrainingData, &RunFolder),
+    world: World,
 ) -> Result<ExitCode> {
     interrupt::listen()?;
-    let ended = go(arguments, device, &record.config, data, folder)?;
+    let ended = go(arguments, device, (record, data, folder), world)?;
     if !arguments.refit || record.refit_of.is_some() || ended != ExitCode::SUCCESS {
         return Ok(ended);
     }
@@ -238,7 +252,7 @@ fn run_and_refit(
         (folder, record)
     };
     eprintln!("\nand now on the test images too, with the same settings");
-    go(arguments, device, &record.config, data, &folder)
+    go(arguments, device, (&record, data, &folder), world)
 }
 
 /// The images of a run, from where it had them or from where it is told.
@@ -246,6 +260,17 @@ pub(crate) fn of_run(
     record: &RunRecord,
     place: &DataArguments,
 ) -> Result<(TrainingData, Vec<LeftOut>)> {
+    let (listing, data, problems) = images_of_run(record, place)?;
+    warn_unless_as_published(&listing);
+    say_as_published(&data.about.title, data.as_published);
+    Ok((data, problems))
+}
+
+/// The same, and how they were listed; nothing is said.
+fn images_of_run(
+    record: &RunRecord,
+    place: &DataArguments,
+) -> Result<(Listing, TrainingData, Vec<LeftOut>)> {
     let config = &record.config;
     let sample = record.data.sample;
     let mut options = OpenOptions {
@@ -258,32 +283,37 @@ pub(crate) fn of_run(
         None => open(&config.data.source, &options)
             .context("the run's data set; where it lies by now is told by --data PATH")?,
     };
-    warn_unless_as_published(&listing);
     let framing = framing(&config.tower.input);
     let (data, problems) = TrainingData::load(&listing, &framing, &options)?;
-    say_as_published(&data.about.title, data.as_published);
     let size = config.augment.cached_size;
     let data = data.with_cached(&listing, &framing, size, &options)?;
-    match config.data.unlabelled {
-        true => Ok((data.in_two_views(), problems)),
-        false => Ok((data, problems)),
-    }
+    let data = match config.data.unlabelled {
+        true => data.in_two_views(),
+        false => data,
+    };
+    Ok((listing, data, problems))
 }
 
 /// Trains in a folder, and says how it ended.
 fn go(
     arguments: &Arguments,
     device: &Device,
-    config: &TrainConfig,
-    data: &TrainingData,
-    folder: &RunFolder,
+    (record, data, folder): (&RunRecord, &TrainingData, &RunFolder),
+    world: World,
 ) -> Result<ExitCode> {
     eprintln!("training on {}", describe(device));
+    if let Some(world) = world {
+        eprintln!(
+            "in {} processes, each with its part of every batch",
+            world.size()
+        );
+        world.broadcast(serde_json::to_vec(record)?)?;
+    }
     eprintln!("run folder {}", folder.path().display());
     let progress = Progress::default();
     let profiler = arguments.profile.then(Profiler::start);
-    let outcome = train(&Request {
-        config,
+    let request = Request {
+        config: &record.config,
         data,
         device,
         folder,
@@ -296,7 +326,11 @@ fn go(
                 profiler.observe(event);
             }
         },
-    });
+    };
+    let outcome = match world {
+        Some(world) => train_among(&request, Arc::clone(world)),
+        None => train(&request),
+    };
     progress.clear();
     if let Some(table) = profiler.and_then(|profiler| profiler.table()) {
         eprint!("{table}");
@@ -310,6 +344,7 @@ fn go(
             next::say(&summary, data, folder);
             bail!("{reason}")
         }
+        Outcome::Followed => Ok(ExitCode::SUCCESS),
         Outcome::Interrupted { epoch } => {
             let go_on = command(["train", "--resume", &folder.path().to_string_lossy()]);
             eprintln!("interrupted in epoch {epoch}; go on with: {go_on}");

@@ -15,8 +15,10 @@ use crate::sampler::draw::Draw;
 /// A batch of B images.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Batch {
-    /// (B, H, W, C), augmented.
+    /// (B, H, W, C), augmented; where a part was asked for, of that part alone.
     pub images: Vec<u8>,
+    /// Which of the B images `images` begins with: 0, where no part was asked for.
+    pub first: usize,
     /// (H, W)
     pub size: (usize, usize),
     /// (B): the class of each image; two are like where these are equal.
@@ -41,6 +43,8 @@ pub struct LoaderConfig {
     pub epoch: usize,
     /// Leave out this many batches at the start: to resume in the middle of an epoch.
     pub skip_batches: usize,
+    /// Make the images of this part of each batch alone, the first of these numbers, of as many parts as the second.
+    pub part: Option<(usize, usize)>,
     /// Background threads, at least one.
     pub workers: usize,
     /// Batches begun or waiting beyond those taken, at least one.
@@ -65,6 +69,7 @@ impl Default for LoaderConfig {
             seed: 0,
             epoch: 0,
             skip_batches: 0,
+            part: None,
             workers: 1,
             prefetch: 4,
         }
@@ -180,6 +185,7 @@ impl<T: Send + 'static> Loader<T> {
                 size,
                 shrunk: shrunk.map(|s| s.size).filter(|&smaller| smaller != size),
                 streams: &changes,
+                part: config.part.unwrap_or((0, 1)),
             };
             fill(&mut batch, &images, draw, &change, first)?;
             let made = finish(&batch);
@@ -238,6 +244,13 @@ struct Change<'a> {
     shrunk: Option<(usize, usize)>,
     /// Image by image another stream of these.
     streams: &'a ChaCha8Rng,
+    /// The images of this part of a batch alone.
+    part: (usize, usize),
+}
+
+/// Where a part of a batch of `images` begins and ends: its parts differ by one image at most.
+fn part_of(images: usize, (part, parts): (usize, usize)) -> std::ops::Range<usize> {
+    part * images / parts..(part + 1) * images / parts
 }
 
 /// Makes `batch` of `draw`, whose first image is image `first` of the epoch.
@@ -255,11 +268,13 @@ fn fill(
     let size = change.size;
     batch.size = change.shrunk.unwrap_or(size);
     let image_len = batch.size.0 * batch.size.1 * set.channels;
-    batch.images.resize(count * image_len, 0);
+    let own = part_of(count, change.part);
+    batch.first = own.start;
+    batch.images.resize(own.len() * image_len, 0);
     let mut whole = vec![0; size.0 * size.1 * set.channels];
     let unchanged = change.augment.is_identity() && size == (set.height, set.width);
     let outs = batch.images.chunks_exact_mut(image_len);
-    for (i, (out, &index)) in outs.zip(&draw.indices).enumerate() {
+    for (out, (i, &index)) in outs.zip(draw.indices.iter().enumerate().skip(own.start)) {
         if unchanged && change.shrunk.is_none() {
             set.copy_image(index as usize, out)?;
             continue;

@@ -21,43 +21,58 @@ pub(super) fn gradients(
     dropout: ChaCha8Rng,
 ) -> Result<(GradStore, Tensor)> {
     let chunks = Chunks { images, chunk };
-    let mut drawn = dropout.clone();
-    let parts = chunks.each(|images, _| {
-        let images = images.to_device(tower.parameters().device())?;
-        Ok(tower.embed_training(&images, &mut drawn)?.detach())
-    })?;
-    let embeddings = Var::from_tensor(&Tensor::cat(&parts, 0)?)?;
+    let embeddings = Var::from_tensor(&chunks.embed(tower, dropout.clone())?)?;
     let scored = objective.score(&embeddings, labels)?;
     let figures = figures(&scored, &embeddings)?;
     let mut gradients = siamese_kernels::backward(&scored.loss)?;
     let of_embeddings = gradients
         .remove(&embeddings)
         .context("the loss does not depend on the embeddings")?;
-    // the running statistics have moved by this batch: the second pass is not to move them again
-    let statistics = statistics(tower)?;
-    let mut drawn = dropout;
-    chunks.each(|images, first| {
-        let images = images.to_device(tower.parameters().device())?;
-        let embeddings = tower.embed_training(&images, &mut drawn)?;
-        let passed_on = of_embeddings.narrow(0, first, embeddings.dim(0)?)?;
-        add(
-            &mut gradients,
-            siamese_kernels::backward(&(embeddings * passed_on)?.sum_all()?)?,
-            tower,
-        )
-    })?;
-    for (var, value) in statistics {
-        var.set(&value)?;
-    }
+    chunks.pass_on(tower, &of_embeddings, dropout, &mut gradients)?;
     Ok((gradients, figures))
 }
 
-struct Chunks<'a> {
-    images: &'a Tensor,
-    chunk: usize,
+/// Images of which a part is in the tower at a time.
+pub(super) struct Chunks<'a> {
+    /// `(B, C, H, W)`
+    pub(super) images: &'a Tensor,
+    /// So many at most.
+    pub(super) chunk: usize,
 }
 
 impl Chunks<'_> {
+    /// Their embeddings `(B, D)`, without a graph.
+    pub(super) fn embed(&self, tower: &Tower, mut dropout: ChaCha8Rng) -> Result<Tensor> {
+        let parts = self.each(|images, _| {
+            let images = images.to_device(tower.parameters().device())?;
+            Ok(tower.embed_training(&images, &mut dropout)?.detach())
+        })?;
+        Ok(Tensor::cat(&parts, 0)?)
+    }
+
+    /// Embeds them again, and adds to `gradients` what the gradient of their embeddings `(B, D)` makes of the tower.
+    pub(super) fn pass_on(
+        &self,
+        tower: &Tower,
+        of_embeddings: &Tensor,
+        mut dropout: ChaCha8Rng,
+        gradients: &mut GradStore,
+    ) -> Result<()> {
+        // the running statistics have moved by this batch: the second pass is not to move them again
+        let statistics = statistics(tower)?;
+        self.each(|images, first| {
+            let images = images.to_device(tower.parameters().device())?;
+            let embeddings = tower.embed_training(&images, &mut dropout)?;
+            let passed_on = of_embeddings.narrow(0, first, embeddings.dim(0)?)?;
+            let more = siamese_kernels::backward(&(embeddings * passed_on)?.sum_all()?)?;
+            add(gradients, more, tower)
+        })?;
+        for (var, value) in statistics {
+            var.set(&value)?;
+        }
+        Ok(())
+    }
+
     /// Does `work` with each chunk and the place of its first image.
     fn each<T>(&self, mut work: impl FnMut(Tensor, usize) -> Result<T>) -> Result<Vec<T>> {
         let images = self.images.dim(0)?;
@@ -77,7 +92,7 @@ impl Chunks<'_> {
 }
 
 /// What a pass in training changes beside: BatchNorm's running statistics, copied.
-fn statistics(tower: &Tower) -> Result<Vec<(Var, Tensor)>> {
+pub(super) fn statistics(tower: &Tower) -> Result<Vec<(Var, Tensor)>> {
     let parameters = tower.parameters();
     let trainable: Vec<String> = parameters.trainable().into_iter().map(|(n, _)| n).collect();
     let others = parameters.all().into_iter();
@@ -87,7 +102,7 @@ fn statistics(tower: &Tower) -> Result<Vec<(Var, Tensor)>> {
         .collect()
 }
 
-fn add(gradients: &mut GradStore, mut more: GradStore, tower: &Tower) -> Result<()> {
+pub(super) fn add(gradients: &mut GradStore, mut more: GradStore, tower: &Tower) -> Result<()> {
     for (_, var) in tower.parameters().trainable() {
         let Some(more) = more.remove(&var) else {
             continue;
@@ -102,7 +117,7 @@ fn add(gradients: &mut GradStore, mut more: GradStore, tower: &Tower) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use candle_core::{DType, Device};
     use siamese_core::{Body, Distance, ImageInput, ObjectiveConfig, Stage, Stages, TowerConfig};
     use siamese_data::stream;
@@ -112,7 +127,11 @@ mod tests {
     const IMAGES: usize = 4;
     const COPIES: usize = 3;
 
-    fn networks(seed: u64) -> Result<(Tower, Objective)> {
+    pub(in crate::step) fn networks(seed: u64) -> Result<(Tower, Objective)> {
+        networks_with(seed, 0.25)
+    }
+
+    pub(in crate::step) fn networks_with(seed: u64, dropout: f32) -> Result<(Tower, Objective)> {
         let stage = Stage {
             channels: 4,
             convolutions: 1,
@@ -130,7 +149,7 @@ mod tests {
                 ..Stages::default()
             }),
             embedding: 5,
-            dropout: 0.25,
+            dropout,
             normalize: true,
             ..TowerConfig::system_c()
         };
@@ -142,7 +161,7 @@ mod tests {
     }
 
     /// The same images in every chunk, so that each has the statistics of the whole batch; their labels differ.
-    fn batch() -> Result<(Tensor, Tensor)> {
+    pub(in crate::step) fn batch() -> Result<(Tensor, Tensor)> {
         let pixel = |i: usize| ((i % (IMAGES * 24)) * 37 % 101) as f32 / 50.0 - 1.0;
         let values: Vec<f32> = (0..COPIES * IMAGES * 24).map(pixel).collect();
         let images = Tensor::from_vec(values, (COPIES * IMAGES, 1, 4, 6), &Device::Cpu)?;
@@ -150,7 +169,7 @@ mod tests {
         Ok((images, labels))
     }
 
-    fn assert_close(one: &Tensor, other: &Tensor, what: &str) -> Result<()> {
+    pub(in crate::step) fn assert_close(one: &Tensor, other: &Tensor, what: &str) -> Result<()> {
         let apart = (one - other)?.abs()?.max_all()?.to_scalar::<f32>()?;
         let scale = one.abs()?.max_all()?.to_scalar::<f32>()?;
         assert!(

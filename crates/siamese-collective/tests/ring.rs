@@ -1,0 +1,199 @@
+//! A ring of threads, each a process of its own to the others, beside the naive way.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use siamese_collective::{Collective, Error, Patience, Place, Result, Ring};
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn place(rank: usize, size: usize, port: u16) -> Place {
+    Place {
+        rank,
+        size,
+        local_rank: rank,
+        local_size: None,
+        host: "127.0.0.1".into(),
+        port,
+        run: "test".into(),
+    }
+}
+
+const SHORT: Patience = Patience {
+    meeting: Duration::from_secs(10),
+    silence: Duration::from_secs(10),
+};
+
+/// What each of `size` processes makes of its ring.
+fn among<T: Send>(size: usize, work: impl Fn(Ring) -> T + Sync) -> Vec<T> {
+    let port = free_port();
+    std::thread::scope(|scope| {
+        let one = |rank| {
+            let work = &work;
+            scope.spawn(move || work(Ring::join(&place(rank, size, port), SHORT).expect("meet")))
+        };
+        let all: Vec<_> = (0..size).map(one).collect();
+        all.into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .collect()
+    })
+}
+
+fn numbers(rank: usize, count: usize) -> Vec<f32> {
+    (0..count)
+        .map(|i| ((i * 7 + rank * 13) as f32 * 0.37).sin() * 10f32.powi(rank as i32))
+        .collect()
+}
+
+#[test]
+fn sums_are_those_of_all_in_turn_and_the_same_bits_everywhere() -> Result<()> {
+    for size in [2, 3, 5] {
+        for count in [0, 1, 2, 7, 1000, 600_001] {
+            let sums = among(size, |ring| {
+                let mut values = numbers(ring.rank(), count);
+                ring.sum(&mut values).map(|()| values)
+            });
+            let sums: Vec<Vec<f32>> = sums.into_iter().collect::<Result<_>>()?;
+            for other in &sums {
+                assert!(
+                    other
+                        .iter()
+                        .zip(&sums[0])
+                        .all(|(a, b)| a.to_bits() == b.to_bits())
+                );
+            }
+            let mut naive = vec![0f64; count];
+            for rank in 0..size {
+                let all = naive.iter_mut().zip(numbers(rank, count));
+                all.for_each(|(sum, value)| *sum += f64::from(value));
+            }
+            let scale = 10f64.powi(size as i32 - 1);
+            for (ring, naive) in sums[0].iter().zip(naive) {
+                assert!(
+                    (f64::from(*ring) - naive).abs() <= 1e-6 * scale,
+                    "{ring} {naive}"
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn rows_are_gathered_by_rank_and_bytes_are_those_of_the_first() -> Result<()> {
+    for size in [2, 4] {
+        let all = among(size, |ring| -> Result<_> {
+            let rank = ring.rank();
+            let gathered = ring.gather(&numbers(rank, rank))?; // none of the first
+            let bytes = ring.broadcast(vec![rank as u8 + 7; 100_000 * (1 - rank.min(1))])?;
+            ring.barrier()?;
+            Ok((gathered, bytes, ring.any(rank == 1)?, ring.any(false)?))
+        });
+        for one in all {
+            let (gathered, bytes, some, none) = one?;
+            let naive: Vec<_> = (0..size).map(|rank| numbers(rank, rank)).collect();
+            assert_eq!(gathered, naive);
+            assert_eq!(bytes, vec![7; 100_000]);
+            assert!(some && !none);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_process_names_the_one_that_is_gone() {
+    for gone in 0..4 {
+        let all = among(4, |ring| {
+            if ring.rank() == gone {
+                drop(ring);
+                return None;
+            }
+            (0..100).find_map(|_| ring.sum(&mut [1.0; 8]).err())
+        });
+        for (rank, error) in all
+            .into_iter()
+            .enumerate()
+            .filter(|(rank, _)| *rank != gone)
+        {
+            let error = error.expect("it cannot go on").to_string();
+            assert!(
+                error.contains(&format!("process {gone} of 4 is gone")),
+                "{rank}: {error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_reason_goes_round() {
+    let all = among(3, |ring| {
+        if ring.rank() == 1 {
+            ring.abort("has ended: a picture is missing");
+            return None;
+        }
+        ring.barrier().err()
+    });
+    for error in all.into_iter().flatten() {
+        let error = error.to_string();
+        assert!(
+            error.contains("process 1 of 3 has ended: a picture is missing"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn other_exchanges_and_other_lengths_are_told() {
+    let all = among(2, |ring| match ring.rank() {
+        0 => ring.sum(&mut [1.0, 2.0]).err(),
+        _ => ring.gather(&[1.0]).err(),
+    });
+    assert!(
+        matches!(all[0], Some(Error::OutOfStep { rank: 1, .. })),
+        "{all:?}"
+    );
+    let all = among(2, |ring| {
+        ring.sum(&mut vec![1.0; 2 + 4 * ring.rank()]).err()
+    });
+    assert!(
+        all.iter()
+            .flatten()
+            .any(|e| matches!(e, Error::OutOfStep { .. })),
+        "{all:?}"
+    );
+}
+
+#[test]
+fn who_is_missing_or_there_twice_is_named() {
+    let brief = Patience {
+        meeting: Duration::from_millis(300),
+        ..SHORT
+    };
+    let alone = Ring::join(&place(0, 3, free_port()), brief).map(drop);
+    let error = alone.expect_err("alone").to_string();
+    assert!(error.contains("of rank 1, 2"), "{error}");
+    let port = free_port();
+    let twice = std::thread::scope(|scope| {
+        let join = |rank| scope.spawn(move || Ring::join(&place(rank, 3, port), SHORT).map(drop));
+        [0, 1, 1].map(join).map(|one| one.join().expect("no panic"))
+    });
+    for one in twice {
+        let error = one.expect_err("twice").to_string();
+        assert!(error.contains("rank 1"), "{error}");
+    }
+    let mut other = place(1, 2, port);
+    other.run = "other".into();
+    let two_runs = std::thread::scope(|scope| {
+        let join = |place: Place| scope.spawn(move || Ring::join(&place, SHORT).map(drop));
+        [place(0, 2, port), other]
+            .map(join)
+            .map(|one| one.join().expect("no panic"))
+    });
+    for one in two_runs {
+        let error = one.expect_err("another run").to_string();
+        assert!(error.contains("two runs"), "{error}");
+    }
+}
