@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use siamese_core::Model;
-use siamese_data::{HubOptions, Looks, Progress, hub_name, looks_of_file};
+use siamese_data::{HubOptions, Looks, Progress, fetch_weights, hub_name, looks_of_file};
 
 use crate::backbone::Backbone;
 use crate::error::Error;
@@ -24,8 +24,9 @@ pub fn model_path(place: &Path) -> PathBuf {
     }
 }
 
-/// The model in a run's folder, or in a model file; or a backbone that was trained elsewhere, by its safetensors file in
-/// torchvision's names or by its name on the hub, such as `timm/resnet50.tv_in1k` or `hf:user/name`.
+/// The model in a run's folder, or in a model file, or in a repository of the hub, `hf:user/name`; or a backbone that was
+/// trained elsewhere, by its safetensors file in torchvision's names or by its name on the hub, such as
+/// `timm/resnet50.tv_in1k`.
 ///
 /// # Errors
 /// When it cannot be read; where something else lies there, it says what that looks like and what to type.
@@ -35,8 +36,12 @@ pub fn load_model(place: &Path, device: &Device) -> Result<Model, Error> {
         return Err(other_folder(place));
     }
     let word = place.to_string_lossy();
-    if !place.exists() && hub_name(&word).is_some() {
-        return backbone(&word, device);
+    if let (false, Some(name)) = (place.exists(), hub_name(&word)) {
+        let path = fetch_weights(name, &HubOptions::from_env(), Progress::default())?;
+        return match Model::load(path, device) {
+            Err(siamese_core::Error::NotAModel { .. }) => backbone(&word, device),
+            loaded => Ok(loaded?),
+        };
     }
     match Model::load(&path, device) {
         Err(siamese_core::Error::NotAModel { path }) => backbone(&path.to_string_lossy(), device),

@@ -1,5 +1,7 @@
 //! `siamese export`: a model for other programs.
 
+mod hub;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +14,7 @@ use siamese_embed::load_model;
 /// Arguments of `siamese export`.
 #[derive(Args)]
 #[group(skip)]
-#[command(group = clap::ArgGroup::new("form").required(true).multiple(true).args(["onnx", "timm", "page"]))]
+#[command(group = clap::ArgGroup::new("form").required(true).multiple(true).args(["onnx", "timm", "page", "hub"]))]
 pub(crate) struct Arguments {
     /// A run's folder or a model file
     model: PathBuf,
@@ -25,6 +27,15 @@ pub(crate) struct Arguments {
     /// Write a page in one file that compares two pictures in a browser, without a server
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
+    /// Write a folder for the Hugging Face hub: model, ONNX, and a card with the run's figures and nothing of this machine
+    #[arg(long, value_name = "FOLDER")]
+    hub: Option<PathBuf>,
+    /// What that repository will be called
+    #[arg(long, value_name = "USER/NAME", requires = "hub", value_parser = hub::repository)]
+    repo: Option<String>,
+    /// The licence of its weights, as the hub names it: mit, apache-2.0, …
+    #[arg(long, value_name = "ID", requires = "hub", value_parser = hub::license)]
+    license: Option<String>,
 }
 
 /// Runs the command.
@@ -59,6 +70,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         siamese_files::write_bytes(path, page.as_bytes())
             .with_context(|| format!("writing {}", path.display()))?;
         say(path, "a page that compares two pictures in a browser")?;
+    }
+    if let Some(folder) = &arguments.hub {
+        let told = (arguments.repo.as_deref(), arguments.license.as_deref());
+        hub::write(&model, &arguments.model, folder, told)?;
+        println!(
+            "{}: model.safetensors, model.onnx, config.json, README.md",
+            folder.display()
+        );
+        println!("{}", hub::next(folder, told));
     }
     println!("{}", use_of(&model));
     Ok(ExitCode::SUCCESS)
