@@ -26,6 +26,12 @@ pub enum Error {
         /// What is the matter, and what to do.
         why: String,
     },
+    /// Weights of 8 bits cannot be had by these images.
+    #[error("weights of 8 bits: {why}")]
+    Quantize {
+        /// What is the matter.
+        why: String,
+    },
     /// The file cannot be written.
     #[error("writing {}: {source}", path.display())]
     Write {

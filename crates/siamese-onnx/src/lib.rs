@@ -8,6 +8,8 @@ mod head;
 mod metadata;
 mod proto;
 #[cfg(feature = "read")]
+mod quantize;
+#[cfg(feature = "read")]
 mod read;
 mod tower;
 
@@ -19,6 +21,8 @@ use siamese_core::Model;
 pub use error::{Error, Result};
 use proto::{GraphProto, IR_VERSION, ModelProto, OPSET, OperatorSetIdProto};
 #[cfg(feature = "read")]
+pub use quantize::export_int8;
+#[cfg(feature = "read")]
 pub use read::{OnnxEmbedder, Told};
 
 /// Protocol buffers end here.
@@ -29,7 +33,7 @@ const MOST: usize = i32::MAX as usize;
 /// # Errors
 /// Weights that cannot be read, 2 GiB of them or more, or a file that cannot be written.
 pub fn export(model: &Model, path: impl AsRef<Path>) -> Result<()> {
-    write(tower::graph(&model.tower)?, model, path.as_ref())
+    write_onnx(onnx_of(tower::graph(&model.tower)?, model)?, path.as_ref())
 }
 
 /// Writes what compares two of the model's embeddings as ONNX, inputs `a` and `b`, output `distance`; false where that
@@ -41,12 +45,16 @@ pub fn export_head(model: &Model, path: impl AsRef<Path>) -> Result<bool> {
     let Some(head) = &model.head else {
         return Ok(false);
     };
-    write(head::graph(&head.comparison()?), model, path.as_ref())?;
+    write_onnx(
+        onnx_of(head::graph(&head.comparison()?), model)?,
+        path.as_ref(),
+    )?;
     Ok(true)
 }
 
-fn write(graph: GraphProto, model: &Model, path: &Path) -> Result<()> {
-    let onnx = ModelProto {
+/// A graph with all that stands beside it.
+fn onnx_of(graph: GraphProto, model: &Model) -> Result<ModelProto> {
+    Ok(ModelProto {
         ir_version: IR_VERSION,
         producer_name: "siamese".into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -57,7 +65,10 @@ fn write(graph: GraphProto, model: &Model, path: &Path) -> Result<()> {
             version: OPSET,
         }],
         metadata_props: metadata::of(model)?,
-    };
+    })
+}
+
+fn write_onnx(onnx: ModelProto, path: &Path) -> Result<()> {
     let bytes = onnx.encoded_len();
     if bytes > MOST {
         return Err(Error::TooLarge(bytes));

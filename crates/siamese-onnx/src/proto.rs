@@ -110,6 +110,7 @@ pub(crate) enum DataType {
     Undefined = 0,
     Float = 1,
     Uint8 = 2,
+    Int8 = 3,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,0 +1,336 @@
+//! Weights of 8 bits: a graph in which convolutions and linear layers take and hold whole numbers.
+//!
+//! Weights become `i8` with a scale for each output (symmetric), what flows into a layer `u8` with one scale and zero point, whose
+//! range is that of pictures that pass the graph in f32 first (the mean over batches of the least and the largest value, which
+//! a single odd picture moves little). Each stands before its layer as `QuantizeLinear` and `DequantizeLinear`, as ONNX Runtime
+//! takes it; biases, pools, sums and the length of an embedding stay f32. After Jacob et al., *Quantization and Training of Neural
+//! Networks for Efficient Integer-Arithmetic-Only Inference* (2018), and Krishnamoorthi, *Quantizing deep convolutional networks
+//! for efficient inference* (2018), §3.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+use prost::Message;
+use rten_tensor::NdTensor;
+use rten_tensor::prelude::*;
+use siamese_core::Model;
+
+use crate::error::{Error, Result};
+use crate::graph::int;
+use crate::proto::{DataType, GraphProto, NodeProto, TensorProto};
+use crate::{onnx_of, tower, write_onnx};
+
+/// Pictures that pass at once.
+const BATCH: usize = 16;
+/// Layers whose weights are quantized, all by their first axis.
+const LAYERS: [&str; 2] = ["Conv", "Gemm"];
+
+/// The least and the largest value of a tensor.
+type Range = (f32, f32);
+
+/// Writes the model's tower as ONNX with weights of 8 bits; `images` are pictures like those that it will see, each `height · width ·
+/// channels` bytes.
+///
+/// # Errors
+/// As [`export`](crate::export); images that are none, or on which the graph gives no finite number.
+pub fn export_int8(model: &Model, images: &[u8], path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    let graph = tower::graph(&model.tower)?;
+    let refused = |why: String| Error::Quantize { why };
+    let inputs: BTreeSet<String> = graph
+        .node
+        .iter()
+        .filter(|node| LAYERS.contains(&&*node.op_type))
+        .map(|node| node.input[0].clone())
+        .collect();
+    let input = &model.tower.config().input;
+    let shape = [input.height, input.width, input.channels()];
+    let bytes = onnx_of(graph.clone(), model)?.encode_to_vec();
+    let ranges = ranges(bytes, &inputs, images, shape).map_err(refused)?;
+    write_onnx(onnx_of(quantized(graph, &ranges), model)?, path)
+}
+
+/// The range of each of these tensors while `images` pass the graph.
+fn ranges(
+    onnx: Vec<u8>,
+    names: &BTreeSet<String>,
+    images: &[u8],
+    [height, width, channels]: [usize; 3],
+) -> std::result::Result<BTreeMap<String, Range>, String> {
+    let len = height * width * channels;
+    if images.is_empty() || !images.len().is_multiple_of(len) {
+        return Err(format!("{} bytes are no pictures of {len}", images.len()));
+    }
+    let mut options = rten::ModelOptions::with_all_ops();
+    // what flows into a layer is to be had by its name
+    options.enable_optimization(false);
+    let model = options.load(onnx).map_err(|error| error.to_string())?;
+    let ids = names.iter().map(|name| model.node_id(name));
+    let ids: Vec<_> = ids
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|e| e.to_string())?;
+    let mut sums = vec![(0f64, 0f64); ids.len()];
+    let batches = images.chunks(BATCH * len);
+    let count = batches.len() as f64;
+    for batch in batches {
+        let shape = [batch.len() / len, height, width, channels];
+        let image = NdTensor::from_data(shape, batch.to_vec());
+        let inputs = vec![(model.input_ids()[0], image.into())];
+        let found = model.run(inputs, &ids, None).map_err(|e| e.to_string())?;
+        for (value, sum) in found.into_iter().zip(&mut sums) {
+            let value: rten_tensor::Tensor<f32> =
+                value.try_into().map_err(|_| "a layer takes no f32")?;
+            let (mut least, mut most) = (0f32, 0f32);
+            for &x in value.iter() {
+                if !x.is_finite() {
+                    return Err(
+                        "on these pictures a layer takes a number that is not finite".into(),
+                    );
+                }
+                (least, most) = (least.min(x), most.max(x));
+            }
+            *sum = (sum.0 + f64::from(least), sum.1 + f64::from(most));
+        }
+    }
+    let mean = sums
+        .iter()
+        .map(|(least, most)| ((least / count) as f32, (most / count) as f32));
+    Ok(names.iter().cloned().zip(mean).collect())
+}
+
+/// The graph with weights of 8 bits and 8-bit inputs of its layers, whose ranges are told.
+fn quantized(graph: GraphProto, ranges: &BTreeMap<String, Range>) -> GraphProto {
+    let weights: HashMap<String, TensorProto> = graph
+        .initializer
+        .iter()
+        .map(|tensor| (tensor.name.clone(), tensor.clone()))
+        .collect();
+    let mut out = GraphProto {
+        node: Vec::new(),
+        ..graph.clone()
+    };
+    let mut done: HashMap<String, String> = HashMap::new();
+    let mut replaced = BTreeSet::new();
+    for mut node in graph.node {
+        if LAYERS.contains(&&*node.op_type) {
+            let x = node.input[0].clone();
+            node.input[0] = match done.get(&x) {
+                Some(name) => name.clone(),
+                None => {
+                    let name =
+                        activation(&mut out, &x, ranges.get(&x).copied().unwrap_or_default());
+                    done.insert(x, name.clone());
+                    name
+                }
+            };
+            if let Some(weight) = weights.get(&node.input[1]) {
+                replaced.insert(weight.name.clone());
+                node.input[1] = weight_of_8_bits(&mut out, weight);
+            }
+        }
+        out.node.push(node);
+    }
+    out.initializer
+        .retain(|tensor| !replaced.contains(&tensor.name));
+    out
+}
+
+/// What flows into a layer, as 8 bits and back; the name of the latter.
+fn activation(graph: &mut GraphProto, name: &str, (least, most): Range) -> String {
+    let scale = ((most - least) / 255.0).max(f32::MIN_POSITIVE);
+    let zero = (-least / scale).round().clamp(0.0, 255.0) as u8;
+    let scale = constant(
+        graph,
+        &format!("{name}_scale"),
+        &[],
+        DataType::Float,
+        &scale.to_le_bytes(),
+    );
+    let zero = constant(
+        graph,
+        &format!("{name}_zero"),
+        &[],
+        DataType::Uint8,
+        &[zero],
+    );
+    let whole = format!("{name}_whole");
+    node(graph, "QuantizeLinear", [name, &scale, &zero], &whole, None);
+    let back = format!("{name}_back");
+    node(
+        graph,
+        "DequantizeLinear",
+        [&whole, &scale, &zero],
+        &back,
+        None,
+    );
+    back
+}
+
+/// Weights as 8 bits, with a scale for each output; the name of what they stand for.
+fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> String {
+    let values: Vec<f32> = weight
+        .raw_data
+        .chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect();
+    let outputs = weight
+        .dims
+        .first()
+        .map_or(1, |&length| length.max(1) as usize);
+    let mut whole = Vec::with_capacity(values.len());
+    let mut scales = Vec::with_capacity(outputs);
+    for of_output in values.chunks(values.len().div_ceil(outputs).max(1)) {
+        let most = of_output.iter().fold(0f32, |most, w| most.max(w.abs()));
+        let scale = if most > 0.0 { most / 127.0 } else { 1.0 };
+        whole.extend(
+            of_output
+                .iter()
+                .map(|w| (w / scale).round().clamp(-127.0, 127.0) as i8 as u8),
+        );
+        scales.extend(scale.to_le_bytes());
+    }
+    let name = &weight.name;
+    let quantized = constant(
+        graph,
+        &format!("{name}_whole"),
+        &weight.dims,
+        DataType::Int8,
+        &whole,
+    );
+    let dims = [outputs as i64];
+    let scale = constant(
+        graph,
+        &format!("{name}_scale"),
+        &dims,
+        DataType::Float,
+        &scales,
+    );
+    let zeros = vec![0; outputs];
+    let zero = constant(
+        graph,
+        &format!("{name}_zero"),
+        &dims,
+        DataType::Int8,
+        &zeros,
+    );
+    let back = format!("{name}_back");
+    node(
+        graph,
+        "DequantizeLinear",
+        [&quantized, &scale, &zero],
+        &back,
+        Some(0),
+    );
+    back
+}
+
+fn constant(
+    graph: &mut GraphProto,
+    name: &str,
+    dims: &[i64],
+    of: DataType,
+    bytes: &[u8],
+) -> String {
+    graph.initializer.push(TensorProto {
+        dims: dims.to_vec(),
+        data_type: of.into(),
+        name: name.to_string(),
+        raw_data: bytes.to_vec(),
+    });
+    name.to_string()
+}
+
+fn node(
+    graph: &mut GraphProto,
+    operator: &str,
+    inputs: [&str; 3],
+    output: &str,
+    axis: Option<i64>,
+) {
+    graph.node.push(NodeProto {
+        input: inputs.map(String::from).to_vec(),
+        output: vec![output.to_string()],
+        name: format!("/{output}"),
+        op_type: operator.to_string(),
+        attribute: axis.map(|axis| int("axis", axis)).into_iter().collect(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use siamese_core::candle::Device;
+    use siamese_core::{Distance, Tower, TowerConfig};
+
+    use super::*;
+    use crate::{OnnxEmbedder, Told};
+
+    #[test]
+    fn weights_are_within_half_a_step_of_what_they_were() {
+        let values = [0.5f32, -1.27, 0.003, 12.7, -0.2, 0.0];
+        let weight = TensorProto {
+            dims: vec![2, 3],
+            data_type: DataType::Float.into(),
+            name: "w".into(),
+            raw_data: values.iter().flat_map(|w| w.to_le_bytes()).collect(),
+        };
+        let mut graph = GraphProto::default();
+        assert_eq!(weight_of_8_bits(&mut graph, &weight), "w_back");
+        let whole: Vec<i8> = graph.initializer[0]
+            .raw_data
+            .iter()
+            .map(|b| *b as i8)
+            .collect();
+        assert_eq!(whole, [50, -127, 0, 127, -2, 0]);
+        for (i, (w, q)) in values.iter().zip(&whole).enumerate() {
+            let step = if i < 3 { 0.01 } else { 0.1 };
+            assert!((w - f32::from(*q) * step).abs() <= step / 2.0 + 1e-6);
+        }
+    }
+
+    #[test]
+    fn zero_is_a_whole_number_and_a_range_of_nothing_is_no_division_by_it() {
+        let mut graph = GraphProto::default();
+        activation(&mut graph, "x", (-1.0, 3.0));
+        assert_eq!(graph.initializer[1].raw_data, [64]);
+        activation(&mut graph, "y", (0.0, 0.0));
+        let scale = f32::from_le_bytes(graph.initializer[2].raw_data[..4].try_into().unwrap());
+        assert!(scale > 0.0);
+    }
+
+    #[test]
+    fn the_embeddings_are_nearly_those_of_f32_and_the_file_a_quarter() {
+        let folder = tempfile::tempdir().unwrap();
+        let tower = Tower::new(TowerConfig::system_c(), 3, &Device::Cpu).unwrap();
+        let model = Model::new(tower, Distance::Cosine);
+        let images: Vec<u8> = (0..20 * 3072u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        let (plain, small) = (
+            folder.path().join("f32.onnx"),
+            folder.path().join("int8.onnx"),
+        );
+        crate::export(&model, &plain).unwrap();
+        export_int8(&model, &images, &small).unwrap();
+        let size = |path: &Path| path.metadata().unwrap().len() as f64;
+        assert!(size(&small) < 0.3 * size(&plain));
+        let embed = |path: &Path| {
+            let embedder = OnnxEmbedder::load(path, Told::default()).unwrap();
+            embedder.embed(&images[..4 * 3072]).unwrap()
+        };
+        let (ours, theirs) = (embed(&plain), embed(&small));
+        let cosine = |n: usize| -> f32 {
+            let (a, b) = (
+                &ours[n * 128..(n + 1) * 128],
+                &theirs[n * 128..(n + 1) * 128],
+            );
+            a.iter().zip(b).map(|(a, b)| a * b).sum()
+        };
+        for n in 0..4 {
+            assert!(cosine(n) > 0.99 && cosine(n) < 1.0 - 1e-7, "{}", cosine(n));
+        }
+        let error = export_int8(&model, &images[..5], &small)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("5 bytes"), "{error}");
+    }
+}
