@@ -46,7 +46,8 @@ pub enum Error {
     /// Weights of a network that this version does not know.
     #[error(
         "the tensors of {name} are those of no network that this version knows: it takes ResNet-18, 34, 50, 101 and 152 in \
-         torchvision's and timm's names, such as timm/resnet50.tv_in1k"
+         torchvision's and timm's names, such as timm/resnet50.tv_in1k, and DINOv2 S, B and L without registers, such as \
+         timm/vit_small_patch14_dinov2.lvd142m"
     )]
     UnknownBackbone {
         /// The file, or its name on the hub.

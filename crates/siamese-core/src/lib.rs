@@ -31,8 +31,8 @@ pub use objective::{Objective, ObjectiveConfig};
 pub use parameters::{Loaded, Parameters};
 pub use threshold::Threshold;
 pub use tower::{
-    Body, Conv4, Cost, Hidden, Koch, Lenet, Mlp, Pool, Pretrained, Resnet, Resnet9, Resnet12,
-    Stage, Stages, Stem, Stride, Tower, TowerConfig, TowerStep,
+    Body, Conv4, Cost, DinoV2, Hidden, Koch, Lenet, Mlp, Pool, Pretrained, Resnet, Resnet9,
+    Resnet12, Stage, Stages, Stem, Stride, Tokens, Tower, TowerConfig, TowerStep, VitSize,
 };
 pub use weight_average::WeightAverage;
 pub use whitening::Whitening;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 use serde::Deserialize;
-use siamese_core::{ImageInput, Model, Pretrained, tensor_file};
+use siamese_core::{Body, ImageInput, Model, Pretrained, tensor_file};
 use siamese_data::{HubOptions, Progress, fetch_weights, hub_name};
 
 use crate::error::Error;
@@ -16,7 +16,8 @@ pub struct Backbone {
     pub name: String,
     /// The weights.
     pub pretrained: Pretrained,
-    /// Size and normalisation: timm's, where its `config.json` lies beside the file, else ImageNet's at 224 pixels.
+    /// Size and normalisation: timm's, where its `config.json` lies beside the file, else ImageNet's at 224 pixels. A DINOv2
+    /// takes 224 pixels in any case, at which its authors judge it: timm's 518 cost some seven times as much.
     pub input: ImageInput,
 }
 
@@ -37,10 +38,16 @@ impl Backbone {
             _ => PathBuf::from(place),
         };
         let (tensors, words) = tensor_file::read(&path, device)?;
+        let pretrained = Pretrained { tensors, words };
+        let mut input = input_beside(&path);
+        if let Some(Body::DinoV2(_)) = pretrained.body() {
+            let usual = ImageInput::imagenet();
+            (input.height, input.width) = (usual.height, usual.width);
+        }
         Ok(Self {
             name: place.into(),
-            pretrained: Pretrained { tensors, words },
-            input: input_beside(&path),
+            pretrained,
+            input,
         })
     }
 
@@ -96,7 +103,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use candle_core::{DType, Tensor};
-    use siamese_core::{Body, Resnet, Stem, Tower, TowerConfig};
+    use siamese_core::{Resnet, Stem, Tower, TowerConfig};
 
     use super::*;
     use crate::Embedder;

@@ -15,6 +15,12 @@ pub enum Error {
     /// What describes the model cannot be written as JSON.
     #[error("describing the model: {0}")]
     Description(#[from] serde_json::Error),
+    /// A part of the tower that is not written as nodes.
+    #[error("{what} is not written as ONNX: its authors and timm publish it in other forms")]
+    NoForm {
+        /// The part, in words.
+        what: String,
+    },
     /// More than one file of ONNX can hold.
     #[error("the model has {0} bytes of weights: a file of ONNX holds less than 2 GiB")]
     TooLarge(usize),

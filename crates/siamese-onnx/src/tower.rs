@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use siamese_core::{ImageInput, Tower, TowerStep};
 use siamese_kernels::{Activation, AvgPool2d, BatchNorm2d, Conv2d, Layer, MaxPool2d, Residual};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, float, int, ints};
 use crate::proto::{DataType, GraphProto};
 
@@ -22,6 +22,7 @@ pub(crate) fn graph(tower: &Tower) -> Result<GraphProto> {
             TowerStep::Linear { weight, bias } => linear(&mut graph, weight, bias, &x)?,
             TowerStep::Sigmoid => graph.node("Sigmoid", &[&x], Vec::new()),
             TowerStep::GeneralisedMean(p) => generalised_mean(&mut graph, p, &x)?,
+            TowerStep::Whole(what) => return Err(Error::NoForm { what }),
         };
     }
     x = flat(&mut graph, &x);

@@ -222,7 +222,10 @@ impl Draft {
 }
 
 /// Weights that are proposed for photos where the hub's cache has them, the first first.
-const AT_HAND: [&str; 3] = [
+const AT_HAND: [&str; 6] = [
+    "timm/vit_small_patch14_dinov2.lvd142m",
+    "timm/vit_base_patch14_dinov2.lvd142m",
+    "timm/vit_large_patch14_dinov2.lvd142m",
     "timm/resnet50.tv_in1k",
     "timm/resnet34.tv_in1k",
     "timm/resnet18.tv_in1k",

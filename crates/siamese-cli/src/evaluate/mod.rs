@@ -41,7 +41,7 @@ Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// A run's folder or a model file; or published weights of a ResNet, a file or a name such as timm/resnet50.tv_in1k
+    /// A run's folder or a model file; or published weights of a ResNet or a DINOv2, a file or a name such as timm/resnet50.tv_in1k
     #[arg(required_unless_present_any = ["embeddings", "onnx", "omniglot_trials"], conflicts_with_all = ["embeddings", "onnx"])]
     model: Option<PathBuf>,
     #[command(flatten)]

@@ -36,10 +36,11 @@ pub(crate) struct Settings {
     /// What happens to a picture of another shape: crop, pad or stretch
     #[arg(long)]
     fit: Option<String>,
-    /// The network: stages, conv4, resnet9, resnet12, resnet, koch, lenet or mlp
+    /// The network: stages, conv4, resnet9, resnet12, resnet, koch, lenet, mlp or dino_v2
     #[arg(long, value_name = "KIND")]
     tower: Option<String>,
     /// Weights to start from: a safetensors file, or a name on the Hugging Face hub such as timm/resnet50.tv_in1k
+    /// or timm/vit_small_patch14_dinov2.lvd142m
     #[arg(long, value_name = "WEIGHTS")]
     pretrained: Option<String>,
     /// The last part of the network that is not trained: layer3, say, or body for all of it

@@ -7,6 +7,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::conv4::Conv4;
+use super::dino_v2::DinoV2;
 use super::koch::Koch;
 use super::layers::Layers;
 use super::lenet::Lenet;
@@ -38,12 +39,14 @@ pub enum Body {
     Lenet(Lenet),
     /// Connected layers alone, system E's.
     Mlp(Mlp),
+    /// DINOv2, a vision transformer that is used and not trained.
+    DinoV2(DinoV2),
 }
 
 impl Body {
     /// The kinds there are, by the names that files use.
-    pub const NAMES: [&str; 8] = [
-        "stages", "conv4", "resnet9", "resnet12", "resnet", "koch", "lenet", "mlp",
+    pub const NAMES: [&str; 9] = [
+        "stages", "conv4", "resnet9", "resnet12", "resnet", "koch", "lenet", "mlp", "dino_v2",
     ];
 
     pub(super) fn build(&self, layers: &mut Layers, vb: VarBuilder) -> Result<()> {
@@ -56,6 +59,7 @@ impl Body {
             Self::Koch(body) => body.build(layers, vb),
             Self::Lenet(body) => body.build(layers, vb),
             Self::Mlp(body) => body.build(layers, vb),
+            Self::DinoV2(body) => body.build(layers, vb),
         }
     }
 }
@@ -72,6 +76,7 @@ impl fmt::Display for Body {
             Self::Koch(body) => write!(f, "{body}"),
             Self::Lenet(body) => write!(f, "{body}"),
             Self::Mlp(body) => write!(f, "{body}"),
+            Self::DinoV2(body) => write!(f, "{body}"),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod body;
 mod config;
 mod conv4;
+mod dino_v2;
 mod drop_block;
 mod koch;
 mod layers;
@@ -31,6 +32,7 @@ use network::Network;
 pub use body::Body;
 pub use config::{Hidden, TowerConfig};
 pub use conv4::Conv4;
+pub use dino_v2::{DinoV2, Tokens, VitSize};
 pub use koch::Koch;
 pub use layers::Cost;
 pub use lenet::Lenet;
@@ -71,6 +73,7 @@ impl Tower {
     /// A tower whose weights are those that `parameters` makes or holds.
     pub(crate) fn with_parameters(config: TowerConfig, parameters: Parameters) -> Result<Self> {
         config.validate()?;
+        check_trained_here(&config)?;
         let vb = parameters.builder();
         let input = &config.input;
         let shape = Shape {
@@ -256,6 +259,18 @@ impl Tower {
         }
         Ok(())
     }
+}
+
+/// Whether what is to be trained has a gradient.
+fn check_trained_here(config: &TowerConfig) -> Result<()> {
+    if matches!(config.body, Body::DinoV2(_)) && config.frozen.as_deref() != Some("body") {
+        bail!(
+            "{} is used as it was published and has no gradient here: say tower.frozen = \"body\", and what follows it is \
+             trained",
+            config.body
+        )
+    }
+    Ok(())
 }
 
 /// What follows the body: connected layers, dropout, and the layer that makes the embedding.

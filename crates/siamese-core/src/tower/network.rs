@@ -5,6 +5,8 @@ use candle_nn::{Linear, ModuleT, ops};
 use rand::Rng;
 use siamese_kernels::{Layer, Precision, Sequential};
 
+#[cfg(feature = "transformers")]
+use super::dino_v2::run::Transformer;
 use super::drop_block::DropBlock;
 
 /// One step of a network.
@@ -26,6 +28,8 @@ pub(crate) enum Op {
     /// The share of the values that training drops.
     Dropout(f32),
     DropBlock(DropBlock),
+    #[cfg(feature = "transformers")]
+    Transformer(Transformer),
 }
 
 /// A step of a tower as it is used once it is trained, for whoever writes it in another form.
@@ -43,6 +47,8 @@ pub enum TowerStep<'a> {
     Sigmoid,
     /// `(mean (x + 1e-6)ᵖ)^(1/p)` over the pixels of each channel; `p` is of shape (1).
     GeneralisedMean(&'a Tensor),
+    /// What has no other form than the one in which it runs, in words.
+    Whole(String),
 }
 
 /// Steps in their order. Clones share their weights.
@@ -81,8 +87,11 @@ impl Network {
 
     pub(crate) fn prepack(&mut self) {
         for part in &mut self.parts {
-            if let Part::Chain(chain) = part {
-                chain.prepack();
+            match part {
+                Part::Chain(chain) => chain.prepack(),
+                #[cfg(feature = "transformers")]
+                Part::Op(Op::Transformer(transformer)) => transformer.prepack(),
+                Part::Op(_) => (),
             }
         }
     }
@@ -148,6 +157,8 @@ impl Op {
             Self::Sigmoid => Some(TowerStep::Sigmoid),
             Self::GeneralisedMean(p) => Some(TowerStep::GeneralisedMean(p)),
             Self::Dropout(_) | Self::DropBlock(_) => None,
+            #[cfg(feature = "transformers")]
+            Self::Transformer(body) => Some(TowerStep::Whole(body.to_string())),
         }
     }
 
@@ -157,6 +168,8 @@ impl Op {
             Self::Sigmoid => ops::sigmoid(x),
             Self::GeneralisedMean(p) => generalised_mean(x, p),
             Self::Dropout(_) | Self::DropBlock(_) => Ok(x.clone()),
+            #[cfg(feature = "transformers")]
+            Self::Transformer(body) => body.infer(x),
         }
     }
 }

@@ -7,6 +7,7 @@ use siamese_metrics::Distance;
 
 use super::body::Body;
 use super::config::TowerConfig;
+use super::dino_v2::DinoV2;
 use super::resnet::{Resnet, Stem, Stride};
 use super::{BACKBONE, Tower};
 use crate::error::{Error, Result};
@@ -24,9 +25,10 @@ pub struct Pretrained {
 }
 
 impl Pretrained {
-    /// The body that the tensors are of, by their names and shapes: a ResNet in the names of torchvision and timm.
+    /// The body that the tensors are of, by their names and shapes: a ResNet in the names of torchvision and timm, or a
+    /// DINOv2 in those of timm and its authors.
     ///
-    /// The stride is in the 3×3, as theirs is, unless the file's metadata says that it is in the `first 1x1`: the
+    /// A ResNet's stride is in the 3×3, as theirs is, unless the file's metadata says that it is in the `first 1x1`: the
     /// tensors alone do not tell.
     ///
     /// ```no_run
@@ -37,6 +39,10 @@ impl Pretrained {
     /// ```
     pub fn body(&self) -> Option<Body> {
         let has = |name: &str| self.tensors.contains_key(name);
+        let dims = |name: &str| self.tensors.get(name).map(Tensor::dims);
+        if let Some(body) = DinoV2::of_tensors(dims) {
+            return Some(Body::DinoV2(body));
+        }
         let stem = match self.tensors.get("conv1.weight")?.dims() {
             [64, _, 7, 7] => Stem::Imagenet,
             [64, _, 3, 3] => Stem::Small,
@@ -69,19 +75,26 @@ impl Pretrained {
         let Some(body) = self.body() else {
             return Err(Error::UnknownBackbone { name: name.into() });
         };
-        let Body::Resnet(resnet) = body else {
-            return Err(Error::UnknownBackbone { name: name.into() });
+        let (embedding, frozen) = match &body {
+            Body::Resnet(resnet) => (resnet.channels(), None),
+            Body::DinoV2(dino) => (dino.features(), Some("body".into())),
+            _ => return Err(Error::UnknownBackbone { name: name.into() }),
         };
         let config = TowerConfig {
             input,
             body,
             pretrained: Some(name.into()),
+            frozen,
             dropout: 0.0,
-            embedding: resnet.channels(),
+            embedding,
             projection: false,
             ..TowerConfig::system_c()
         };
-        let of_body = |name: &String| !name.starts_with("fc.") && !is_counter(name);
+        let transformer = matches!(config.body, Body::DinoV2(_));
+        let of_body = |name: &String| match transformer {
+            true => !DinoV2::passes_over(name),
+            false => !name.starts_with("fc.") && !is_counter(name),
+        };
         let tensors = self.tensors.into_iter().filter(|(name, _)| of_body(name));
         let tensors = tensors.map(|(name, tensor)| (format!("{BACKBONE}.{name}"), tensor));
         let parameters = Parameters::from_tensors(tensors.collect(), device);

@@ -18,24 +18,31 @@ pub struct Resnet12 {
     pub channels: [usize; 4],
     /// Slope of the LeakyReLU for negative values.
     pub leaky_slope: f32,
-    /// Share that training drops after each block: of single values after the first two, of 5×5 squares after the
-    /// last two.
+    /// Share that training drops after each block: of single values after the first two, of squares after the last two.
     pub drop: f32,
+    /// Side of a square that is dropped, in pixels; RFS takes 2 for images of 32.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub drop_block: usize,
 }
 
 impl Default for Resnet12 {
-    /// Channels 64-160-320-640, slope 0.1, a tenth dropped.
+    /// Channels 64-160-320-640, slope 0.1, a tenth dropped, squares of 5×5.
     fn default() -> Self {
         Self {
             channels: [64, 160, 320, 640],
             leaky_slope: 0.1,
             drop: 0.1,
+            drop_block: BLOCK,
         }
     }
 }
 
-/// Side of a square that is dropped.
+/// Side of a square that is dropped, where nothing is said.
 const BLOCK: usize = 5;
+
+fn is_usual(block: &usize) -> bool {
+    *block == BLOCK
+}
 
 impl Resnet12 {
     pub(super) fn build(&self, layers: &mut Layers, vb: VarBuilder) -> Result<()> {
@@ -45,6 +52,9 @@ impl Resnet12 {
                 self.channels
             )
         }
+        if self.drop_block == 0 {
+            bail!("tower.body.drop_block is the side of a square in pixels: it must be at least 1")
+        }
         for (i, channels) in self.channels.into_iter().enumerate() {
             let name = format!("layer{}.0", i + 1);
             self.block(layers, channels, &vb.pp(&name))?;
@@ -52,7 +62,7 @@ impl Resnet12 {
                 0 | 1 => layers.dropout(self.drop, "tower.body.drop")?,
                 _ => layers.drop_block(DropBlock {
                     share: self.drop,
-                    size: BLOCK,
+                    size: self.drop_block,
                 }),
             }
             layers.mark(name);

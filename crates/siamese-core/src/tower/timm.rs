@@ -41,6 +41,11 @@ impl Model {
         let config = self.tower.config();
         let resnet = match &config.body {
             Body::Resnet(resnet) => resnet,
+            Body::DinoV2(_) => {
+                let has =
+                    "timm has DINOv2 itself, and no tower of it and what was trained after it";
+                return Err(Error::Contradiction(has.into()));
+            }
             body => return Err(unknown(&format!("{body} is none of timm's towers"))),
         };
         let global_pool = pool_of(resnet)?;

@@ -10,13 +10,21 @@ use super::layers::Layer;
 const BASE: &str = include_str!("../../presets/base.toml");
 
 /// A new preset is a file in `presets/` and a line here.
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 21] = [
     ("default", include_str!("../../presets/default.toml")),
     ("quick", include_str!("../../presets/quick.toml")),
     ("best", include_str!("../../presets/best.toml")),
     ("system-c", include_str!("../../presets/system-c.toml")),
     ("cifar-fs", include_str!("../../presets/cifar-fs.toml")),
     ("fc100", include_str!("../../presets/fc100.toml")),
+    (
+        "cifar-fs-resnet12",
+        include_str!("../../presets/cifar-fs-resnet12.toml"),
+    ),
+    (
+        "fc100-resnet12",
+        include_str!("../../presets/fc100-resnet12.toml"),
+    ),
     ("omniglot", include_str!("../../presets/omniglot.toml")),
     ("fashion", include_str!("../../presets/fashion.toml")),
     (
@@ -161,6 +169,21 @@ mod tests {
             assert_eq!(own(&lists.validation), sorted(split.validation()), "{name}");
             assert_eq!(own(&lists.test), sorted(split.test()), "{name}");
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_presets_by_resnet12_differ_in_their_classes_alone() -> Result<()> {
+        let [cifar_fs, fc100] = ["cifar-fs", "fc100"].map(|set| {
+            let name = format!("{set}-resnet12");
+            TrainConfig::preset(&name).map(|config| (config, TrainConfig::preset(set)))
+        });
+        let (cifar_fs, of_cifar_fs) = cifar_fs?;
+        let (mut of_fc100, conv4) = fc100?;
+        assert_eq!(cifar_fs.data, of_cifar_fs?.data);
+        assert_eq!(of_fc100.data, conv4?.data);
+        of_fc100.data = cifar_fs.data.clone();
+        assert_eq!(of_fc100, cifar_fs);
         Ok(())
     }
 

@@ -76,7 +76,7 @@ const MOST_EPOCHS: usize = 150;
 const START_EPOCHS: usize = 20;
 
 impl Start {
-    /// The body of the weights, all of it frozen but its last stage, and pictures as they are used to; nothing is changed
+    /// The body of the weights, frozen but for a ResNet's last stage, and pictures as they are used to; nothing is changed
     /// at random, so that the frozen part is passed but once.
     fn layer(&self, told: &Layer) -> Result<Layer> {
         let mut layer = Layer::default();
@@ -87,9 +87,13 @@ impl Start {
         };
         set("tower.input.mean", format!("{:?}", self.input.mean))?;
         set("tower.input.std", format!("{:?}", self.input.std))?;
-        set("tower.frozen", "layer3".into())?;
+        let frozen = match body {
+            Body::DinoV2(_) => "body",
+            _ => "layer3",
+        };
+        set("tower.frozen", frozen.into())?;
         set("learning_rate", "0.001".into())?;
-        if told.text("tower.frozen") != Some("body") {
+        if told.text("tower.frozen").unwrap_or(frozen) != "body" {
             set("optimizer.rates", "{ backbone = 0.1 }".into())?;
         }
         set("data.colour", "rgb".into())?;
@@ -98,14 +102,18 @@ impl Start {
     }
 
     fn reason(&self) -> String {
-        let (name, tower) = (&self.name, self.body.as_ref().map(Body::to_string));
-        match tower {
-            Some(tower) => format!(
-                "{tower}, from the weights {name}, frozen but for its last stage; {}×{} pixels, as it is used to",
-                self.input.height, self.input.width
-            ),
-            None => format!("a tower that starts from the weights {name}"),
-        }
+        let name = &self.name;
+        let Some(body) = &self.body else {
+            return format!("a tower that starts from the weights {name}");
+        };
+        let frozen = match body {
+            Body::DinoV2(_) => "frozen, a layer after it is trained",
+            _ => "frozen but for its last stage",
+        };
+        format!(
+            "{body}, from the weights {name}, {frozen}; {}×{} pixels, as it is used to",
+            self.input.height, self.input.width
+        )
     }
 }
 
@@ -464,6 +472,28 @@ mod tests {
         let reasons = proposal.reasons.join("; ");
         assert!(
             reasons.contains("timm/resnet50.tv_in1k") && !reasons.contains("ResNet-18"),
+            "{reasons}"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_dino_v2_to_start_from_is_frozen_and_a_layer_after_it_trained() -> Result<()> {
+        let body = Body::DinoV2(siamese_core::DinoV2::default());
+        let start = Start {
+            name: "timm/vit_small_patch14_dinov2.lvd142m".into(),
+            body: Some(body.clone()),
+            input: ImageInput::imagenet(),
+        };
+        let photos = traits(300, 20, (480, 640), false, false);
+        let Proposal { layer, reasons } = photos.propose(Some(&start), &Layer::default())?;
+        assert_eq!(layer.value::<Body>("tower.body")?, Some(body));
+        assert_eq!(layer.text("tower.frozen"), Some("body"));
+        assert_eq!(layer.value::<usize>("tower.input.height")?, Some(224));
+        assert!(!layer.has("optimizer.rates"));
+        let reasons = reasons.join("; ");
+        assert!(
+            reasons.contains("DINOv2's ViT-S/14") && !reasons.contains("last stage"),
             "{reasons}"
         );
         Ok(())
