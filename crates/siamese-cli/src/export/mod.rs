@@ -6,10 +6,10 @@ mod int8;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use clap::Args;
-use siamese_core::{Fit, ImageInput, Model};
+use siamese_core::{Body, Fit, ImageInput, Model};
 use siamese_embed::load_model;
 
 use crate::data::DataArguments;
@@ -54,7 +54,13 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let wasm = arguments.page.as_ref().map(|_| wasm()).transpose()?;
     let model = load_model(&arguments.model, &Device::Cpu)?;
-    let input = &model.tower.config().input;
+    let tower = model.tower.config();
+    if let (Some(_), Body::DinoV2(body)) = (&arguments.page, &tower.body) {
+        bail!(
+            "a page computes no {body}: its code is made small, without candle-transformers; `siamese serve` is a page that does"
+        )
+    }
+    let input = &tower.input;
     if let Some(path) = &arguments.onnx {
         let cost = match arguments.int8 {
             true => {
