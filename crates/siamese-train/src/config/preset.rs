@@ -183,6 +183,7 @@ mod tests {
         assert_eq!(cifar_fs.data, of_cifar_fs?.data);
         assert_eq!(of_fc100.data, conv4?.data);
         of_fc100.data = cifar_fs.data.clone();
+        of_fc100.preset = cifar_fs.preset.clone();
         assert_eq!(of_fc100, cifar_fs);
         Ok(())
     }
