@@ -65,7 +65,6 @@ fn usage(name: &str) -> Vec<String> {
         format!("siamese verify hf:{name} one.jpg other.jpg"),
         format!("siamese embed hf:{name} photos/ -o embeddings.npz"),
         format!("siamese gallery create people --model hf:{name}"),
-        "# model.onnx has all of it but the resizing in the graph: bytes in, embeddings out".into(),
     ]
     .into()
 }

@@ -11,6 +11,10 @@ use siamese_train::{RunFolder, RunRecord, Summary, published_card};
 /// What stands where nobody said how the repository is called.
 const NAMELESS: &str = "USER/NAME";
 
+/// What the card says of `model.onnx`.
+const IN_ONNX: &str =
+    "# model.onnx has all of it but the resizing in the graph: bytes in, embeddings out";
+
 /// A licence as the hub names it, such as `mit`, `apache-2.0` or `cc-by-4.0`.
 pub(super) fn license(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
@@ -78,8 +82,17 @@ fn fill(
     fs::create_dir(&finished).with_context(|| format!("creating {}", finished.display()))?;
     model.save(finished.join("model.safetensors"))?;
     let onnx = finished.join("model.onnx");
-    siamese_onnx::export(model, &onnx)?;
-    siamese_onnx::export_head(model, onnx.with_extension("head.onnx"))?;
+    let in_onnx = match siamese_onnx::export(model, &onnx) {
+        Ok(()) => true,
+        Err(error @ siamese_onnx::Error::NoForm { .. }) => {
+            eprintln!("without model.onnx: {error}");
+            false
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if in_onnx {
+        siamese_onnx::export_head(model, onnx.with_extension("head.onnx"))?;
+    }
     let settings = json!({
         "library_name": "siamese",
         "siamese": env!("CARGO_PKG_VERSION"),
@@ -94,7 +107,8 @@ fn fill(
     let run = run(place);
     let ran = run.as_ref().map(|(record, summary)| (record, summary));
     let license = license.map(String::from);
-    let card = published_card(model, ran, name.unwrap_or(NAMELESS), license);
+    let mut card = published_card(model, ran, name.unwrap_or(NAMELESS), license);
+    card.usage.extend(in_onnx.then(|| IN_ONNX.into()));
     card.write(finished.join("README.md"))?;
     Ok(())
 }

@@ -109,10 +109,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(folder) = &arguments.hub {
         let told = (arguments.repo.as_deref(), arguments.license.as_deref());
         hub::write(&model, &arguments.model, folder, told)?;
-        println!(
-            "{}: model.safetensors, model.onnx, config.json, README.md",
-            folder.display()
-        );
+        println!("{}: a folder for the hub", folder.display());
         println!("{}", hub::next(folder, told));
     }
     println!("{}", use_of(&model));
