@@ -21,9 +21,9 @@ const LARGEST: f64 = 0.5;
 /// ```
 /// use siamese_metrics::UnlikeTail;
 ///
-/// let distances: Vec<f32> = (0..1000).map(|i| i as f32 / 1000.0).collect();
+/// let distances: Vec<f32> = (0..1000).map(|i| 0.5 + i as f32 / 1000.0).collect();
 /// let tail = UnlikeTail::of_distances(&distances)?;
-/// assert!((tail.distance(0.02) - 0.02).abs() < 1e-6);
+/// assert!((tail.distance(0.02) - 0.52).abs() < 1e-6);
 /// assert!(tail.distance(1e-6) < tail.distance(1e-3)); // carried on beyond what was counted
 /// # Ok::<(), siamese_metrics::Error>(())
 /// ```
