@@ -10,8 +10,9 @@
 //!
 //! - *Its unlike pairs.* The square roots of their distances are taken as normal (between Wilson and Hilferty's cube root
 //!   for a gamma variable and the 2/3 power for the root of a χ² variable), or the log-odds of a learned head's.
-//! - *The model's unlike pairs*, those of its validation images, counted when its threshold was fitted. Models of before say
-//!   nothing of these; for them the calibration does: of an unlike pair, the odds `p/(1 − p)` of "same" are 1 on average, so
+//! - *The model's unlike pairs*, those of its validation images, counted when its threshold was fitted. Where they are too few for
+//!   such a share, and so its tail is carried on, it is the middle between that, which is lax, and a bound by the calibration,
+//!   which is strict; models of before say nothing of their pairs and have that bound alone: of an unlike pair, the odds `p/(1 − p)` of "same" are 1 on average, so
 //!   by Markov's inequality they exceed `N/0.01` for one of `N` in less than a hundredth of strangers, a bound that is far
 //!   stricter.
 
@@ -35,6 +36,8 @@ const MOST: usize = 1000;
 const MOST_WORK: f64 = 1e11;
 /// Neighbours of a stranger's own class that are looked past, at first.
 const NEAR: usize = 16;
+/// Pairs that a share is counted from, at least.
+const COUNTED: f64 = 10.0;
 /// Classes whose pairs tell how far unlike pairs are.
 const FEWEST_CLASSES: usize = 3;
 
@@ -88,14 +91,7 @@ fn estimated(packed: &Packed, together: Together, (classes, model): (usize, &Mod
     };
     let own = unlike(packed, together);
     let of_own = (classes >= FEWEST_CLASSES).then(|| (lower_end(&own, chances, model), "own"));
-    let of_model = model
-        .unlike
-        .as_ref()
-        .map(|tail| tail.distance(share(chances)));
-    let of_odds = || beyond_chance(model.calibration.as_ref()?, chances);
-    let of_model = of_model
-        .or_else(of_odds)
-        .map(|distance| (distance, "model"));
+    let of_model = by_model(model, chances).map(|distance| (distance, "model"));
     let lower = [of_own, of_model].into_iter().flatten();
     let lower = lower.min_by(|a, b| a.0.total_cmp(&b.0));
     let entries = counted(packed.len(), "entry");
@@ -133,6 +129,22 @@ fn estimated(packed: &Packed, together: Together, (classes, model): (usize, &Mod
     }
 }
 
+/// What the model tells: its unlike pairs, where they are enough to count such a share of; where that is carried on beyond what was
+/// counted, the middle between it and the bound that its odds give.
+fn by_model(model: &ModelAbout, chances: usize) -> Option<f64> {
+    let share = share(chances);
+    let of_odds = beyond_chance(model.calibration.as_ref(), chances);
+    let Some(tail) = &model.unlike else {
+        return of_odds;
+    };
+    let of_tail = tail.distance(share);
+    let is_counted = share * tail.pairs as f64 >= COUNTED;
+    match of_odds.filter(|&strict| !is_counted && strict < of_tail) {
+        Some(strict) => Some(f64::midpoint(of_tail, strict)),
+        None => Some(of_tail),
+    }
+}
+
 /// The share of unlike pairs that may be so near where so many chances make a hundredth.
 fn share(chances: usize) -> f64 {
     1.0 - (1.0 - FALSE_ALARMS).powf(1.0 / chances as f64)
@@ -162,9 +174,9 @@ fn lower_end(unlike: &[f32], chances: usize, model: &ModelAbout) -> f64 {
 }
 
 /// The distance below which the model's odds of "same" are beyond what chance gives one of so many unlike pairs.
-fn beyond_chance(calibration: &Calibration, chances: usize) -> Option<f64> {
+fn beyond_chance(calibration: Option<&Calibration>, chances: usize) -> Option<f64> {
     let odds = chances.max(1) as f64 / FALSE_ALARMS;
-    calibration
+    calibration?
         .reach(odds / (1.0 + odds))
         .filter(|d| d.is_finite())
 }
@@ -340,6 +352,22 @@ mod tests {
         );
         let why = "10000 unlike pairs of the model's and 4 entries";
         assert!(limit.why.contains(why), "{}", limit.why);
+
+        // of 100 pairs no such share can be counted: the middle of what is carried on and of the odds' bound
+        let few: Vec<f32> = distances.iter().step_by(100).copied().collect();
+        let guessing = ModelAbout {
+            unlike: Some(UnlikeTail::of_distances(&few).unwrap()),
+            ..counting
+        };
+        let strict = beyond_chance(guessing.calibration.as_ref(), 4).unwrap();
+        let carried = guessing.unlike.as_ref().unwrap().distance(share);
+        let wanted = f64::midpoint(carried, strict.min(carried));
+        assert!((by_model(&guessing, 4).unwrap() - wanted).abs() < 1e-12);
+        let without = ModelAbout {
+            unlike: None,
+            ..guessing
+        };
+        assert_eq!(by_model(&without, 4), Some(strict));
     }
 
     #[test]
