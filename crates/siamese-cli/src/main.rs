@@ -15,6 +15,7 @@ mod export;
 mod faces;
 mod gallery;
 mod identify;
+mod onnx;
 mod pictures;
 mod probes;
 mod review;
@@ -66,7 +67,7 @@ enum Command {
     Identify(identify::Arguments),
     /// Find what is nearest to pictures in a gallery
     Search(search::Arguments),
-    /// Write a model for other programs: as ONNX, for timm, or as a page for a browser
+    /// Write a model for other programs: as ONNX, for timm, for the hub, or as a page for a browser
     Export(export::Arguments),
     /// Serve a model as a web page and a JSON API
     Serve(Box<serve::Arguments>),

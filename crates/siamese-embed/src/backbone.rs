@@ -37,15 +37,23 @@ impl Backbone {
             (false, Some(name)) => fetch_weights(name, hub, progress)?,
             _ => PathBuf::from(place),
         };
-        let (tensors, words) = tensor_file::read(&path, device)?;
+        Self::of_file(&path, place, device)
+    }
+
+    /// The weights in a file, which are called `name`.
+    ///
+    /// # Errors
+    /// When it is no safetensors file.
+    pub(crate) fn of_file(path: &Path, name: &str, device: &Device) -> Result<Self, Error> {
+        let (tensors, words) = tensor_file::read(path, device)?;
         let pretrained = Pretrained { tensors, words };
-        let mut input = input_beside(&path);
+        let mut input = input_beside(path);
         if let Some(Body::DinoV2(_)) = pretrained.body() {
             let usual = ImageInput::imagenet();
             (input.height, input.width) = (usual.height, usual.width);
         }
         Ok(Self {
-            name: place.into(),
+            name: name.into(),
             pretrained,
             input,
         })

@@ -38,24 +38,23 @@ pub fn load_model(place: &Path, device: &Device) -> Result<Model, Error> {
     let word = place.to_string_lossy();
     if let (false, Some(name)) = (place.exists(), hub_name(&word)) {
         let path = fetch_weights(name, &HubOptions::from_env(), Progress::default())?;
-        return match Model::load(path, device) {
-            Err(siamese_core::Error::NotAModel { .. }) => backbone(&word, device),
+        return match Model::load(&path, device) {
+            Err(siamese_core::Error::NotAModel { .. }) => {
+                Backbone::of_file(&path, &word, device)?.model(device)
+            }
             loaded => Ok(loaded?),
         };
     }
     match Model::load(&path, device) {
-        Err(siamese_core::Error::NotAModel { path }) => backbone(&path.to_string_lossy(), device),
+        Err(siamese_core::Error::NotAModel { path }) => {
+            Backbone::of_file(&path, &path.to_string_lossy(), device)?.model(device)
+        }
         Err(
             error
             @ (siamese_core::Error::OtherFile { .. } | siamese_core::Error::NotTensors { .. }),
         ) => Err(other_file(&path).unwrap_or_else(|| error.into())),
         loaded => Ok(loaded?),
     }
-}
-
-/// A backbone alone, as the environment says that the hub is reached.
-fn backbone(place: &str, device: &Device) -> Result<Model, Error> {
-    Backbone::find(place, &HubOptions::from_env(), Progress::default(), device)?.model(device)
 }
 
 fn no_model(place: &Path, found: impl Into<String>, advice: impl Into<String>) -> Error {

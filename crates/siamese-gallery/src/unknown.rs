@@ -36,8 +36,6 @@ const MOST: usize = 1000;
 const MOST_WORK: f64 = 1e11;
 /// Neighbours of a stranger's own class that are looked past, at first.
 const NEAR: usize = 16;
-/// Pairs that a share is counted from, at least.
-const COUNTED: f64 = 10.0;
 /// Classes whose pairs tell how far unlike pairs are.
 const FEWEST_CLASSES: usize = 3;
 
@@ -138,8 +136,7 @@ fn by_model(model: &ModelAbout, chances: usize) -> Option<f64> {
         return of_odds;
     };
     let of_tail = tail.distance(share);
-    let is_counted = share * tail.pairs as f64 >= COUNTED;
-    match of_odds.filter(|&strict| !is_counted && strict < of_tail) {
+    match of_odds.filter(|&strict| !tail.counts(share) && strict < of_tail) {
         Some(strict) => Some(f64::midpoint(of_tail, strict)),
         None => Some(of_tail),
     }

@@ -1,5 +1,6 @@
 //! How near unlike pairs come: the lower tail of their distances, from which a gallery of any size knows what is chance.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::embeddings::EmbeddingView;
@@ -46,15 +47,15 @@ impl UnlikeTail {
         let taken = embeddings.len().min(MOST).min(bearable.max(100));
         let rows: Vec<usize> = (0..taken).map(|i| i * embeddings.len() / taken).collect();
         let labels = embeddings.labels();
-        let mut distances = Vec::new();
-        for (count, &row) in rows.iter().enumerate() {
+        let unlike = |(count, &row): (usize, &usize)| {
             let others = rows[..count].iter();
             let unlike = others.filter(|&&other| labels[other] != labels[row]);
-            distances.extend(metric.of_each(
+            metric.of_each(
                 embeddings.row(row),
                 unlike.map(|&other| embeddings.row(other)),
-            ));
-        }
+            )
+        };
+        let distances: Vec<f32> = rows.par_iter().enumerate().flat_map_iter(unlike).collect();
         Self::of_distances(&distances)
     }
 
@@ -78,6 +79,11 @@ impl UnlikeTail {
             .map(|share| (share, sorted[(share * pairs as f64).round() as usize]))
             .collect();
         Ok(Self { pairs, nearest })
+    }
+
+    /// Whether so small a share was counted; smaller ones are carried on from those that were.
+    pub fn counts(&self, share: f64) -> bool {
+        share * self.pairs as f64 >= FEWEST
     }
 
     /// The distance below which a share of unlike pairs lies, at least 0: straight between two shares that were counted, on a

@@ -200,6 +200,17 @@ impl RunFolder {
         Ok(folder)
     }
 
+    /// Opens the folder of the run that a model belongs to: the folder given, or that in which the file given lies.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_model(place: &Path) -> Result<Self> {
+        match place.is_dir() {
+            true => Self::open(place),
+            false => Self::open(place.parent().unwrap_or(place)),
+        }
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path

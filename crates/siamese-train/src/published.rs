@@ -4,6 +4,8 @@ use siamese_core::Model;
 use siamese_report::{ModelCard, SetFigures};
 use siamese_words::counted;
 
+use crate::config::TrainConfig;
+use crate::data::DataRecord;
 use crate::folder::RunRecord;
 use crate::summary::Summary;
 
@@ -96,11 +98,26 @@ fn with_run(own: ModelCard, record: &RunRecord, summary: &Summary) -> ModelCard 
         );
     }
     ModelCard {
+        data: summary.trained_on.clone(),
+        limits: summary.alarm.iter().cloned().collect(),
+        figures,
+        figures_note: note,
+        ..of_run(own, data, config, summary)
+    }
+}
+
+/// A card with what a run says of its data and of its training, wherever the card is read.
+pub(crate) fn of_run(
+    card: ModelCard,
+    data: &DataRecord,
+    config: &TrainConfig,
+    summary: &Summary,
+) -> ModelCard {
+    ModelCard {
         data_name: data.title.clone(),
         data_id: data.hub.clone(),
         data_license: data.licence.clone(),
         citation: data.citation.clone(),
-        data: summary.trained_on.clone(),
         bundled_sample: summary.sample,
         training: vec![
             config.objective.to_string(),
@@ -116,9 +133,6 @@ fn with_run(own: ModelCard, record: &RunRecord, summary: &Summary) -> ModelCard 
                 config.sampler.batch_images()
             ),
         ],
-        limits: summary.alarm.iter().cloned().collect(),
-        figures,
-        figures_note: note,
-        ..own
+        ..card
     }
 }

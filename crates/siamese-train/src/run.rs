@@ -245,7 +245,7 @@ impl Run {
     pub(crate) fn save_best(
         &self,
         fitted: &FittedThreshold,
-        (calibration, unlike): (&Calibration, Option<&UnlikeTail>),
+        (calibration, unlike): (&Calibration, Option<UnlikeTail>),
         classes: Option<&ClassHead>,
     ) -> Result<()> {
         let mut model = Model {
@@ -269,7 +269,7 @@ impl Run {
             target: "best accuracy".into(),
             fitted_on: counted(fitted.pairs, "validation pair"),
             calibration: Some(calibration.clone()),
-            unlike: unlike.cloned(),
+            unlike,
             distance: self.config.distance,
             weights: model.fingerprint()?,
         });

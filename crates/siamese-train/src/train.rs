@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use siamese_collective::Collective;
-use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::{FittedThreshold, Target};
 use siamese_data::{Loader, LoaderConfig};
@@ -286,7 +285,7 @@ struct Validation {
     eer: f64,
     threshold: FittedThreshold,
     calibration: Calibration,
-    unlike: Option<UnlikeTail>,
+    judged: JudgedPairs,
     embeddings: Embeddings,
 }
 
@@ -300,9 +299,15 @@ fn end_epoch(run: &mut Run, trained: &Trained) -> Result<(EpochRow, Verdict)> {
         let verdict = stopping.observe(run.position.epoch, watched);
         if verdict == Verdict::Best {
             let classes = run.class_head(&validation.embeddings)?;
+            let of = (
+                &run.validation.images.labels[..],
+                &run.validation.indices[..],
+            );
+            let judged = &validation.judged;
+            let unlike = judged.unlike_tail(&validation.embeddings, of, &run.metric()?)?;
             run.save_best(
                 &validation.threshold,
-                (&validation.calibration, validation.unlike.as_ref()),
+                (&validation.calibration, unlike),
                 classes.as_ref(),
             )?;
         }
@@ -335,8 +340,7 @@ fn validate(run: &Run) -> Result<Validation> {
     if !sum.is_finite() {
         return Err(diverged("an embedding of a validation image is not finite".into()).into());
     }
-    let metric = run.metric()?;
-    let judged = JudgedPairs::new(&embeddings, of.pairs.clone(), &metric)?;
+    let judged = JudgedPairs::new(&embeddings, of.pairs.clone(), &run.metric()?)?;
     let threshold = judged.curve.fit(Target::BestAccuracy)?;
     let loss = run
         .objective
@@ -350,7 +354,7 @@ fn validate(run: &Run) -> Result<Validation> {
         eer: judged.curve.eer(),
         threshold,
         calibration: judged.calibrate()?,
-        unlike: judged.unlike_tail(&embeddings, (&of.images.labels, &of.indices), &metric)?,
+        judged,
         embeddings,
     })
 }

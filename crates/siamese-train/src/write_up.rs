@@ -8,6 +8,7 @@ use siamese_words::counted;
 
 use crate::data::TestSet;
 use crate::folder::{RunFolder, RunRecord};
+use crate::published::of_run;
 use crate::request::Request;
 use crate::run::Run;
 use crate::summary::{Summary, skipped_note};
@@ -123,14 +124,9 @@ fn card(
 ) -> Result<ModelCard> {
     let config = &run.config;
     let input = &config.tower.input;
-    Ok(ModelCard {
+    let own = ModelCard {
         name: run.folder.name(),
-        data_name: request.data.about.title.clone(),
-        data_id: request.data.about.hub.clone(),
-        data_license: request.data.about.licence.clone(),
-        citation: request.data.about.citation.clone(),
         data: format!("{} · {}", summary.trained_on, request.data.about.origin),
-        bundled_sample: summary.sample,
         input: format!(
             "{}×{} pixels, {} channels",
             input.height,
@@ -147,26 +143,16 @@ fn card(
         distance: run.metric()?.to_string(),
         threshold: Some(summary.threshold),
         threshold_target: "best accuracy on the validation pairs".into(),
-        training: vec![
-            config.objective.to_string(),
-            format!(
-                "{} of at most {}, the best being {}",
-                counted(summary.epochs, "epoch"),
-                config.epochs,
-                summary.best_epoch
-            ),
-            format!(
-                "seed {}, {} images per batch, {}",
-                config.seed,
-                config.sampler.batch_images(),
-                record.device
-            ),
-        ],
         figures: figures(judged, summary),
         figures_note: figures_note(run, summary, judged),
         reproduce: vec![record.command.clone(), again(&run.folder)],
         ..Default::default()
-    })
+    };
+    let mut card = of_run(own, &request.data.about, config, summary);
+    if let Some(last) = card.training.last_mut() {
+        *last = format!("{last}, {}", record.device);
+    }
+    Ok(card)
 }
 
 /// What compares the embeddings, where that is learned.

@@ -113,6 +113,18 @@ const fn of_clothes(published: f64) -> [Figure; 5] {
     ]
 }
 
+/// What episodes are judged by, to beat what was published of one and of five shots.
+const fn of_episodes(one: (f64, &'static str), five: (f64, &'static str)) -> [Figure; 6] {
+    [
+        above(ONE_SHOT, one.0, one.1),
+        above(FIVE_SHOT, five.0, five.1),
+        ONE_SHOT_MIRRORED,
+        FIVE_SHOT_MIRRORED,
+        EER,
+        ROC_AUC,
+    ]
+}
+
 const FACES: System = System {
     name: "att-faces",
     about: "faces of people never seen, the data of system D's ancestor; ten splits of 30 and 10 people",
@@ -253,14 +265,10 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0, 1, 2],
         judged: &[&["--few-shot", "cifar-fs", "--mirrored"]],
-        figures: &[
-            above(ONE_SHOT, 0.555, "ProtoNet; RFS-distill 63.8 %"),
-            above(FIVE_SHOT, 0.72, "ProtoNet; RFS-distill 79.5 %"),
-            ONE_SHOT_MIRRORED,
-            FIVE_SHOT_MIRRORED,
-            EER,
-            ROC_AUC,
-        ],
+        figures: &of_episodes(
+            (0.555, "ProtoNet; RFS-distill 63.8 %"),
+            (0.72, "ProtoNet; RFS-distill 79.5 %"),
+        ),
     },
     System {
         name: "fc100",
@@ -268,14 +276,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0, 1, 2],
         judged: &[&["--few-shot", "fc100", "--mirrored"]],
-        figures: &[
-            above(ONE_SHOT, 0.403, "RFS-distill"),
-            above(FIVE_SHOT, 0.541, "RFS-distill"),
-            ONE_SHOT_MIRRORED,
-            FIVE_SHOT_MIRRORED,
-            EER,
-            ROC_AUC,
-        ],
+        figures: &of_episodes((0.403, "RFS-distill"), (0.541, "RFS-distill")),
     },
     System {
         name: "cifar-fs-resnet12",
@@ -283,14 +284,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0],
         judged: &[&["--few-shot", "cifar-fs", "--mirrored"]],
-        figures: &[
-            above(ONE_SHOT, 0.739, "RFS-distill"),
-            above(FIVE_SHOT, 0.869, "RFS-distill"),
-            ONE_SHOT_MIRRORED,
-            FIVE_SHOT_MIRRORED,
-            EER,
-            ROC_AUC,
-        ],
+        figures: &of_episodes((0.739, "RFS-distill"), (0.869, "RFS-distill")),
     },
     System {
         name: "fc100-resnet12",
@@ -298,14 +292,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0],
         judged: &[&["--few-shot", "fc100", "--mirrored"]],
-        figures: &[
-            above(ONE_SHOT, 0.446, "RFS-distill"),
-            above(FIVE_SHOT, 0.609, "RFS-distill"),
-            ONE_SHOT_MIRRORED,
-            FIVE_SHOT_MIRRORED,
-            EER,
-            ROC_AUC,
-        ],
+        figures: &of_episodes((0.446, "RFS-distill"), (0.609, "RFS-distill")),
     },
     System {
         name: "system-c",

@@ -211,11 +211,11 @@ fn classes_in<'a>(data: &'a TrainingData, divided: &Divided, parts: &[Part]) -> 
 
 /// The record of the run that the model belongs to: in the folder given, or beside the file given.
 fn run_record(arguments: &Arguments) -> Result<Option<RunRecord>> {
-    let model = arguments.model_path()?;
-    let Some(Ok(folder)) = model.parent().map(RunFolder::open) else {
+    let model = arguments.model.as_deref().context("no model was given")?;
+    let Ok(folder) = RunFolder::of_model(model) else {
         return Ok(None);
     };
-    let given_as_folder = arguments.model.as_deref().is_some_and(Path::is_dir);
+    let given_as_folder = model.is_dir();
     match folder.record() {
         Err(error) if given_as_folder => Err(error),
         // Beside a lone model file, a config.json may be anybody's.

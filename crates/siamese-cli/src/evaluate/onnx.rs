@@ -2,19 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use siamese_core::ImageInput;
-use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable, Names};
-use siamese_data::{ImageSet, Progress};
+use siamese_core::metrics::npz::{EmbeddingFile, Names, write_npz};
 use siamese_onnx::{OnnxEmbedder, Told};
 
 use super::Arguments;
 use super::material::{Loose, loose};
 use super::output::Results;
 use super::table;
-
-/// Bytes of pictures that pass the graph at once.
-const AT_ONCE: usize = 8 << 20;
+use crate::onnx::embed;
 
 /// How the numbers of a picture are made of its bytes.
 #[derive(Clone, Debug, PartialEq)]
@@ -89,13 +86,16 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
     let embeddings =
         embed(&embedder, &set.images).with_context(|| format!("running {}", file.display()))?;
     let table = EmbeddingFile {
-        embeddings,
+        embeddings: embeddings.table(&set.images.labels)?,
         gallery: None,
         names: Names {
             classes: set.images.classes.clone(),
             files: set.names.clone(),
         },
     };
+    if let Some(file) = &arguments.export {
+        write_npz(file, &table.embeddings.view()?, None, &table.names)?;
+    }
     notes.extend(embedder.assumed().iter().cloned());
     table::judge_rows(
         arguments,
@@ -103,36 +103,6 @@ pub(super) fn judge(arguments: &Arguments, file: &Path) -> Result<Results> {
         (&super::last_name(file), embedder.distance()),
         notes,
     )
-}
-
-/// The embeddings of all images, with their labels.
-fn embed(embedder: &OnnxEmbedder, images: &ImageSet) -> Result<EmbeddingTable> {
-    let len = embedder.input().image_len();
-    let batch = (AT_ONCE / len.max(1)).clamp(1, 64);
-    let indices: Vec<usize> = (0..images.len()).collect();
-    let mut meter = Progress::default().images("embedding", images.len() as u64);
-    let (mut values, mut dim, mut done) = (Vec::new(), 0, 0);
-    for some in indices.chunks(batch) {
-        let mut pixels = Vec::with_capacity(some.len() * len);
-        for &image in some {
-            pixels.extend_from_slice(&images.image(image)?);
-        }
-        let rows = embedder.embed(&pixels)?;
-        let found = rows.len() / some.len();
-        if dim != 0 && found != dim {
-            bail!("it gave {dim} numbers a picture, and then {found}");
-        }
-        dim = found;
-        values.extend(rows);
-        done += some.len();
-        meter.set(done as u64);
-    }
-    meter.finish();
-    Ok(EmbeddingTable {
-        values,
-        dim,
-        labels: images.labels.clone(),
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Error, Result, anyhow, ensure};
 use siamese_core::Distance;
-use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable, read_npz, write_npz};
+use siamese_core::metrics::npz::{EmbeddingFile, EmbeddingTable, read_npz};
 use siamese_core::metrics::verification::Target;
 use siamese_data::{Looks, looks_of_file};
 use siamese_evaluate::{
@@ -66,19 +66,6 @@ pub(super) fn judge_rows(
         };
         judged.fill(&mut report, table, (distance, arguments.seed))?;
         report.write(page)?;
-    }
-    if let Some(file) = &arguments.export {
-        let gallery = table
-            .gallery
-            .as_ref()
-            .map(EmbeddingTable::view)
-            .transpose()?;
-        write_npz(
-            file,
-            &table.embeddings.view()?,
-            gallery.as_ref(),
-            &table.names,
-        )?;
     }
     let at_threshold = match judged.at_threshold {
         Ok(at) => Some(at),

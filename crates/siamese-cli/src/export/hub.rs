@@ -1,7 +1,7 @@
 //! `siamese export --hub`: a folder to be uploaded to the Hugging Face hub as it is.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
@@ -115,11 +115,7 @@ fn fill(
 
 /// What the model's run left beside it, where it has ended.
 fn run(place: &Path) -> Option<(RunRecord, Summary)> {
-    let folder = match place.is_dir() {
-        true => place.to_path_buf(),
-        false => place.parent().map(PathBuf::from)?,
-    };
-    let folder = RunFolder::open(&folder).ok()?;
+    let folder = RunFolder::of_model(place).ok()?;
     Some((folder.record().ok()?, folder.summary().ok()?))
 }
 

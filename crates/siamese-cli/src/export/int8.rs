@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use siamese_core::Model;
-use siamese_core::metrics::verification::RocCurve;
 use siamese_data::{ImageSet, OpenOptions, Part, open};
-use siamese_embed::framing;
-use siamese_evaluate::{drawn_pairs, halve_classes};
-use siamese_onnx::{OnnxEmbedder, Told, export, export_int8};
+use siamese_embed::{Embeddings, embed, framing};
+use siamese_evaluate::{JudgedPairs, drawn_pairs, halve_classes};
+use siamese_onnx::{OnnxEmbedder, Told, export_int8};
 use siamese_train::{RunFolder, TrainingData};
 use siamese_words::counted;
 
 use crate::data::DataArguments;
+use crate::onnx::{embed as embed_by_onnx, pixels};
 use crate::train;
 
 /// Pictures whose values tell the ranges.
@@ -22,13 +22,10 @@ const JUDGED_ON: usize = 5000;
 const PAIRS: usize = 20_000;
 /// What the ROC AUC may fall by without a warning.
 const BEARABLE: f64 = 0.005;
-/// Bytes of pictures that pass at once.
-const AT_ONCE: usize = 64;
-
 /// Pictures that tell the ranges, others that judge, and what they are.
 struct Material {
-    ranges: (ImageSet, Vec<u32>),
-    judged: (ImageSet, Vec<u32>),
+    ranges: ImageSet,
+    judged: ImageSet,
     what: String,
 }
 
@@ -43,14 +40,27 @@ pub(super) fn write(
         Some(folder) => of_folder(model, folder)?,
         None => of_run(place, data)?,
     };
-    let (images, indices) = &material.ranges;
-    export_int8(model, &pixels(images, &spread(indices, TOLD_BY))?, path)?;
-    let plain = tempfile::Builder::new().suffix(".onnx").tempfile()?;
-    export(model, plain.path())?;
-    let (images, indices) = &material.judged;
-    let judged = spread(indices, JUDGED_ON);
-    let before = roc_auc(model, plain.path(), images, &judged)?;
-    let after = roc_auc(model, path, images, &judged)?;
+    export_int8(
+        model,
+        &pixels(&material.ranges, &all(&material.ranges))?,
+        path,
+    )?;
+    let told = Told {
+        distance: Some(model.distance),
+        ..Told::default()
+    };
+    let small = embed_by_onnx(&OnnxEmbedder::load(path, told)?, &material.judged)?;
+    let whole = embed(&model.tower, &material.judged, &all(&material.judged))?;
+    let pairs = drawn_pairs(&material.judged.labels, &all(&material.judged), PAIRS, 0).context(
+        "drawing pairs to judge 8 bits by: there must be two images of a class, and two classes",
+    )?;
+    let metric = model.metric()?;
+    let roc_auc = |embeddings: &Embeddings| -> Result<f64> {
+        Ok(JudgedPairs::new(embeddings, pairs.clone(), &metric)?
+            .curve
+            .roc_auc())
+    };
+    let (before, after) = (roc_auc(&whole)?, roc_auc(&small)?);
     let warning = match before - after > BEARABLE {
         true => {
             "\nwarning: that is a loss to be felt; keep f32, or give more pictures like those it will see (--calibrate)"
@@ -59,23 +69,15 @@ pub(super) fn write(
     };
     Ok(format!(
         "weights of 8 bits: ROC AUC {after:.4}, {before:.4} as f32, of pairs of {} {}; ranges by {}{warning}",
-        counted(judged.len(), "image"),
+        counted(material.judged.len(), "image"),
         material.what,
-        counted(indices_of(&material.ranges.1), "image"),
+        counted(material.ranges.len(), "image"),
     ))
-}
-
-fn indices_of(indices: &[u32]) -> usize {
-    indices.len().min(TOLD_BY)
 }
 
 /// What the model's run held out: validation images tell the ranges, test images judge.
 fn of_run(place: &Path, data: &DataArguments) -> Result<Material> {
-    let folder = match place.is_dir() {
-        true => place.to_path_buf(),
-        false => place.parent().map(PathBuf::from).unwrap_or_default(),
-    };
-    let record = RunFolder::open(&folder).and_then(|folder| folder.record());
+    let record = RunFolder::of_model(place).and_then(|folder| folder.record());
     let record = record.context(
         "8 bits need pictures like those that the model will see: name a run's folder, or --calibrate DIR with a subfolder \
          for each class",
@@ -83,17 +85,13 @@ fn of_run(place: &Path, data: &DataArguments) -> Result<Material> {
     let (data, _) = train::of_run(&record, data)
         .context("the run's pictures, for 8 bits; others are told by --calibrate DIR")?;
     let divided = data.divide(&record.config.data, record.config.seed)?;
-    let ranges = divided.part(Part::Validation);
-    let mut tests = divided.tests(&data, &record.config)?;
-    let tested = tests.swap_remove(0);
-    let all = (0..tested.images.len() as u32).collect();
+    let tested = divided.tests(&data, &record.config)?.swap_remove(0).images;
     Ok(Material {
-        ranges: (
-            data.images.subset(&ranges),
-            (0..ranges.len() as u32).collect(),
-        ),
+        ranges: data
+            .images
+            .subset(&spread(&divided.part(Part::Validation), TOLD_BY)),
+        judged: tested.subset(&spread(&all(&tested), JUDGED_ON)),
         what: "that its run held out".into(),
-        judged: (tested.images, all),
     })
 }
 
@@ -105,14 +103,8 @@ fn of_folder(model: &Model, folder: &Path) -> Result<Material> {
     let (data, _) = TrainingData::load(&listing, &framing, &options)?;
     let (ranges, judged) = halve_classes(&data.images.labels);
     Ok(Material {
-        ranges: (
-            data.images.subset(&ranges),
-            (0..ranges.len() as u32).collect(),
-        ),
-        judged: (
-            data.images.subset(&judged),
-            (0..judged.len() as u32).collect(),
-        ),
+        ranges: data.images.subset(&spread(&ranges, TOLD_BY)),
+        judged: data.images.subset(&spread(&judged, JUDGED_ON)),
         what: format!("of every second class of {}", folder.display()),
     })
 }
@@ -125,37 +117,7 @@ fn spread(indices: &[u32], most: usize) -> Vec<u32> {
         .collect()
 }
 
-fn pixels(images: &ImageSet, indices: &[u32]) -> Result<Vec<u8>> {
-    let mut pixels = Vec::new();
-    for &index in indices {
-        pixels.extend_from_slice(&images.image(index as usize)?);
-    }
-    Ok(pixels)
-}
-
-/// The ROC AUC of pairs of these images, embedded by a file of ours.
-fn roc_auc(model: &Model, file: &Path, images: &ImageSet, indices: &[u32]) -> Result<f64> {
-    let told = Told {
-        distance: Some(model.distance),
-        ..Told::default()
-    };
-    let embedder = OnnxEmbedder::load(file, told)?;
-    let mut rows = Vec::new();
-    for some in indices.chunks(AT_ONCE) {
-        rows.extend(embedder.embed(&pixels(images, some)?)?);
-    }
-    let dim = rows.len() / indices.len().max(1);
-    let labels: Vec<u32> = indices.iter().map(|&i| images.labels[i as usize]).collect();
-    let own: Vec<u32> = (0..indices.len() as u32).collect();
-    let pairs = drawn_pairs(&labels, &own, PAIRS, 0).context(
-        "drawing pairs to judge 8 bits by: there must be two images of a class, and two classes",
-    )?;
-    let row = |i: u32| &rows[i as usize * dim..(i as usize + 1) * dim];
-    let metric = model.metric()?;
-    let distances: Vec<f32> = pairs
-        .iter()
-        .map(|pair| metric.of(row(pair.a), row(pair.b)))
-        .collect();
-    let like: Vec<bool> = pairs.iter().map(|pair| pair.like).collect();
-    Ok(RocCurve::new(&distances, &like)?.roc_auc())
+/// All images of a set.
+fn all(images: &ImageSet) -> Vec<u32> {
+    (0..images.len() as u32).collect()
 }
