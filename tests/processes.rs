@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use siamese_core::candle::{Device, Tensor, safetensors};
@@ -29,8 +30,14 @@ fn process(folder: &Path, rank: usize, size: usize, port: u16, arguments: &str) 
     command
 }
 
+/// A port below those that the system hands out by itself, so that no other program is given it before process 0 opens it.
 fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id() * 64;
+    let mut ports = (0..12_000).map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed));
+    let mut ports = ports.by_ref().map(|n| 20_000 + (n % 12_000) as u16);
+    let free = ports.find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    free.context("no port is free between 20000 and 32000")
 }
 
 fn start(folder: &Path, size: usize, arguments: &str) -> Result<Vec<Child>> {

@@ -16,8 +16,13 @@ const GREETING: Duration = Duration::from_secs(5);
 /// A message is no longer than this.
 const MOST: usize = 1 << 20;
 
-/// The connections from the process before and to the next.
-pub(crate) fn meet(place: &Place, patience: Duration) -> Result<(TcpStream, TcpStream)> {
+/// The connections from the process before and to the next. Process 0 opens the port where all meet, if it is not
+/// given it `here`.
+pub(crate) fn meet(
+    place: &Place,
+    here: Option<TcpListener>,
+    patience: Duration,
+) -> Result<(TcpStream, TcpStream)> {
     let until = Instant::now() + patience;
     let own = match place.host.as_str() {
         // what nobody else is to reach
@@ -30,7 +35,7 @@ pub(crate) fn meet(place: &Place, patience: Duration) -> Result<(TcpStream, TcpS
         .map_err(|e| Error::meeting("opening a port", &e))?
         .port();
     let (secret, next) = match place.rank {
-        0 => receive_all(place, port, until)?,
+        0 => receive_all(place, here, port, until)?,
         _ => greet_first(place, port, until)?,
     };
     let mut to = connect(&[next], until)
@@ -44,22 +49,18 @@ pub(crate) fn meet(place: &Place, patience: Duration) -> Result<(TcpStream, TcpS
 }
 
 /// Process 0: awaits all greetings, and answers each with the run's secret and its next process.
-fn receive_all(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, SocketAddr)> {
+fn receive_all(
+    place: &Place,
+    here: Option<TcpListener>,
+    port: u16,
+    until: Instant,
+) -> Result<(Vec<u8>, SocketAddr)> {
     let at = format!("{}:{}", place.host, place.port);
     let listening = format!("awaiting the other processes at MASTER_ADDR:MASTER_PORT ({at})");
-    let addresses = resolve(place)?;
-    let here = TcpListener::bind(&addresses[..])
-        // a name that is another machine's here, as behind a router
-        .or_else(|e| match e.kind() {
-            ErrorKind::AddrNotAvailable => TcpListener::bind(("0.0.0.0", place.port)),
-            _ => Err(e),
-        })
-        .map_err(|e| {
-            Error::meeting(
-                &format!("{listening}; is another run there? Take another MASTER_PORT"),
-                &e,
-            )
-        })?;
+    let here = match here {
+        Some(here) => here,
+        None => listen(place, &listening)?,
+    };
     let mut others: Vec<Option<(TcpStream, SocketAddr)>> = Vec::new();
     others.resize_with(place.size, || None);
     while others.iter().skip(1).any(Option::is_none) {
@@ -133,6 +134,20 @@ fn receive_all(place: &Place, port: u16, until: Instant) -> Result<(Vec<u8>, Soc
     let next = addresses.get(1).copied().flatten();
     let next = next.ok_or_else(|| Error::Meeting("there is no other process".into()))?;
     Ok((secret, next))
+}
+
+/// The port where all meet.
+fn listen(place: &Place, doing: &str) -> Result<TcpListener> {
+    TcpListener::bind(&resolve(place)?[..])
+        // a name that is another machine's here, as behind a router
+        .or_else(|e| match e.kind() {
+            ErrorKind::AddrNotAvailable => TcpListener::bind(("0.0.0.0", place.port)),
+            _ => Err(e),
+        })
+        .map_err(|e| {
+            let hint = "is another run there? Take another MASTER_PORT";
+            Error::meeting(&format!("{doing}; {hint}"), &e)
+        })
 }
 
 /// Another process: greets process 0, and learns the secret and its next.

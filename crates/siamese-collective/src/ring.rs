@@ -1,5 +1,6 @@
 //! A ring over TCP: each process writes to the next and reads from the one before.
 
+use std::net::TcpListener;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,25 +42,27 @@ impl Default for Patience {
 /// ```
 /// use siamese_collective::{Collective, Patience, Place, Ring};
 ///
-/// let meet = |rank| Place {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+/// let port = listener.local_addr()?.port();
+/// let place = move |rank| Place {
 ///     rank,
 ///     size: 2,
 ///     local_rank: rank,
 ///     local_size: None,
 ///     host: "127.0.0.1".into(),
-///     port: 29_641,
+///     port,
 ///     run: String::new(),
 /// };
-/// let add = move |rank| -> siamese_collective::Result<Vec<f32>> {
-///     let ring = Ring::join(&meet(rank), Patience::default())?;
-///     let mut values = vec![rank as f32, 1.0, 2.0];
+/// let add = |ring: Ring| -> siamese_collective::Result<Vec<f32>> {
+///     let mut values = vec![ring.rank() as f32, 1.0, 2.0];
 ///     ring.sum(&mut values)?;
 ///     Ok(values)
 /// };
-/// let other = std::thread::spawn(move || add(1));
-/// assert_eq!(add(0)?, [1.0, 2.0, 4.0]);
+/// let other = std::thread::spawn(move || add(Ring::join(&place(1), Patience::default())?));
+/// let first = add(Ring::lead(listener, &place(0), Patience::default())?)?;
+/// assert_eq!(first, [1.0, 2.0, 4.0]);
 /// assert_eq!(other.join().unwrap()?, [1.0, 2.0, 4.0]);
-/// # Ok::<(), siamese_collective::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Ring {
     rank: usize,
@@ -78,7 +81,25 @@ impl Ring {
     /// # Errors
     /// When they are not all there in time, are of another version or another run, or two claim the same rank.
     pub fn join(place: &Place, patience: Patience) -> Result<Self> {
-        let connections = meet(place, patience.meeting)?;
+        Self::meet(place, None, patience)
+    }
+
+    /// Meets the others as process 0, where somebody has opened the port already: a launcher that let the system choose
+    /// one and told the others, so that nobody else takes it meanwhile.
+    ///
+    /// # Errors
+    /// As [`join`](Self::join), and if this is not process 0.
+    pub fn lead(listener: TcpListener, place: &Place, patience: Patience) -> Result<Self> {
+        if place.rank != 0 {
+            let rank = place.rank;
+            let what = format!("process 0 opens the port where all meet, and this is {rank}");
+            return Err(crate::Error::Meeting(what));
+        }
+        Self::meet(place, Some(listener), patience)
+    }
+
+    fn meet(place: &Place, here: Option<TcpListener>, patience: Patience) -> Result<Self> {
+        let connections = meet(place, here, patience.meeting)?;
         let (rank, size) = (place.rank, place.size);
         let link = Link::new((rank, size), connections, patience.silence)
             .map_err(|e| crate::Error::meeting("preparing the connections", &e))?;

@@ -5,9 +5,35 @@ use std::time::Duration;
 
 use siamese_collective::{Collective, Error, Patience, Place, Result, Ring};
 
-fn free_port() -> u16 {
+/// A port of the system's choice, held open, so that no other test is given it.
+fn open_port() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    let port = listener.local_addr().expect("an address").port();
+    (listener, port)
+}
+
+/// Each of these processes in a thread of its own; the first opens the port.
+fn join_all<T: Send>(
+    (listener, places): (TcpListener, Vec<Place>),
+    patience: Patience,
+    work: impl Fn(Result<Ring>) -> T + Sync,
+) -> Vec<T> {
+    let mut listener = Some(listener);
+    std::thread::scope(|scope| {
+        let one = |place: Place| {
+            let (work, listener) = (&work, listener.take());
+            scope.spawn(move || {
+                work(match listener {
+                    Some(listener) => Ring::lead(listener, &place, patience),
+                    None => Ring::join(&place, patience),
+                })
+            })
+        };
+        let all: Vec<_> = places.into_iter().map(one).collect();
+        all.into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .collect()
+    })
 }
 
 fn place(rank: usize, size: usize, port: u16) -> Place {
@@ -29,17 +55,9 @@ const SHORT: Patience = Patience {
 
 /// What each of `size` processes makes of its ring.
 fn among<T: Send>(size: usize, work: impl Fn(Ring) -> T + Sync) -> Vec<T> {
-    let port = free_port();
-    std::thread::scope(|scope| {
-        let one = |rank| {
-            let work = &work;
-            scope.spawn(move || work(Ring::join(&place(rank, size, port), SHORT).expect("meet")))
-        };
-        let all: Vec<_> = (0..size).map(one).collect();
-        all.into_iter()
-            .map(|one| one.join().expect("no panic"))
-            .collect()
-    })
+    let (listener, port) = open_port();
+    let places = (0..size).map(|rank| place(rank, size, port)).collect();
+    join_all((listener, places), SHORT, |ring| work(ring.expect("meet")))
 }
 
 fn numbers(rank: usize, count: usize) -> Vec<f32> {
@@ -172,28 +190,33 @@ fn who_is_missing_or_there_twice_is_named() {
         meeting: Duration::from_millis(300),
         ..SHORT
     };
-    let alone = Ring::join(&place(0, 3, free_port()), brief).map(drop);
+    let (listener, port) = open_port();
+    let alone = Ring::lead(listener, &place(0, 3, port), brief).map(drop);
     let error = alone.expect_err("alone").to_string();
     assert!(error.contains("of rank 1, 2"), "{error}");
-    let port = free_port();
-    let twice = std::thread::scope(|scope| {
-        let join = |rank| scope.spawn(move || Ring::join(&place(rank, 3, port), SHORT).map(drop));
-        [0, 1, 1].map(join).map(|one| one.join().expect("no panic"))
-    });
-    for one in twice {
-        let error = one.expect_err("twice").to_string();
-        assert!(error.contains("rank 1"), "{error}");
-    }
+
+    let failures = |(listener, places), what: &str| {
+        for one in join_all((listener, places), SHORT, |ring| ring.map(drop)) {
+            let error = one.expect_err(what).to_string();
+            assert!(error.contains(what), "{error}");
+        }
+    };
+    let (listener, port) = open_port();
+    let twice = [0, 1, 1].map(|rank| place(rank, 3, port));
+    failures((listener, twice.into()), "rank 1");
+    let (listener, port) = open_port();
     let mut other = place(1, 2, port);
     other.run = "other".into();
-    let two_runs = std::thread::scope(|scope| {
-        let join = |place: Place| scope.spawn(move || Ring::join(&place, SHORT).map(drop));
-        [place(0, 2, port), other]
-            .map(join)
-            .map(|one| one.join().expect("no panic"))
-    });
-    for one in two_runs {
-        let error = one.expect_err("another run").to_string();
-        assert!(error.contains("two runs"), "{error}");
-    }
+    failures((listener, vec![place(0, 2, port), other]), "two runs");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_and_only_process_0_brings_one() {
+    let (held, port) = open_port();
+    let taken = Ring::join(&place(0, 2, port), SHORT).map(drop);
+    let error = taken.expect_err("taken").to_string();
+    assert!(error.contains("Take another MASTER_PORT"), "{error}");
+    let second = Ring::lead(held, &place(1, 2, port), SHORT).map(drop);
+    let error = second.expect_err("not the first").to_string();
+    assert!(error.contains("this is 1"), "{error}");
 }

@@ -168,7 +168,7 @@ fn take(values: &mut &[f32], like: &Tensor) -> Result<Tensor> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
-    use std::thread;
+    use std::{iter, thread};
 
     use siamese_collective::{Patience, Place, Ring};
     use siamese_data::stream;
@@ -190,14 +190,8 @@ mod tests {
         trained.map(of).collect()
     }
 
-    /// The gradients and the figures of process `rank` of `size`, which takes `chunk` images at a time.
-    fn shared(
-        rank: usize,
-        size: usize,
-        port: u16,
-        chunk: Option<usize>,
-    ) -> Result<(Named, Tensor)> {
-        let place = Place {
+    fn place(rank: usize, size: usize, port: u16) -> Place {
+        Place {
             rank,
             size,
             local_rank: rank,
@@ -205,8 +199,12 @@ mod tests {
             host: "127.0.0.1".into(),
             port,
             run: String::new(),
-        };
-        let world = Ring::join(&place, Patience::default())?;
+        }
+    }
+
+    /// The gradients and the figures of one process, which takes `chunk` images at a time.
+    fn shared(world: &Ring, chunk: Option<usize>) -> Result<(Named, Tensor)> {
+        let (rank, size) = (world.rank(), world.size());
         let (images, labels) = batch()?;
         let count = images.dim(0)?;
         let (first, end) = (rank * count / size, (rank + 1) * count / size);
@@ -220,8 +218,7 @@ mod tests {
         let (tower, objective) = networks_with(3, 0.0)?;
         let dropout = stream(1, "dropout", &[0]);
         let how = (chunk, None);
-        let (found, figures) =
-            gradients(&tower, &objective, (&own, &labels), how, dropout, &world)?;
+        let (found, figures) = gradients(&tower, &objective, (&own, &labels), how, dropout, world)?;
         Ok((named(&tower, &objective, &found)?, figures))
     }
 
@@ -235,11 +232,16 @@ mod tests {
             let batch = (&images, &labels);
             let (whole, figures) = cached::gradients(&tower, &objective, batch, at_once, dropout)?;
             let whole = named(&tower, &objective, &whole)?;
-            let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-            let all: Vec<_> = (0..size)
-                .map(|rank| thread::spawn(move || shared(rank, size, port, chunk)))
-                .collect();
-            let all = all.into_iter().map(|one| one.join().expect("no panic"));
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let port = listener.local_addr()?.port();
+            let others = (1..size).map(|rank| {
+                let own = place(rank, size, port);
+                thread::spawn(move || shared(&Ring::join(&own, Patience::default())?, chunk))
+            });
+            let others: Vec<_> = others.collect();
+            let first = Ring::lead(listener, &place(0, size, port), Patience::default())?;
+            let others = others.into_iter().map(|one| one.join().expect("no panic"));
+            let all = iter::once(shared(&first, chunk)).chain(others);
             let all = all.collect::<Result<Vec<_>>>()?;
             for (own, own_figures) in &all {
                 assert_close(&figures, own_figures, "figures")?;
