@@ -30,6 +30,13 @@ pub trait Collective: Send + Sync {
     /// When a process is gone, or does something else.
     fn broadcast(&self, bytes: Vec<u8>) -> Result<Vec<u8>>;
 
+    /// Nothing, as long as no process is known to be gone: for what they do together by other means. Nothing is
+    /// exchanged, and it may take a tenth of a second.
+    ///
+    /// # Errors
+    /// When a process is gone, or has ended.
+    fn alive(&self) -> Result<()>;
+
     /// Tells the others, as far as they can be reached, that this one ends and why.
     fn abort(&self, reason: &str);
 

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     out: Option<Sender<Vec<u8>>>,
     writer: Option<JoinHandle<()>>,
     broken: Broken,
+    /// What came before it was asked for.
+    early: Option<(Head, Vec<u8>)>,
     /// What ended the exchange; it stays.
     ended: Option<Error>,
 }
@@ -61,6 +63,7 @@ impl Link {
             out: Some(out),
             writer: Some(writer),
             broken,
+            early: None,
             ended: None,
         })
     }
@@ -83,31 +86,64 @@ impl Link {
             return Err(error.clone());
         }
         self.heard = Instant::now();
-        let received = self.next_data(exchange, turn);
-        if let Err(error) = &received {
-            if let Error::Lost { rank, what, .. } = error {
-                self.tell(*rank, what);
-            }
-            self.ended = Some(error.clone());
-        }
-        received
+        let received = self.data(exchange, turn);
+        received.inspect_err(|error| self.end(error))
     }
 
-    fn next_data(&mut self, exchange: u8, turn: u32) -> Result<Vec<u8>> {
-        loop {
-            let mut head = [0; HEAD];
-            self.fill(&mut head)?;
-            let head = Head::read(&head).ok_or_else(|| self.out_of_step("it sent no frame"))?;
-            let bytes = self.bytes(head.length)?;
-            match head.kind {
-                Kind::Beat => {}
-                Kind::Abort => return Err(self.aborted(&bytes)),
-                Kind::Data if (head.exchange, head.turn) == (exchange, turn) => return Ok(bytes),
-                Kind::Data => {
-                    let (here, there) = ((exchange, turn), (head.exchange, head.turn));
-                    return Err(self.out_of_step(&format!("exchange {there:?}, here {here:?}")));
+    /// Nothing, as long as no process is known to be gone. What comes meanwhile is kept for [`Link::receive`].
+    pub(crate) fn alive(&mut self) -> Result<()> {
+        if let Some(error) = &self.ended {
+            return Err(error.clone());
+        }
+        let looked = self.look_ahead();
+        looked.inspect_err(|error| self.end(error))
+    }
+
+    fn look_ahead(&mut self) -> Result<()> {
+        while self.early.is_none() {
+            match self.from.peek(&mut [0]) {
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return self.look_about();
                 }
+                _ => self.early = self.next_data()?,
             }
+        }
+        Ok(())
+    }
+
+    /// Lets the next know what ended the exchange.
+    fn end(&mut self, error: &Error) {
+        if let Error::Lost { rank, what, .. } = error {
+            self.tell(*rank, what);
+        }
+        self.ended = Some(error.clone());
+    }
+
+    fn data(&mut self, exchange: u8, turn: u32) -> Result<Vec<u8>> {
+        let (head, bytes) = loop {
+            match self.early.take() {
+                Some(data) => break data,
+                None => self.early = self.next_data()?,
+            }
+        };
+        if (head.exchange, head.turn) != (exchange, turn) {
+            let (here, there) = ((exchange, turn), (head.exchange, head.turn));
+            return Err(self.out_of_step(&format!("exchange {there:?}, here {here:?}")));
+        }
+        Ok(bytes)
+    }
+
+    /// The next frame, if it is data and no sign of life.
+    fn next_data(&mut self) -> Result<Option<(Head, Vec<u8>)>> {
+        let mut head = [0; HEAD];
+        self.fill(&mut head)?;
+        let head = Head::read(&head).ok_or_else(|| self.out_of_step("it sent no frame"))?;
+        let bytes = self.bytes(head.length)?;
+        match head.kind {
+            Kind::Beat => Ok(None),
+            Kind::Abort => Err(self.aborted(&bytes)),
+            Kind::Data => Ok(Some((head, bytes))),
         }
     }
 

@@ -177,6 +177,11 @@ impl Collective for Ring {
         Ok(bytes)
     }
 
+    fn alive(&self) -> Result<()> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.link.alive()
+    }
+
     fn abort(&self, reason: &str) {
         self.begin().0.link.tell(self.rank, reason);
     }

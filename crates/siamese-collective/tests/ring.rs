@@ -146,6 +146,36 @@ fn every_process_names_the_one_that_is_gone() {
 }
 
 #[test]
+fn who_is_gone_is_known_without_an_exchange_and_what_comes_early_is_kept() -> Result<()> {
+    let all = among(3, |ring| {
+        if ring.rank() > 0 {
+            return match ring.sum(&mut [1.0; 5]) {
+                Ok(()) if ring.rank() == 1 => None, // and it is gone
+                Ok(()) => (0..100).find_map(|_| ring.alive().err()),
+                Err(error) => Some(error),
+            };
+        }
+        std::thread::sleep(Duration::from_millis(200)); // the others have sent their parts
+        let early = (0..3).try_for_each(|_| ring.alive());
+        let mut sum = [1.0; 5];
+        let summed = early.and_then(|()| ring.sum(&mut sum));
+        assert_eq!(sum, [3.0; 5]);
+        summed
+            .err()
+            .or_else(|| (0..100).find_map(|_| ring.alive().err()))
+    });
+    assert!(all[1].is_none(), "{all:?}");
+    for error in [&all[0], &all[2]].into_iter().flatten() {
+        assert!(
+            error.to_string().contains("process 1 of 3 is gone"),
+            "{error}"
+        );
+    }
+    assert_eq!(all.iter().flatten().count(), 2);
+    Ok(())
+}
+
+#[test]
 fn a_reason_goes_round() {
     let all = among(3, |ring| {
         if ring.rank() == 1 {

@@ -31,6 +31,8 @@ mod simd;
 pub use activation::Activation;
 pub use backward::backward;
 pub use candle_threads::keep_candle_on_one_thread;
+#[cfg(feature = "nccl")]
+pub use gpu::cuda::Nccl;
 pub use layers::{
     AvgPool2d, BatchNorm2d, BatchNormConfig, Conv2d, Conv2dConfig, GlobalAvgPool, GlobalMaxPool,
     MaxPool2d,

@@ -35,6 +35,7 @@ mod summary;
 mod together;
 mod train;
 mod views;
+mod world;
 mod write_up;
 
 pub use claim::Claim;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use candle_core::{Device, Tensor, Var};
-use siamese_collective::Collective;
 use siamese_core::metrics::UnlikeTail;
 use siamese_core::metrics::calibration::Calibration;
 use siamese_core::metrics::verification::FittedThreshold;
@@ -27,6 +26,7 @@ use crate::folder::RunFolder;
 use crate::frozen::Kept;
 use crate::settings::Settings;
 use crate::stopping::EarlyStopping;
+use crate::world::World;
 
 /// A run in progress.
 pub(crate) struct Run {
@@ -58,7 +58,7 @@ pub(crate) struct Run {
     /// Why the training ended before its time: its loss or its weights are no numbers.
     pub(crate) diverged: Option<String>,
     /// The processes that train it, where there are several.
-    pub(crate) world: Option<Arc<dyn Collective>>,
+    pub(crate) world: Option<World>,
     pub(crate) data: String,
     pub(crate) trained_on: String,
 }

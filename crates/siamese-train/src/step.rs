@@ -10,13 +10,13 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use siamese_collective::Collective;
 use siamese_core::objective::Scored;
 use siamese_core::{ImageInput, Objective, Tower};
 use siamese_data::{Batch, stream};
 
 use crate::collapse::BatchHealth;
 use crate::frozen::Kept;
+use crate::world::World;
 
 /// Sums over the batches of an epoch, read from the device now and then.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -156,7 +156,7 @@ pub(crate) fn gradients(
     (seed, step): (u64, usize),
     batch: &Prepared,
     (chunk, kept): (Option<usize>, Option<&Kept>),
-    world: Option<&dyn Collective>,
+    world: Option<&World>,
 ) -> Result<(GradStore, Tensor)> {
     let device = tower.parameters().device();
     let labels = Tensor::new(batch.labels.as_slice(), device)?;

@@ -16,6 +16,7 @@ use crate::request::{Outcome, Request};
 use crate::run::Run;
 use crate::start::keep_frozen;
 use crate::train::{lead, train_epoch};
+use crate::world::World;
 
 /// What process 0 tells after an epoch.
 #[derive(Serialize, Deserialize)]
@@ -82,10 +83,12 @@ impl Run {
     /// Takes its place among several processes.
     ///
     /// # Errors
-    /// When a batch is too small to be shared.
+    /// When a batch is too small to be shared, or the cards do not reach each other.
     pub(crate) fn join(&mut self, world: Option<Arc<dyn Collective>>) -> Result<()> {
         let images = self.config.sampler.batch_images();
-        self.world = world;
+        let device = self.tower.parameters().device();
+        let world = world.map(|processes| World::new(processes, device));
+        self.world = world.transpose()?;
         // one image alone has no statistics
         ensure!(
             self.world.is_none() || images >= 2 * self.processes(),

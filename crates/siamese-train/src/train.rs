@@ -234,7 +234,7 @@ fn step(
     run.outgrow(batch.size());
     let how = (run.config.chunk, run.kept.as_ref());
     let tower = run.tower_for(batch.size());
-    let (grads, figures) = gradients(tower, &run.objective, at, batch, how, run.world.as_deref())?;
+    let (grads, figures) = gradients(tower, &run.objective, at, batch, how, run.world.as_ref())?;
     let norm = match run.config.clip_norm.is_some() || before.is_some() {
         true => global_grad_norm(run.optimizer.params(), &grads)?,
         false => 0.0,

@@ -18,7 +18,7 @@ const COMPUTE_CAP: &str = "90";
 /// What a toolchain (1.7 GB, and its wheels while unpacking) and a build with it may take, in GB.
 const DISK_GB: f64 = 8.0;
 
-/// Lints every target with the `cuda` feature. A missing toolchain skips the step; code that does not compile fails it.
+/// Lints every target with the `cuda` and `nccl` features. A missing toolchain skips the step; code that does not compile fails it.
 pub(super) fn check(fetch: bool) -> Result<Outcome> {
     let mut environment = match toolchain(fetch) {
         Ok(environment) => environment,
@@ -27,7 +27,7 @@ pub(super) fn check(fetch: bool) -> Result<Outcome> {
     if paths::variable("CUDA_COMPUTE_CAP").is_none() && paths::on_path("nvidia-smi").is_none() {
         environment.push(("CUDA_COMPUTE_CAP", COMPUTE_CAP.into()));
     }
-    let features = "siamese-cli/cuda";
+    let features = "siamese-cli/nccl";
     let args = [
         "clippy",
         "--workspace",

@@ -248,8 +248,10 @@ struct Change<'a> {
     part: (usize, usize),
 }
 
-/// Where a part of a batch of `images` begins and ends: its parts differ by one image at most.
-fn part_of(images: usize, (part, parts): (usize, usize)) -> std::ops::Range<usize> {
+/// Where a part of a batch of `images` begins and ends, the first of these numbers of as many as the second: parts differ
+/// by one image at most.
+#[must_use]
+pub fn part_of(images: usize, (part, parts): (usize, usize)) -> std::ops::Range<usize> {
     part * images / parts..(part + 1) * images / parts
 }
 

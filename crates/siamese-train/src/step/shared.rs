@@ -4,16 +4,16 @@
 //! of its own embeddings on through its tower, and the towers' gradients are added up. It is the whole batch's gradient,
 //! as with gradient caching, of which each process has a chunk: BatchNorm's statistics are those of a process's part.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{Tensor, Var};
 use rand_chacha::ChaCha8Rng;
-use siamese_collective::Collective;
 use siamese_core::{Objective, Tower};
 
 use super::cached::{Chunks, add, statistics};
 use super::{Prepared, figures};
 use crate::frozen::Kept;
+use crate::world::World;
 
 /// The gradients of the whole batch and its figures, the same in every process.
 ///
@@ -24,7 +24,7 @@ pub(super) fn gradients(
     (batch, labels): (&Prepared, &Tensor),
     how: (Option<usize>, Option<&Kept>),
     dropout: ChaCha8Rng,
-    world: &dyn Collective,
+    world: &World,
 ) -> Result<(GradStore, Tensor)> {
     let before = statistics(tower)?;
     let copy = |(_, var): (String, Var)| Ok((var.clone(), var.as_tensor().copy()?));
@@ -50,7 +50,7 @@ fn own_gradients(
     (batch, labels): (&Prepared, &Tensor),
     (chunk, kept): (Option<usize>, Option<&Kept>),
     dropout: ChaCha8Rng,
-    world: &dyn Collective,
+    world: &World,
 ) -> Result<(GradStore, Tensor)> {
     let device = tower.parameters().device();
     let own = batch.images.dim(0)?;
@@ -69,7 +69,7 @@ fn own_gradients(
             tower.embed_frozen_training(&frozen, &mut dropout.clone())?
         }
     };
-    let whole = Var::from_tensor(&gather(&embeddings.detach(), batch.len(), world)?)?;
+    let whole = Var::from_tensor(&world.gather(&embeddings.detach(), batch.len())?)?;
     let scored = objective.score(&whole, labels)?;
     let figures = figures(&scored, &whole)?;
     let mut gradients = siamese_kernels::backward(&scored.loss)?;
@@ -87,20 +87,6 @@ fn own_gradients(
     Ok((gradients, figures))
 }
 
-/// The embeddings of all processes `(B, D)`, of this one's `(own, D)`.
-fn gather(own: &Tensor, images: usize, world: &dyn Collective) -> Result<Tensor> {
-    let width = own.dim(1)?;
-    let all = world
-        .gather(&own.flatten_all()?.to_vec1::<f32>()?)?
-        .concat();
-    ensure!(
-        all.len() == images * width,
-        "the processes embedded {} numbers of a batch of {images} embeddings of {width}",
-        all.len()
-    );
-    Ok(Tensor::from_vec(all, (images, width), own.device())?)
-}
-
 /// Adds the towers' gradients up, moves BatchNorm's running statistics by the mean of how far each process moved them,
 /// and takes process 0's word for what all have computed alike: on different machines the last bits may differ.
 fn add_up(
@@ -109,7 +95,7 @@ fn add_up(
     gradients: &mut GradStore,
     figures: &Tensor,
     before: &[(Var, Tensor)],
-    world: &dyn Collective,
+    world: &World,
 ) -> Result<Tensor> {
     let mut learned = objective.parameters().trainable();
     learned.extend(
@@ -122,60 +108,62 @@ fn add_up(
     let mut values = Vec::new();
     for (_, var) in of_tower.iter().chain(&learned) {
         if let Some(gradient) = gradients.get(var) {
+            let alike = learned.iter().any(|(_, own)| own.id() == var.id());
+            values.push(said(gradient, alike, world)?);
             parts.push((var.clone(), gradient.clone()));
         }
     }
-    for (var, gradient) in &parts {
-        let alike = world.rank() > 0 && learned.iter().any(|(_, own)| own.id() == var.id());
-        push(&mut values, gradient, alike)?;
-    }
-    push(&mut values, figures, world.rank() > 0)?;
+    values.push(said(figures, true, world)?);
     for (var, old) in before {
-        push(
-            &mut values,
-            &((var.as_tensor() - old)? / world.size() as f64)?,
-            false,
-        )?;
+        let moved = ((var.as_tensor() - old)? / world.size() as f64)?;
+        values.push(said(&moved, false, world)?);
     }
-    world.sum(&mut values)?;
-    let mut rest = &values[..];
+    let sum = world.sum(&Tensor::cat(&values, 0)?)?;
+    let mut rest = Rest { sum, taken: 0 };
     for (var, gradient) in &parts {
-        gradients.insert(var, take(&mut rest, gradient)?);
+        gradients.insert(var, rest.take(gradient)?);
     }
-    let figures = take(&mut rest, figures)?;
+    let figures = rest.take(figures)?;
     for (var, old) in before {
-        var.set(&(old + take(&mut rest, old)?)?)?;
+        var.set(&(old + rest.take(old)?)?)?;
     }
     Ok(figures)
 }
 
-/// Adds the numbers of a tensor, or as many zeros.
-fn push(values: &mut Vec<f32>, tensor: &Tensor, zeros: bool) -> Result<()> {
-    match zeros {
-        true => values.resize(values.len() + tensor.elem_count(), 0.0),
-        false => values.extend(tensor.flatten_all()?.to_vec1::<f32>()?),
-    }
-    Ok(())
+/// What this process adds to a sum: a tensor's numbers in a row; zeros where all have the same, and process 0 says it.
+fn said(tensor: &Tensor, alike: bool, world: &World) -> Result<Tensor> {
+    let row = tensor.flatten_all()?;
+    Ok(match alike && world.rank() > 0 {
+        true => row.zeros_like()?,
+        false => row,
+    })
 }
 
-/// A tensor like this one, of the first of these numbers.
-fn take(values: &mut &[f32], like: &Tensor) -> Result<Tensor> {
-    let (own, rest) = values.split_at(like.elem_count());
-    *values = rest;
-    Ok(Tensor::from_slice(own, like.shape(), like.device())?)
+/// A sum's tensors, one after the other.
+struct Rest {
+    sum: Tensor,
+    taken: usize,
+}
+
+impl Rest {
+    /// The next numbers, as a tensor like this one.
+    fn take(&mut self, like: &Tensor) -> Result<Tensor> {
+        let count = like.elem_count();
+        let own = self.sum.narrow(0, self.taken, count)?;
+        self.taken += count;
+        Ok(own.reshape(like.shape())?.copy()?)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-    use std::{iter, thread};
-
-    use siamese_collective::{Patience, Place, Ring};
-    use siamese_data::stream;
+    use siamese_collective::{Collective, Ring};
+    use siamese_data::{part_of, stream};
 
     use super::super::cached;
     use super::super::cached::tests::{assert_close, batch, networks_with};
     use super::*;
+    use crate::world::tests::{among, world};
 
     type Named = Vec<(String, Tensor)>;
 
@@ -190,27 +178,15 @@ mod tests {
         trained.map(of).collect()
     }
 
-    fn place(rank: usize, size: usize, port: u16) -> Place {
-        Place {
-            rank,
-            size,
-            local_rank: rank,
-            local_size: None,
-            host: "127.0.0.1".into(),
-            port,
-            run: String::new(),
-        }
-    }
-
     /// The gradients and the figures of one process, which takes `chunk` images at a time.
-    fn shared(world: &Ring, chunk: Option<usize>) -> Result<(Named, Tensor)> {
-        let (rank, size) = (world.rank(), world.size());
+    fn shared(ring: Ring, by_cards: bool, chunk: Option<usize>) -> Result<(Named, Tensor)> {
+        let own = part_of(batch()?.1.elem_count(), (ring.rank(), ring.size()));
+        let world = world(ring, by_cards);
         let (images, labels) = batch()?;
         let count = images.dim(0)?;
-        let (first, end) = (rank * count / size, (rank + 1) * count / size);
         let own = Prepared {
-            images: images.narrow(0, first, end - first)?,
-            first,
+            images: images.narrow(0, own.start, own.len())?,
+            first: own.start,
             labels: labels.to_vec1()?,
             indices: (0..count as u32).collect(),
             size: (4, 6),
@@ -218,13 +194,16 @@ mod tests {
         let (tower, objective) = networks_with(3, 0.0)?;
         let dropout = stream(1, "dropout", &[0]);
         let how = (chunk, None);
-        let (found, figures) = gradients(&tower, &objective, (&own, &labels), how, dropout, world)?;
+        let (found, figures) =
+            gradients(&tower, &objective, (&own, &labels), how, dropout, &world)?;
         Ok((named(&tower, &objective, &found)?, figures))
     }
 
     #[test]
     fn two_and_three_processes_have_the_gradient_of_one_by_chunks() -> Result<()> {
-        for (size, chunk) in [(2, None), (3, None), (2, Some(3))] {
+        let ways = [(2, None), (3, None), (2, Some(3))];
+        let ways = ways.map(|(size, chunk)| [(size, chunk, false), (size, chunk, true)]);
+        for (size, chunk, by_cards) in ways.concat() {
             let (images, labels) = batch()?;
             let (tower, objective) = networks_with(3, 0.0)?;
             let dropout = stream(1, "dropout", &[0]);
@@ -232,17 +211,7 @@ mod tests {
             let batch = (&images, &labels);
             let (whole, figures) = cached::gradients(&tower, &objective, batch, at_once, dropout)?;
             let whole = named(&tower, &objective, &whole)?;
-            let listener = TcpListener::bind("127.0.0.1:0")?;
-            let port = listener.local_addr()?.port();
-            let others = (1..size).map(|rank| {
-                let own = place(rank, size, port);
-                thread::spawn(move || shared(&Ring::join(&own, Patience::default())?, chunk))
-            });
-            let others: Vec<_> = others.collect();
-            let first = Ring::lead(listener, &place(0, size, port), Patience::default())?;
-            let others = others.into_iter().map(|one| one.join().expect("no panic"));
-            let all = iter::once(shared(&first, chunk)).chain(others);
-            let all = all.collect::<Result<Vec<_>>>()?;
+            let all = among(size, |ring| shared(ring, by_cards, chunk))?;
             for (own, own_figures) in &all {
                 assert_close(&figures, own_figures, "figures")?;
                 for ((name, one), (_, other)) in whole.iter().zip(own) {

@@ -5,6 +5,10 @@
 mod cudnn;
 mod device;
 mod graph;
+#[cfg(feature = "nccl")]
+mod nccl;
 
 pub(crate) use device::Cuda;
 pub(crate) use graph::{Run, backward, forward, with_places};
+#[cfg(feature = "nccl")]
+pub use nccl::Nccl;
