@@ -28,6 +28,7 @@ Steps (all of them, where none is named):
   deny               licences and sources of the dependencies; with CI set, installs cargo-deny
   clippy             lints of every target; a warning is an error
   doc                documentation builds; a broken link is an error
+  package            every crate that is published packs
   test               every test: `cargo test --workspace`
   features           the crates that a dependant may take without TLS and parquet, so built
   python             the Python package's tests, where NumPy and pytest are at hand; with CI set,
@@ -52,9 +53,9 @@ Examples:
   $ cargo xtask ci cuda --fetch-cuda
 ";
 
-const STEPS: [&str; 12] = [
-    "fmt", "deny", "clippy", "doc", "test", "features", "python", "postgres", "miri", "asan",
-    "wasm", "cuda",
+const STEPS: [&str; 13] = [
+    "fmt", "deny", "clippy", "doc", "package", "test", "features", "python", "postgres", "miri",
+    "asan", "wasm", "cuda",
 ];
 
 /// How a step ended.
@@ -96,6 +97,18 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
             "doc" => cargo(
                 &["doc", "--workspace", "--no-deps", "--locked"],
                 &[("RUSTDOCFLAGS", "-D warnings".into())],
+            )?,
+            "package" => cargo(
+                &[
+                    "package",
+                    "--workspace",
+                    "--exclude=xtask",
+                    "--exclude=siamese-python",
+                    "--no-verify",
+                    "--allow-dirty",
+                    "--locked",
+                ],
+                &[],
             )?,
             "test" => test(tally.insert(Tally::default()))?,
             "features" => features()?,
@@ -226,9 +239,10 @@ fn wasm() -> Result<Outcome> {
     cargo(&[package.as_slice(), &lints].concat(), &[])
 }
 
-/// What stands under an embedder builds without TLS and parquet, and says so where these are asked for.
+/// What stands under an embedder builds without TLS and parquet, unwarned, and says so where these are asked for.
 fn features() -> Result<Outcome> {
     const PLAIN: [&str; 2] = ["--no-default-features", "--locked"];
+    const LINTS: [&str; 3] = ["--", "-D", "warnings"];
     let data = [
         "test",
         "--package",
@@ -236,9 +250,9 @@ fn features() -> Result<Outcome> {
         "--test",
         "without_features",
     ];
-    let embed = ["check", "--package", "siamese-embed"];
-    for built in [data.as_slice(), &embed] {
-        let outcome = cargo(&[built, &PLAIN].concat(), &[])?;
+    let embed = ["clippy", "--package", "siamese-embed"];
+    for (built, lints) in [(data.as_slice(), &[] as &[&str]), (&embed, &LINTS)] {
+        let outcome = cargo(&[built, &PLAIN, lints].concat(), &[])?;
         if !matches!(outcome, Outcome::Passed(_)) {
             return Ok(outcome);
         }

@@ -1,6 +1,8 @@
 //! Labelled images in, balanced pairs and batches out.
 
 #![doc = include_str!("../README.md")]
+// what is used by the features alone; with all of them, nothing may lie unused
+#![cfg_attr(not(all(feature = "hub", feature = "parquet")), allow(dead_code))]
 
 mod batch;
 mod check;
@@ -36,7 +38,7 @@ pub use batch::augment::{
     AugmentConfig, AugmentError, ImageShape, RandomAffine, RandomCrop, RandomErase,
 };
 pub use batch::loader::{
-    Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError, Shrunk,
+    Batch, ImageBatch, ImageBatches, Loader, LoaderConfig, LoaderError, Shrunk, part_of,
 };
 pub use check::{
     ClassInSplit, Duplicate, OddSize, PicturesReport, SoundnessReport, Twins, check, check_listing,
