@@ -6,6 +6,10 @@ use crate::error::Error;
 
 /// How long a writer waits for another, in seconds.
 pub(super) const WAIT: u64 = 30;
+
+/// What a failed change leaves behind: a change is made of transactions, and the one under way is undone.
+const KEPT: &str = "what was acknowledged is kept, the rest was not added";
+
 /// What the server said, in a sentence that says what to do.
 pub(super) fn told(place: &str, error: &postgres::Error) -> Error {
     let place = place.to_string();
@@ -27,8 +31,17 @@ pub(super) fn told(place: &str, error: &postgres::Error) -> Error {
              DELETE besides, and who makes the first gallery CREATE on the database"
         ),
         Some(code) if *code == SqlState::DISK_FULL => {
-            format!("{said}: nothing of it was added; make room and go on")
+            format!("{said}: {KEPT}; make room and go on")
         }
+        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+            format!("{said}: nothing was changed; name a server that may be written to")
+        }
+        Some(code) if *code == SqlState::CRASH_SHUTDOWN || *code == SqlState::ADMIN_SHUTDOWN => {
+            format!("{said}: {KEPT}; go on when the server is back")
+        }
+        None if error.is_closed() => format!(
+            "the server has ended the connection; its log says why, a full disk perhaps: {KEPT}; go on when the server is back"
+        ),
         Some(code)
             if *code == SqlState::UNDEFINED_FILE || *code == SqlState::FEATURE_NOT_SUPPORTED =>
         {
