@@ -200,15 +200,21 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// Opens the folder of the run that a model belongs to: the folder given, or that in which the file given lies.
+    /// Opens the folder of the run that made a model: the folder given, or that in which the file given lies.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// As [`Self::open`]; and when the file is another one than the run's model, of which the run can tell nothing.
     pub fn of_model(place: &Path) -> Result<Self> {
-        match place.is_dir() {
-            true => Self::open(place),
-            false => Self::open(place.parent().unwrap_or(place)),
+        if place.is_dir() {
+            return Self::open(place);
         }
+        let folder = Self::open(place.parent().unwrap_or(place))?;
+        ensure!(
+            place.file_name() == folder.best().file_name(),
+            "{} is not the model of the run in whose folder it lies",
+            place.display()
+        );
+        Ok(folder)
     }
 
     /// The folder itself.
@@ -381,6 +387,20 @@ mod tests {
         let lock = fs::read_to_string(lock)?;
         let entry = format!("name = \"candle-core\"\nversion = \"{CANDLE_VERSION}\"");
         assert!(lock.contains(&entry));
+        Ok(())
+    }
+
+    #[test]
+    fn a_run_tells_of_its_own_model_alone() -> Result<()> {
+        let parent = tempfile::tempdir()?;
+        let folder = RunFolder::create(parent.path(), Some("a"), "b")?;
+        folder.write_json("config.json", &0)?;
+        for place in [folder.path(), &folder.best()] {
+            assert_eq!(RunFolder::of_model(place)?.name(), "a");
+        }
+        let other = RunFolder::of_model(&folder.file("other.safetensors"));
+        let error = other.expect_err("another's model").to_string();
+        assert!(error.contains("is not the model of the run"), "{error}");
         Ok(())
     }
 

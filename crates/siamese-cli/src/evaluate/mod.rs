@@ -23,6 +23,7 @@ use crate::data::DataArguments;
 use crate::device::DeviceChoice;
 use options::{FewShotArguments, ThresholdArguments};
 
+const THEIRS: &str = "What another's embedder does not say itself (--onnx, --embeddings)";
 const HOW: &str = "How";
 const OUTPUT: &str = "Output";
 
@@ -107,14 +108,14 @@ struct What {
     #[arg(long, value_name = "FILE.onnx", conflicts_with_all = ["embeddings", "omniglot_trials", "pairs_file", "lfw"])]
     onnx: Option<PathBuf>,
     /// The size of its pictures, HEIGHTxWIDTH, where its graph leaves that open
-    #[arg(long, requires = "onnx", value_parser = onnx::size)]
+    #[arg(long, help_heading = THEIRS, requires = "onnx", value_parser = onnx::size)]
     size: Option<(usize, usize)>,
     /// What it takes for pixels: imagenet (as it comes), 0..1, -1..1, 0..255, or means/deviations such as
     /// 0.5,0.5,0.5/0.25,0.25,0.25
-    #[arg(long, requires = "onnx", value_parser = onnx::Pixels::parse, allow_hyphen_values = true)]
+    #[arg(long, help_heading = THEIRS, requires = "onnx", value_parser = onnx::Pixels::parse, allow_hyphen_values = true)]
     pixels: Option<onnx::Pixels>,
-    /// Distance between those embeddings: euclidean, squared-euclidean, cosine or manhattan
-    #[arg(long, conflicts_with_all = ["model", "omniglot_trials"])]
+    /// Distance between its embeddings: euclidean, squared-euclidean, cosine or manhattan
+    #[arg(long, help_heading = THEIRS, conflicts_with_all = ["model", "omniglot_trials"])]
     distance: Option<Distance>,
 }
 

@@ -14,6 +14,9 @@ use siamese_embed::load_model;
 
 use crate::data::DataArguments;
 
+const INT8: &str = "8 bits (with --onnx)";
+const HUB: &str = "The hub's repository (with --hub)";
+
 /// Arguments of `siamese export`.
 #[derive(Args)]
 #[group(skip)]
@@ -24,15 +27,6 @@ pub(crate) struct Arguments {
     /// Write ONNX: bytes of pictures in, embeddings out; a head that compares pairs goes to FILE.head.onnx
     #[arg(long, value_name = "FILE")]
     onnx: Option<PathBuf>,
-    /// With weights of 8 bits: a quarter of the size; how much worse it is is measured and told
-    #[arg(long, requires = "onnx")]
-    int8: bool,
-    /// Pictures like those that it will see, a subfolder for each class, which tell the ranges of 8 bits and judge them
-    /// [default: those that the model's run held out]
-    #[arg(long, value_name = "DIR", requires = "int8")]
-    calibrate: Option<PathBuf>,
-    #[command(flatten)]
-    data: DataArguments,
     /// Write model.safetensors and config.json as timm and the hub take them (ResNets for photos)
     #[arg(long, value_name = "FOLDER")]
     timm: Option<PathBuf>,
@@ -42,11 +36,20 @@ pub(crate) struct Arguments {
     /// Write a folder for the Hugging Face hub: model, ONNX, and a card with the run's figures and nothing of this machine
     #[arg(long, value_name = "FOLDER")]
     hub: Option<PathBuf>,
+    /// With weights of 8 bits: a quarter of the size; how much worse it is is measured and told
+    #[arg(long, help_heading = INT8, requires = "onnx")]
+    int8: bool,
+    /// Pictures like those that it will see, a subfolder for each class, which tell the ranges of 8 bits and judge them
+    /// [default: those that the model's run held out]
+    #[arg(long, help_heading = INT8, value_name = "DIR", requires = "int8")]
+    calibrate: Option<PathBuf>,
+    #[command(flatten, next_help_heading = INT8)]
+    data: DataArguments,
     /// What that repository will be called
-    #[arg(long, value_name = "USER/NAME", requires = "hub", value_parser = hub::repository)]
+    #[arg(long, help_heading = HUB, value_name = "USER/NAME", requires = "hub", value_parser = hub::repository)]
     repo: Option<String>,
     /// The licence of its weights, as the hub names it: mit, apache-2.0, …
-    #[arg(long, value_name = "ID", requires = "hub", value_parser = hub::license)]
+    #[arg(long, help_heading = HUB, value_name = "ID", requires = "hub", value_parser = hub::license)]
     license: Option<String>,
 }
 
