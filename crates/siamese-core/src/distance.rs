@@ -3,6 +3,8 @@
 use candle_core::{D, Result, Tensor, bail};
 use siamese_metrics::Distance;
 
+use crate::fused;
+
 /// Keeps the gradient of a square root finite where two embeddings coincide.
 const EPSILON: f64 = 1e-12;
 
@@ -86,6 +88,9 @@ impl TensorDistance for Distance {
 
 /// Rows `(B, D)` scaled to unit length; a row of zeros stays one, with a finite gradient.
 pub(crate) fn normalize(x: &Tensor) -> Result<Tensor> {
+    if fused::takes(x) {
+        return fused::unit(x, EPSILON);
+    }
     let norm = (x.sqr()?.sum_keepdim(D::Minus1)? + EPSILON)?.sqrt()?;
     x.broadcast_div(&norm)
 }

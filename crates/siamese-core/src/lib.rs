@@ -7,6 +7,7 @@ mod distance;
 mod domain;
 mod error;
 mod face_crop;
+mod fused;
 mod head;
 mod init;
 mod input;

@@ -79,7 +79,7 @@ pub(super) fn missed(similarities: &Tensor, truth: &Tensor) -> Result<Tensor> {
     wrong.ge(&right)?.to_dtype(known.dtype())?.mean_all()
 }
 
-fn check_labels(labels: &Tensor, classes: usize) -> Result<()> {
+pub(super) fn check_labels(labels: &Tensor, classes: usize) -> Result<()> {
     if !matches!(labels.device(), Device::Cpu) {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::{Arrangement, Batch, Loss, Scored, above, at_least, in_range};
 use super::proxies::{self, cosines, cross_entropy, truth};
-use crate::error;
+use crate::{error, fused};
 
 /// Settings of the normalised softmax. The defaults are Zhai and Wu's (2019), whose temperature of 0.05 is a scale of
 /// 20; with a margin it is [`CosFace`](super::CosFace).
@@ -68,11 +68,30 @@ pub fn normalized_softmax(
         )
     }
     let cosines = cosines(embeddings, proxies)?;
+    if fused::takes(&cosines) {
+        return config.in_one_pass(&cosines, labels);
+    }
     let truth = truth(labels, classes, &cosines)?;
     let logits = ((&cosines - (&truth * config.margin)?)? * config.scale)?;
     let smoothing = config.label_smoothing;
     let target = truth.affine(1.0 - smoothing, smoothing / classes as f64)?;
     cross_entropy(&logits, &target, (&cosines, &truth))
+}
+
+impl NormalizedSoftmax {
+    fn in_one_pass(&self, cosines: &Tensor, labels: &Tensor) -> Result<Scored> {
+        proxies::check_labels(labels, cosines.dim(1)?)?;
+        let cost = fused::ClassCost {
+            scale: self.scale as f32,
+            margin: self.margin as f32,
+            smoothing: self.label_smoothing as f32,
+        };
+        let (costs, missed) = cost.of(cosines, labels.to_vec1()?)?;
+        Ok(Scored {
+            loss: costs.mean_all()?,
+            active: missed.mean_all()?,
+        })
+    }
 }
 
 impl Loss for NormalizedSoftmax {
