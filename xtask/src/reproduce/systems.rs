@@ -250,7 +250,7 @@ pub(super) const SYSTEMS: &[System] = &[
     PET_PAIRS,
     System {
         name: "pet-pairs-head",
-        about: "the same by system A's learned comparison",
+        about: "the same by a learned comparison",
         ..PET_PAIRS
     },
     System {
