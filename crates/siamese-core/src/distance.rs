@@ -1,12 +1,10 @@
 //! Distances between tensors of embeddings, differentiable.
 
-use candle_core::{D, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use siamese_metrics::Distance;
 
-use crate::fused;
-
 /// Keeps the gradient of a square root finite where two embeddings coincide.
-const EPSILON: f64 = 1e-12;
+pub(crate) const EPSILON: f64 = 1e-12;
 
 /// A [`Distance`] between rows of tensors.
 ///
@@ -88,11 +86,16 @@ impl TensorDistance for Distance {
 
 /// Rows `(B, D)` scaled to unit length; a row of zeros stays one, with a finite gradient.
 pub(crate) fn normalize(x: &Tensor) -> Result<Tensor> {
-    if fused::takes(x) {
-        return fused::unit(x, EPSILON);
+    if on_host(x) {
+        return siamese_kernels::unit_rows(x, EPSILON);
     }
     let norm = (x.sqr()?.sum_keepdim(D::Minus1)? + EPSILON)?.sqrt()?;
     x.broadcast_div(&norm)
+}
+
+/// Whether these are rows of f32 in the host's memory, which have kernels of their own.
+pub(crate) fn on_host(x: &Tensor) -> bool {
+    x.rank() == 2 && x.dtype() == DType::F32 && x.device().is_cpu()
 }
 
 fn squared(a: &Tensor, b: &Tensor) -> Result<Tensor> {

@@ -7,7 +7,6 @@ mod distance;
 mod domain;
 mod error;
 mod face_crop;
-mod fused;
 mod head;
 mod init;
 mod input;

@@ -10,8 +10,10 @@ use crate::deliver::{Shared, lock, token};
 use crate::gpu::cuda;
 use crate::params::Params;
 use crate::plan::Plan;
+use crate::pool::Pool;
 use crate::precision::Precision;
 use crate::profile;
+use crate::rows::floats_on_host;
 
 /// Working memory of past steps, kept for the next: shared by the clones of a layer.
 #[derive(Clone, Debug, Default)]
@@ -23,19 +25,6 @@ pub(crate) struct Contexts {
 
 #[cfg(feature = "cuda")]
 type CudaContext = crate::gpu::Context<cudarc::driver::CudaSlice<u8>>;
-
-#[derive(Debug, Default)]
-struct Pool<C>(Mutex<Vec<C>>);
-
-impl<C: Default> Pool<C> {
-    fn take(&self) -> C {
-        lock(&self.0).pop().unwrap_or_default()
-    }
-
-    fn give_back(&self, context: C) {
-        lock(&self.0).push(context);
-    }
-}
 
 /// Runs `plan` on `x`, recorded in Candle's graph if a gradient may be asked for.
 pub(crate) fn run(
@@ -144,7 +133,7 @@ impl Chain {
         let guards: Vec<_> = tensors.iter().map(|t| t.storage_and_layout()).collect();
         let views = guards
             .iter()
-            .map(|(storage, layout)| cpu_slice(storage, layout))
+            .map(|(storage, layout)| floats_on_host(storage, layout))
             .collect::<Result<Vec<_>>>()?;
         let running = match self.train {
             true => Vec::new(),
@@ -368,13 +357,5 @@ fn cpu_values(storage: &Storage) -> Result<&[f32]> {
     match storage {
         Storage::Cpu(values) => values.as_slice::<f32>(),
         _ => bail!("expected a tensor on the CPU"),
-    }
-}
-
-fn cpu_slice<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
-    let values = cpu_values(storage)?;
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
-        None => bail!("expected a contiguous parameter, got {layout:?}"),
     }
 }

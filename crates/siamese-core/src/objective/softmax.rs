@@ -3,10 +3,12 @@
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
+use siamese_kernels::ClassCost;
 
 use super::loss::{Arrangement, Batch, Loss, Scored, above, at_least, in_range};
 use super::proxies::{self, cosines, cross_entropy, truth};
-use crate::{error, fused};
+use crate::distance::{EPSILON, on_host};
+use crate::error;
 
 /// Settings of the normalised softmax. The defaults are Zhai and Wu's (2019), whose temperature of 0.05 is a scale of
 /// 20; with a margin it is [`CosFace`](super::CosFace).
@@ -67,10 +69,10 @@ pub fn normalized_softmax(
             labels.dims()
         )
     }
-    let cosines = cosines(embeddings, proxies)?;
-    if fused::takes(&cosines) {
-        return config.in_one_pass(&cosines, labels);
+    if on_host(embeddings) && on_host(proxies) {
+        return config.in_one_pass(embeddings, proxies, labels);
     }
+    let cosines = cosines(embeddings, proxies)?;
     let truth = truth(labels, classes, &cosines)?;
     let logits = ((&cosines - (&truth * config.margin)?)? * config.scale)?;
     let smoothing = config.label_smoothing;
@@ -79,14 +81,19 @@ pub fn normalized_softmax(
 }
 
 impl NormalizedSoftmax {
-    fn in_one_pass(&self, cosines: &Tensor, labels: &Tensor) -> Result<Scored> {
-        proxies::check_labels(labels, cosines.dim(1)?)?;
-        let cost = fused::ClassCost {
+    fn in_one_pass(
+        &self,
+        embeddings: &Tensor,
+        proxies: &Tensor,
+        labels: &Tensor,
+    ) -> Result<Scored> {
+        let cost = ClassCost {
             scale: self.scale as f32,
             margin: self.margin as f32,
             smoothing: self.label_smoothing as f32,
+            epsilon: EPSILON as f32,
         };
-        let (costs, missed) = cost.of(cosines, labels.to_vec1()?)?;
+        let (costs, missed) = cost.of(embeddings, proxies, &labels.to_vec1::<u32>()?)?;
         Ok(Scored {
             loss: costs.mean_all()?,
             active: missed.mean_all()?,

@@ -23,9 +23,9 @@ impl DropBlock {
         mask.chunks_exact_mut(h * w)
             .for_each(|map| self.cut(map, (h, w), rng));
         let kept = mask.iter().map(|&m| f64::from(m)).sum::<f64>();
-        let scale = mask.len() as f64 / kept.max(1.0);
-        let mask = Tensor::from_vec(mask, (b, c, h, w), x.device())?;
-        (x * mask)? * scale
+        let scale = (mask.len() as f64 / kept.max(1.0)) as f32;
+        mask.iter_mut().for_each(|m| *m *= scale);
+        siamese_kernels::times_constants(x, mask)
     }
 
     /// Sets squares of one map to 0.

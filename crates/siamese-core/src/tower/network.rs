@@ -3,7 +3,7 @@
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{Linear, ModuleT, ops};
 use rand::Rng;
-use siamese_kernels::{Layer, Precision, Sequential};
+use siamese_kernels::{Layer, Precision, Sequential, linear};
 
 #[cfg(feature = "transformers")]
 use super::dino_v2::run::Transformer;
@@ -138,6 +138,9 @@ impl Network {
     pub(crate) fn train(&self, x: &Tensor, rng: &mut impl Rng) -> Result<Tensor> {
         let step = |x: Tensor, part: &Part| match part {
             Part::Chain(chain) => chain.forward_t(&pixels(&x)?, true),
+            Part::Op(Op::Linear(layer)) => {
+                linear(&x.flatten_from(1)?, layer.weight(), layer.bias())
+            }
             Part::Op(Op::Dropout(share)) => dropout(&x, *share, rng),
             Part::Op(Op::DropBlock(block)) => block.drop(&x, rng),
             Part::Op(op) => op.infer(&x),
@@ -197,9 +200,17 @@ pub(super) fn dropout(x: &Tensor, p: f32, rng: &mut impl Rng) -> Result<Tensor> 
         return Ok(x.clone());
     }
     let kept = 1.0 / (1.0 - p);
-    let draw = |_| if rng.random::<f32>() < p { 0.0 } else { kept };
-    let mask: Vec<f32> = (0..x.elem_count()).map(draw).collect();
-    x * Tensor::from_vec(mask, x.shape(), x.device())?
+    // 16 bits for each value, which tell shares apart well enough
+    let mut bytes = vec![0u8; 2 * x.elem_count()];
+    rng.fill_bytes(&mut bytes);
+    let dropped = (p * 65536.0).round() as u32;
+    let draws = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|draw| u16::from_le_bytes(*draw));
+    let factor = |draw| if u32::from(draw) < dropped { 0.0 } else { kept };
+    siamese_kernels::times_constants(x, draws.map(factor).collect())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Memory that is kept and used again.
 
-use std::sync::{Mutex, PoisonError};
+use crate::pool::Pool;
 
 /// Floats of a cache line.
 const LINE: usize = 16;
@@ -63,16 +63,5 @@ pub(crate) struct Scratch {
     pub(crate) sums: Buffer,
 }
 
-/// Scratches, as many as ever were in use at once.
-#[derive(Debug, Default)]
-pub(crate) struct Scratches(Mutex<Vec<Scratch>>);
-
-impl Scratches {
-    pub(crate) fn with<R>(&self, f: impl FnOnce(&mut Scratch) -> R) -> R {
-        let free = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = free().pop().unwrap_or_default();
-        let result = f(&mut scratch);
-        free().push(scratch);
-        result
-    }
-}
+/// The scratches of all threads.
+pub(crate) type Scratches = Pool<Scratch>;

@@ -6,6 +6,7 @@
 mod backward;
 mod buffer;
 mod chunks;
+mod class_cost;
 mod context;
 mod conv;
 mod direct;
@@ -15,6 +16,7 @@ mod gemm;
 mod gradient;
 mod infer;
 mod kept;
+mod lanes;
 #[cfg(test)]
 pub(crate) mod naive;
 mod norm;
@@ -26,16 +28,19 @@ mod progress;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unit;
+mod unit_rows;
 mod views;
 mod wide;
 mod winograd;
 
 pub(crate) use backward::backward;
 pub(crate) use buffer::Buffer;
+pub(crate) use class_cost::{Compared, Lent};
 pub(crate) use context::Context;
 pub(crate) use forward::forward;
 pub(crate) use infer::infer;
 pub(crate) use kept::kept;
 pub(crate) use prepacked::Prepacked;
-pub(crate) use product::Products;
+pub(crate) use product::{Products, turn};
+pub(crate) use unit_rows::{UnitRow, UnitRowSlope};
 pub(crate) use views::{Strided, Views};

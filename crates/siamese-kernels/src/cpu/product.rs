@@ -6,7 +6,7 @@ use super::buffer::Buffer;
 use super::gemm::{Multiply, Rows, Store, Target};
 use crate::simd::Level;
 
-/// Rows of a product that one task computes.
+/// Rows of a product that one task computes at most.
 const ROWS: usize = 48;
 
 /// Lines of a matrix that are turned at once.
@@ -20,6 +20,12 @@ pub(crate) struct Products {
     level: Level,
     /// The right matrix in panels of two vectors' width, the last one filled up with zeros.
     packed: Buffer,
+}
+
+impl Default for Products {
+    fn default() -> Self {
+        Self::new(Level::current())
+    }
 }
 
 impl Products {
@@ -36,14 +42,27 @@ impl Products {
         a: &[f32],
         b: &[f32],
         shape: (usize, usize, usize),
-        c: &mut Buffer,
+        c: &mut [f32],
     ) {
         self.pack(b, (shape.1, shape.2));
         self.multiply(a, shape, Part::Whole, c);
     }
 
+    /// `c = a · bᵀ` of `a` `(rows, depth)` and `b` `(cols, depth)`.
+    pub(crate) fn product_turned(
+        &mut self,
+        a: &[f32],
+        b: &[f32],
+        (rows, depth, cols): (usize, usize, usize),
+        c: &mut [f32],
+    ) {
+        self.pack_turned(b, (cols, depth));
+        self.multiply(a, (rows, depth, cols), Part::Whole, c);
+    }
+
     /// `c = a · b` of two `(rows, rows)` matrices whose product is symmetric, as that of two polynomials of one is.
     pub(crate) fn symmetric(&mut self, a: &[f32], b: &[f32], rows: usize, c: &mut Buffer) {
+        let c = c.resize(rows * rows);
         self.pack(b, (rows, rows));
         self.multiply(a, (rows, rows, rows), Part::Upper, c);
         mirror(c, rows);
@@ -51,6 +70,7 @@ impl Products {
 
     /// `c = a · aᵀ` of `a` `(rows, depth)`.
     pub(crate) fn gram(&mut self, a: &[f32], (rows, depth): (usize, usize), c: &mut Buffer) {
+        let c = c.resize(rows * rows);
         self.pack_turned(a, (rows, depth));
         self.multiply(a, (rows, depth, rows), Part::Upper, c);
         mirror(c, rows);
@@ -103,20 +123,25 @@ impl Products {
         a: &[f32],
         (rows, depth, cols): (usize, usize, usize),
         wanted: Part,
-        c: &mut Buffer,
+        c: &mut [f32],
     ) {
+        debug_assert_eq!(c.len(), rows * cols);
         let width = 2 * self.level.lanes();
-        let c = c.resize(rows * cols);
-        let parts = c.par_chunks_mut((ROWS * cols).max(1)).enumerate();
+        // as many tasks for each thread, so that none waits for the last one
+        let tasks = rows
+            .div_ceil(ROWS)
+            .next_multiple_of(rayon::current_num_threads());
+        let height = rows.div_ceil(tasks.max(1)).max(1);
+        let parts = c.par_chunks_mut((height * cols).max(1)).enumerate();
         parts.for_each(|(part, c)| {
             let left_of_diagonal = match wanted {
                 Part::Whole => 0,
-                Part::Upper => part * ROWS / width * width,
+                Part::Upper => part * height / width * width,
             };
             for first in (left_of_diagonal..cols).step_by(width) {
                 self.level.run(Multiply {
                     a,
-                    left: Rows::dense(part * ROWS * depth, depth, depth),
+                    left: Rows::dense(part * height * depth, depth, depth),
                     rows: c.len() / cols,
                     b: (&self.packed, first * depth),
                     how: Store::Set,
@@ -138,6 +163,25 @@ enum Part {
     Whole,
     /// The diagonal and what is above it, and of what is below no more than blocks have.
     Upper,
+}
+
+/// The transpose of rows of `width` numbers, each row times what `factor` has for it.
+pub(crate) fn turn(
+    rows: &[f32],
+    width: usize,
+    factor: impl Fn(usize) -> f32 + Sync,
+    to: &mut [f32],
+) {
+    let height = rows.len() / width;
+    let blocks = to.par_chunks_mut(TURNED * height).enumerate();
+    blocks.for_each(|(block, to)| {
+        for (i, row) in rows.chunks_exact(width).enumerate() {
+            let (here, factor) = (row[block * TURNED..].iter(), factor(i));
+            for (to, x) in to.chunks_exact_mut(height).zip(here) {
+                to[i] = factor * x;
+            }
+        }
+    });
 }
 
 /// Fills the lower half of a symmetric matrix of which the upper is there.
@@ -169,8 +213,14 @@ mod tests {
             let (a, b) = (wave(rows * depth, 0.3), wave(depth * cols, 1.1));
             for level in Level::available() {
                 let mut products = Products::new(level);
-                let [mut c, mut own, mut fourth] = [(); 3].map(|()| Buffer::default());
+                let [mut own, mut fourth] = Default::default();
+                let [mut c, mut turned] = [(); 2].map(|()| vec![0f32; rows * cols]);
                 products.product(&a, &b, (rows, depth, cols), &mut c);
+                let columns: Vec<f32> = (0..cols * depth)
+                    .map(|i| b[i % depth * cols + i / depth])
+                    .collect();
+                products.product_turned(&a, &columns, (rows, depth, cols), &mut turned);
+                assert_eq!(turned, c);
                 products.gram(&a, (rows, depth), &mut own);
                 products.symmetric(&own, &own, rows, &mut fourth);
                 let sum =
@@ -205,7 +255,7 @@ mod tests {
         let (a, b) = (wave(rows * depth, 0.3), wave(depth * cols, 1.1));
         let bits = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            let mut c = Buffer::default();
+            let mut c = vec![0f32; rows * cols];
             let mut products = Products::new(Level::current());
             let compute = || products.product(&a, &b, (rows, depth, cols), &mut c);
             pool.build().expect("threads").install(compute);

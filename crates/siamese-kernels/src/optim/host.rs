@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Storage, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, Var};
+
+use crate::rows::{floats, floats_on_host};
 
 /// Elements that one task takes: large enough to hide the cost of a task, small enough for L2.
 pub(super) const CHUNK: usize = 16 * 1024;
@@ -26,13 +28,7 @@ where
 /// Calls `f` on the values of a contiguous f32 tensor in host memory.
 pub(super) fn with_slice<T>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> T) -> Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        Storage::Cpu(storage) => Ok(f(dense(storage.as_slice()?, layout)?)),
-        _ => candle_core::bail!(
-            "expected a tensor in host memory, got {:?}",
-            tensor.device()
-        ),
-    }
+    floats_on_host(&storage, layout).map(f)
 }
 
 /// Candle's in-place operation takes itself by shared reference, hence the lock: it is taken once.
@@ -62,7 +58,7 @@ where
         let Some((start, end)) = param_layout.contiguous_offsets() else {
             candle_core::bail!("expected a contiguous parameter, got {param_layout:?}");
         };
-        let grad = dense(grad.as_slice()?, grad_layout)?;
+        let grad = floats(grad, grad_layout)?;
         let taken = self
             .moments
             .lock()
@@ -73,13 +69,6 @@ where
         };
         split(&mut param[start..end], grad, moments, &self.update);
         Ok(())
-    }
-}
-
-fn dense<'a>(values: &'a [f32], layout: &Layout) -> Result<&'a [f32]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
-        None => candle_core::bail!("expected a contiguous tensor, got {layout:?}"),
     }
 }
 

@@ -3,7 +3,6 @@
 use candle_core::{Result, Tensor};
 
 use crate::cpu::{Buffer, Products};
-use crate::simd::Level;
 
 /// The coefficients of Jordan's iteration: steepest at 0 of those that stay near 1.
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
@@ -33,7 +32,7 @@ impl Default for Workspace {
     fn default() -> Self {
         let [matrix, turned, own, polynomial, factor, spare] = Default::default();
         Self {
-            products: Products::new(Level::current()),
+            products: Products::default(),
             matrix,
             turned,
             own,
@@ -66,8 +65,9 @@ impl Workspace {
                 .gram(&self.matrix, (rows, cols), &mut self.own);
             self.find_factor(rows, STEPS_OF_GRAM.min(steps - first));
             let shape = (rows, rows, cols);
+            let turned = self.turned.resize(rows * cols);
             self.products
-                .product(&self.factor, &self.matrix, shape, &mut self.turned);
+                .product(&self.factor, &self.matrix, shape, turned);
             std::mem::swap(&mut self.matrix, &mut self.turned);
         }
     }
