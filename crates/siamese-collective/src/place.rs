@@ -4,12 +4,15 @@ use std::env;
 
 use crate::error::{Error, Result};
 
-/// Variables of a launcher: which process, of how many, which on its machine, of how many on it.
+/// Variables of a launcher: which process, of how many, which on its machine, of how many on it, and what it calls the job.
 struct Names {
     rank: &'static str,
     size: &'static str,
     local: &'static str,
     local_size: &'static str,
+    job: &'static [&'static str],
+    /// What to do where nobody says where the processes meet.
+    advice: &'static str,
 }
 
 const TORCHRUN: Names = Names {
@@ -17,12 +20,16 @@ const TORCHRUN: Names = Names {
     size: "WORLD_SIZE",
     local: "LOCAL_RANK",
     local_size: "LOCAL_WORLD_SIZE",
+    job: &["TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"],
+    advice: "set RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun does, or none of them",
 };
 const OPEN_MPI: Names = Names {
     rank: "OMPI_COMM_WORLD_RANK",
     size: "OMPI_COMM_WORLD_SIZE",
     local: "OMPI_COMM_WORLD_LOCAL_RANK",
     local_size: "OMPI_COMM_WORLD_LOCAL_SIZE",
+    job: &["PMIX_NAMESPACE"],
+    advice: "give mpirun -x MASTER_ADDR=HOST -x MASTER_PORT=29500, where HOST is the machine of the first process",
 };
 /// Set by `srun` for each task of its step; a batch script, which is one process, has them not all.
 const SLURM_STEP: Names = Names {
@@ -30,6 +37,8 @@ const SLURM_STEP: Names = Names {
     size: "SLURM_STEP_NUM_TASKS",
     local: "SLURM_LOCALID",
     local_size: "",
+    job: &["SLURM_JOB_ID", "SLURM_STEP_ID"],
+    advice: "export MASTER_ADDR, the machine of the first process, and MASTER_PORT, such as 29500, before srun",
 };
 const SLURM: Names = Names {
     size: "SLURM_NTASKS",
@@ -59,7 +68,9 @@ impl Place {
     /// What the launcher's variables say; `None` where there is one process.
     ///
     /// `RANK`, `WORLD_SIZE` and `LOCAL_RANK` as `torchrun` sets them, else Open MPI's, else SLURM's; `MASTER_ADDR` and
-    /// `MASTER_PORT` beside them. Where `torchrun` itself listens at that port, the processes meet at the next.
+    /// `MASTER_PORT` beside them. Where `torchrun` itself listens at that port, the processes meet at the next. Without
+    /// the two, those of SLURM meet on the first node of their step, those of Open MPI on the machine that they all have,
+    /// at a port from 20000 to 29999 that the job's name decides.
     ///
     /// # Errors
     /// When variables are missing, are no numbers or contradict each other; they are named.
@@ -87,26 +98,33 @@ impl Place {
         if size == 1 {
             return Ok(None);
         }
-        let port: usize = count("MASTER_PORT")?;
+        let local_size = set(names.local_size).and_then(|v| v.trim().parse().ok());
+        let job = names.job.iter().filter_map(|name| set(name));
+        let job: String = job.collect::<Vec<_>>().join(".");
+        let port = match (set("MASTER_PORT"), job.is_empty()) {
+            (None, false) if names.rank != TORCHRUN.rank => port_of(&job),
+            _ => count("MASTER_PORT")?,
+        };
         let agents = set("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|v| v == "True");
         let port = u16::try_from(port + usize::from(agents))
             .ok()
             .filter(|&port| port > 0);
-        let run = ["TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"];
-        let local_size = set(names.local_size).and_then(|v| v.trim().parse().ok());
+        let host = set("MASTER_ADDR")
+            .or_else(|| first_node(names, &set))
+            .or_else(|| (local_size == Some(size)).then(|| "127.0.0.1".into()));
         Ok(Some(Self {
             rank,
             size,
             // one machine has them all where none is told
             local_rank: set(names.local).map_or(Ok(rank), |_| count(names.local))?,
             local_size: local_size.filter(|&n| n > 0),
-            host: set("MASTER_ADDR").ok_or_else(|| half(names, "MASTER_ADDR"))?,
+            host: host.ok_or_else(|| half(names, "MASTER_ADDR"))?,
             port: port.ok_or_else(|| {
                 Error::Variables(
                     "MASTER_PORT is no port that can be used: take one from 1024 to 65000".into(),
                 )
             })?,
-            run: run.into_iter().find_map(set).unwrap_or_default(),
+            run: job,
         }))
     }
 }
@@ -130,11 +148,45 @@ fn launcher(set: &dyn Fn(&str) -> Option<String>) -> Option<&'static Names> {
         .then_some(&SLURM)
 }
 
+/// A port that all processes of a job make of its name.
+fn port_of(job: &str) -> usize {
+    let mixed = job.bytes().fold(0usize, |mixed, byte| {
+        mixed.wrapping_mul(31).wrapping_add(usize::from(byte))
+    });
+    20_000 + mixed % 10_000
+}
+
+/// The first node of a SLURM step.
+fn first_node(names: &Names, set: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    if names.rank != SLURM.rank {
+        return None;
+    }
+    if set("SLURM_STEP_NUM_NODES").is_some_and(|nodes| nodes.trim() == "1") {
+        return Some("127.0.0.1".into());
+    }
+    Some(first_of(&set("SLURM_STEP_NODELIST")?)).filter(|node| !node.is_empty())
+}
+
+/// The first name of a list such as `node[001-004,7],other`.
+fn first_of(list: &str) -> String {
+    let (mut name, mut within, mut further) = (String::new(), false, false);
+    for c in list.trim().chars() {
+        match c {
+            '[' => within = true,
+            ']' => (within, further) = (false, false),
+            ',' if !within => break,
+            ',' | '-' if within => further = true,
+            c if !further => name.push(c),
+            _ => (),
+        }
+    }
+    name
+}
+
 fn half(names: &Names, missing: &str) -> Error {
     Error::Variables(format!(
-        "{} or {} is set, so this is one of several processes, but {missing} is not: set RANK, WORLD_SIZE, LOCAL_RANK, \
-         MASTER_ADDR and MASTER_PORT, as torchrun does, or none of them",
-        names.rank, names.size
+        "{} or {} is set, so this is one of several processes, but {missing} is not: {}",
+        names.rank, names.size, names.advice
     ))
 }
 
@@ -180,6 +232,44 @@ mod tests {
     }
 
     #[test]
+    fn processes_of_slurm_and_of_open_mpi_on_one_machine_know_where_to_meet() -> Result<()> {
+        let meet =
+            |variables: &str| place(variables).map(|place| place.expect("several processes"));
+        let step = "SLURM_PROCID=1 SLURM_STEP_NUM_TASKS=2 SLURM_JOB_ID=7 SLURM_STEP_ID=0";
+        let two = meet(&format!(
+            "{step} SLURM_STEP_NODELIST=node[003-004,9],x SLURM_STEP_NUM_NODES=2"
+        ))?;
+        assert_eq!((&*two.host, &*two.run), ("node003", "7.0"));
+        let one = meet(&format!(
+            "{step} SLURM_STEP_NODELIST=node3 SLURM_STEP_NUM_NODES=1"
+        ))?;
+        assert_eq!((&*one.host, one.port), ("127.0.0.1", two.port));
+        assert!((20_000..30_000).contains(&one.port));
+        let next = step.replace("STEP_ID=0", "STEP_ID=1");
+        let next = meet(&format!("{next} SLURM_STEP_NODELIST=node3"))?;
+        assert_ne!(next.port, one.port);
+        let told = meet(&format!("{step} SLURM_STEP_NODELIST=node3 {MEET}"))?;
+        assert_eq!((&*told.host, told.port), ("node1", 29500));
+        let mpi = "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2 PMIX_NAMESPACE=417005569";
+        let mpi = meet(&format!("{mpi} OMPI_COMM_WORLD_LOCAL_SIZE=2"))?;
+        assert_eq!(&*mpi.host, "127.0.0.1");
+        Ok(())
+    }
+
+    #[test]
+    fn lists_of_nodes_begin_with_their_first() {
+        for (list, first) in [
+            ("vm", "vm"),
+            ("a1,a2", "a1"),
+            ("node[001-004,7],other", "node001"),
+            ("rack[2-3]n[5,6]-ib", "rack2n5-ib"),
+            ("gpu-node-1,gpu-node-2", "gpu-node-1"),
+        ] {
+            assert_eq!(first_of(list), first, "{list}");
+        }
+    }
+
+    #[test]
     fn one_process_is_none_and_a_batch_script_is_one_process() -> Result<()> {
         for variables in [
             "",
@@ -212,7 +302,11 @@ mod tests {
             ),
             (
                 "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2",
-                "MASTER_PORT is not",
+                "give mpirun -x MASTER_ADDR=HOST",
+            ),
+            (
+                "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_LOCAL_SIZE=1 PMIX_NAMESPACE=1",
+                "MASTER_ADDR is not",
             ),
         ] {
             let error = place(variables).expect_err(variables).to_string();
