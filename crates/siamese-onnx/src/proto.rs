@@ -111,6 +111,7 @@ pub(crate) enum DataType {
     Float = 1,
     Uint8 = 2,
     Int8 = 3,
+    Int32 = 6,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

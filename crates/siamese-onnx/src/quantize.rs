@@ -1,9 +1,9 @@
 //! Weights of 8 bits: a graph in which convolutions and linear layers take and hold whole numbers.
 //!
-//! Weights become `i8` with a scale for each output (symmetric), what flows into a layer `u8` with one scale and zero point, whose
-//! range is that of pictures that pass the graph in f32 first (the mean over batches of the least and the largest value, which
-//! a single odd picture moves little). Each stands before its layer as `QuantizeLinear` and `DequantizeLinear`, as ONNX Runtime
-//! takes it; biases, pools, sums and the length of an embedding stay f32. After Jacob et al., *Quantization and Training of Neural
+//! Weights become `i8` with a scale for each output (symmetric), biases `i32`, what flows between layers `u8` with one scale and zero
+//! point, whose range is that of pictures that pass the graph in f32 first (the mean over batches of the least and the largest
+//! value, which a single odd picture moves little). Each is written as `QuantizeLinear` and `DequantizeLinear`, of which ONNX Runtime
+//! makes layers of whole numbers. The last layer's output and the length of an embedding stay f32. After Jacob et al., *Quantization and Training of Neural
 //! Networks for Efficient Integer-Arithmetic-Only Inference* (2018), and Krishnamoorthi, *Quantizing deep convolutional networks
 //! for efficient inference* (2018), §3.
 
@@ -24,6 +24,8 @@ use crate::{onnx_of, tower, write_onnx};
 const BATCH: usize = 16;
 /// Layers whose weights are quantized, all by their first axis.
 const LAYERS: [&str; 2] = ["Conv", "Gemm"];
+/// What stands between them and takes whole numbers too.
+const BETWEEN: [&str; 4] = ["Relu", "LeakyRelu", "Add", "MaxPool"];
 
 /// The least and the largest value of a tensor.
 type Range = (f32, f32);
@@ -37,16 +39,16 @@ pub fn export_int8(model: &Model, images: &[u8], path: impl AsRef<Path>) -> Resu
     let path = path.as_ref();
     let graph = tower::graph(&model.tower)?;
     let refused = |why: String| Error::Quantize { why };
-    let inputs: BTreeSet<String> = graph
-        .node
-        .iter()
-        .filter(|node| LAYERS.contains(&&*node.op_type))
-        .map(|node| node.input[0].clone())
-        .collect();
     let input = &model.tower.config().input;
     let shape = [input.height, input.width, input.channels()];
     let bytes = onnx_of(graph.clone(), model)?.encode_to_vec();
-    let ranges = ranges(bytes, &inputs, images, shape).map_err(refused)?;
+    let mut ranges = ranges(bytes, &held(&graph), images, shape).map_err(refused)?;
+    for pool in graph.node.iter().filter(|node| node.op_type == "MaxPool") {
+        // a maximum is one of the numbers taken: of their steps it needs no rounding
+        if let Some(taken) = ranges.get(&pool.input[0]).copied() {
+            ranges.insert(pool.output[0].clone(), taken);
+        }
+    }
     write_onnx(onnx_of(quantized(graph, &ranges), model)?, path)
 }
 
@@ -98,9 +100,39 @@ fn ranges(
     Ok(names.iter().cloned().zip(mean).collect())
 }
 
-/// The graph with weights of 8 bits and 8-bit inputs of its layers, whose ranges are told.
+/// What is to be held in 8 bits: what layers and what stands between them take and give.
+fn held(graph: &GraphProto) -> BTreeSet<String> {
+    let constants: BTreeSet<&str> = graph.initializer.iter().map(|t| &*t.name).collect();
+    let mut held = BTreeSet::new();
+    for node in &graph.node {
+        let takes = match &*node.op_type {
+            layer if LAYERS.contains(&layer) => &node.input[..1],
+            other if BETWEEN.contains(&other) => &node.input[..],
+            _ => continue,
+        };
+        // the pixels' shift is none of the tower's sums
+        if takes.iter().any(|name| constants.contains(&**name)) {
+            continue;
+        }
+        held.extend(takes.iter().cloned());
+        if node.op_type != "Gemm" {
+            held.extend(node.output.iter().cloned());
+        }
+    }
+    for node in &graph.node {
+        // zero is the least number that it gives, so that its rounding does the same to what it takes
+        let alone =
+            |name: &String| graph.node.iter().filter(|n| n.input.contains(name)).count() == 1;
+        if node.op_type == "Relu" && alone(&node.input[0]) {
+            held.remove(&node.input[0]);
+        }
+    }
+    held
+}
+
+/// The graph with weights of 8 bits, and 8 bits between its layers where ranges are told.
 fn quantized(graph: GraphProto, ranges: &BTreeMap<String, Range>) -> GraphProto {
-    let weights: HashMap<String, TensorProto> = graph
+    let constants: HashMap<String, TensorProto> = graph
         .initializer
         .iter()
         .map(|tensor| (tensor.name.clone(), tensor.clone()))
@@ -112,32 +144,48 @@ fn quantized(graph: GraphProto, ranges: &BTreeMap<String, Range>) -> GraphProto 
     let mut done: HashMap<String, String> = HashMap::new();
     let mut replaced = BTreeSet::new();
     for mut node in graph.node {
-        if LAYERS.contains(&&*node.op_type) {
-            let x = node.input[0].clone();
-            node.input[0] = match done.get(&x) {
-                Some(name) => name.clone(),
-                None => {
-                    let name =
-                        activation(&mut out, &x, ranges.get(&x).copied().unwrap_or_default());
-                    done.insert(x, name.clone());
-                    name
-                }
-            };
-            if let Some(weight) = weights.get(&node.input[1]) {
-                replaced.insert(weight.name.clone());
-                node.input[1] = weight_of_8_bits(&mut out, weight);
+        let range = ranges
+            .get(&node.input[0])
+            .filter(|_| LAYERS.contains(&&*node.op_type));
+        if let (Some(range), Some(weight)) =
+            (range, node.input.get(1).and_then(|w| constants.get(w)))
+        {
+            let (name, mut scales) = weight_of_8_bits(&mut out, weight);
+            node.input[1] = name;
+            replaced.insert(weight.name.clone());
+            if let Some(bias) = node.input.get(2).and_then(|bias| constants.get(bias)) {
+                scales
+                    .iter_mut()
+                    .for_each(|scale| *scale *= step_of(*range));
+                replaced.insert(bias.name.clone());
+                node.input[2] = bias_of_32_bits(&mut out, bias, &scales);
             }
         }
+        for input in &mut node.input {
+            if let Some(name) = done.get(input) {
+                input.clone_from(name);
+            }
+        }
+        let given = node.output[0].clone();
         out.node.push(node);
+        if let Some(range) = ranges.get(&given) {
+            let back = activation(&mut out, &given, *range);
+            done.insert(given, back);
+        }
     }
     out.initializer
         .retain(|tensor| !replaced.contains(&tensor.name));
     out
 }
 
-/// What flows into a layer, as 8 bits and back; the name of the latter.
-fn activation(graph: &mut GraphProto, name: &str, (least, most): Range) -> String {
-    let scale = ((most - least) / 255.0).max(f32::MIN_POSITIVE);
+/// What one step of 8 bits is worth.
+fn step_of((least, most): Range) -> f32 {
+    ((most - least) / 255.0).max(f32::MIN_POSITIVE)
+}
+
+/// A tensor as 8 bits and back; the name of the latter.
+fn activation(graph: &mut GraphProto, name: &str, range: Range) -> String {
+    let (scale, least) = (step_of(range), range.0);
     let zero = (-least / scale).round().clamp(0.0, 255.0) as u8;
     let scale = constant(
         graph,
@@ -166,13 +214,9 @@ fn activation(graph: &mut GraphProto, name: &str, (least, most): Range) -> Strin
     back
 }
 
-/// Weights as 8 bits, with a scale for each output; the name of what they stand for.
-fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> String {
-    let values: Vec<f32> = weight
-        .raw_data
-        .chunks_exact(4)
-        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect();
+/// Weights as 8 bits, with a scale for each output; the name of what they stand for, and the scales.
+fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> (String, Vec<f32>) {
+    let values = floats(weight);
     let outputs = weight
         .dims
         .first()
@@ -187,7 +231,7 @@ fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> String {
                 .iter()
                 .map(|w| (w / scale).round().clamp(-127.0, 127.0) as i8 as u8),
         );
-        scales.extend(scale.to_le_bytes());
+        scales.push(scale);
     }
     let name = &weight.name;
     let quantized = constant(
@@ -198,13 +242,7 @@ fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> String {
         &whole,
     );
     let dims = [outputs as i64];
-    let scale = constant(
-        graph,
-        &format!("{name}_scale"),
-        &dims,
-        DataType::Float,
-        &scales,
-    );
+    let scale = scales_of(graph, name, &scales);
     let zeros = vec![0; outputs];
     let zero = constant(
         graph,
@@ -221,7 +259,61 @@ fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> String {
         &back,
         Some(0),
     );
+    (back, scales)
+}
+
+/// A bias as whole numbers of the products' scales, one for each output; the name of what they stand for.
+fn bias_of_32_bits(graph: &mut GraphProto, bias: &TensorProto, scales: &[f32]) -> String {
+    let whole: Vec<u8> = floats(bias)
+        .iter()
+        .zip(scales)
+        .flat_map(|(b, scale)| ((b / scale).round() as i32).to_le_bytes())
+        .collect();
+    let name = &bias.name;
+    let quantized = constant(
+        graph,
+        &format!("{name}_whole"),
+        &bias.dims,
+        DataType::Int32,
+        &whole,
+    );
+    let scale = scales_of(graph, name, scales);
+    let zero = constant(
+        graph,
+        &format!("{name}_zero"),
+        &bias.dims,
+        DataType::Int32,
+        &vec![0; whole.len()],
+    );
+    let back = format!("{name}_back");
+    node(
+        graph,
+        "DequantizeLinear",
+        [&quantized, &scale, &zero],
+        &back,
+        Some(0),
+    );
     back
+}
+
+fn scales_of(graph: &mut GraphProto, name: &str, scales: &[f32]) -> String {
+    let bytes: Vec<u8> = scales
+        .iter()
+        .flat_map(|scale| scale.to_le_bytes())
+        .collect();
+    let name = format!("{name}_scale");
+    constant(
+        graph,
+        &name,
+        &[scales.len() as i64],
+        DataType::Float,
+        &bytes,
+    )
+}
+
+fn floats(tensor: &TensorProto) -> Vec<f32> {
+    let bytes = tensor.raw_data.as_chunks().0.iter();
+    bytes.map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 fn constant(
@@ -274,7 +366,8 @@ mod tests {
             raw_data: values.iter().flat_map(|w| w.to_le_bytes()).collect(),
         };
         let mut graph = GraphProto::default();
-        assert_eq!(weight_of_8_bits(&mut graph, &weight), "w_back");
+        let (name, scales) = weight_of_8_bits(&mut graph, &weight);
+        assert_eq!((&*name, scales.len()), ("w_back", 2));
         let whole: Vec<i8> = graph.initializer[0]
             .raw_data
             .iter()

@@ -74,11 +74,9 @@ impl Wanted {
         let draft = Draft::new(listing, &self.data, &told)?;
         let (config, data, _) = draft.complete(&options)?;
         siamese_train::check(&config, &data, &Device::Cpu)?;
-        let folder = RunFolder::create(&self.runs, self.name.as_deref(), &data.about.name)?;
-        let _claim = folder.claim()?;
         let command = "from Python".to_string();
         let record = RunRecord::new(&config, &data.about, "CPU".into(), command);
-        folder.write_json("config.json", &record)?;
+        let folder = RunFolder::begin(&self.runs, self.name.as_deref(), &record)?;
         let outcome = siamese_train::train(&Request {
             config: &config,
             data: &data,

@@ -25,9 +25,8 @@ fn main() -> Result<()> {
     let (config, data, left_out) = draft.complete(&options)?;
     println!("{} pictures could not be read", left_out.len());
 
-    let folder = RunFolder::create(Path::new("runs"), None, &data.about.name)?;
     let record = RunRecord::new(&config, &data.about, "CPU".into(), "an example".into());
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(Path::new("runs"), None, &record)?;
     let outcome = siamese_train::train(&Request {
         config: &config,
         data: &data,

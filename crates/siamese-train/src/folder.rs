@@ -133,13 +133,25 @@ impl RunFolder {
         }
     }
 
-    /// Makes the folder `parent/name`, or without a name `parent/stem-1`, `parent/stem-2`, …
+    /// Makes the folder of a new run and writes down what decides it: `parent/name`, or without a name `parent/DATA-PRESET-1`,
+    /// `parent/DATA-PRESET-2`, …
     ///
     /// A folder of the given name in which a start failed before it trained is emptied and taken again.
     ///
     /// # Errors
-    /// When there is another folder of the given name, or none can be made.
-    pub fn create(parent: &Path, name: Option<&str>, stem: &str) -> Result<Self> {
+    /// When there is another folder of the given name, or none can be made or written to.
+    pub fn begin(parent: &Path, name: Option<&str>, record: &RunRecord) -> Result<Self> {
+        let data = &record.data.name;
+        let stem = match record.config.preset.as_str() {
+            "auto" => data.clone(),
+            preset => format!("{data}-{preset}"),
+        };
+        let folder = Self::create(parent, name, &stem)?;
+        folder.write_json("config.json", record)?;
+        Ok(folder)
+    }
+
+    pub(crate) fn create(parent: &Path, name: Option<&str>, stem: &str) -> Result<Self> {
         fs::create_dir_all(parent)
             .with_context(|| format!("making the folder {}", parent.display()))?;
         if let Some(name) = name {

@@ -84,9 +84,8 @@ fn begun(
     let draft = Draft::new(listing, "here", &settings(more))?;
     let (config, data, problems) = draft.complete(&options)?;
     assert!(problems.is_empty(), "{problems:?}");
-    let folder = RunFolder::create(root.path(), Some("run"), "")?;
     let record = RunRecord::new(&config, &data.about, "CPU".into(), "test".into());
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(root.path(), Some("run"), &record)?;
     Ok((config, data, folder))
 }
 
@@ -174,8 +173,7 @@ fn a_refit_trains_on_the_test_images_and_says_whose_the_figures_are() -> Result<
     }
     let run = started(&root, &root.path().join("data"), &[])?;
     let record = run.folder.record()?.refit("run".into(), "test".into());
-    let folder = RunFolder::create(root.path(), Some("run-refit"), "")?;
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(root.path(), Some("run-refit"), &record)?;
     let parts = |config: &TrainConfig| -> Result<[Vec<u32>; 3]> {
         let divided = run.data.divide(&config.data, config.seed)?;
         Ok([Part::Train, Part::Validation, Part::Test].map(|part| divided.part(part)))

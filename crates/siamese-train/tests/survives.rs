@@ -32,9 +32,8 @@ fn interrupted(steps: usize) -> Result<(TempDir, RunFolder)> {
 }
 
 fn started(parent: &Path, config: &TrainConfig) -> Result<RunFolder> {
-    let folder = RunFolder::create(parent, Some("run"), "")?;
     let record = RunRecord::new(config, &data()?.about, "CPU".into(), "test".into());
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(parent, Some("run"), &record)?;
     Ok(folder)
 }
 
@@ -353,9 +352,8 @@ fn steps_that_are_no_numbers_are_skipped_counted_and_shown_where_that_is_asked_f
         )?;
     }
     let stopping = config(&[mean, std])?;
-    let folder = RunFolder::create(parent.path(), Some("stops"), "")?;
     let record = RunRecord::new(&stopping, &data.about, "CPU".into(), "test".into());
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(parent.path(), Some("stops"), &record)?;
     let error = go_on(&folder, &stopping, &data, false)
         .err()
         .context("it went on")?;

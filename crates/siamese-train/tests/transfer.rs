@@ -133,9 +133,8 @@ fn what_cannot_be_whitened_is_refused_by_name() -> Result<()> {
 /// Trains, and what was told of weights and of what is frozen.
 fn told(parent: &std::path::Path, config: &TrainConfig) -> Result<(Vec<String>, RunFolder)> {
     let (data, told) = (data()?, Mutex::new(Vec::new()));
-    let folder = RunFolder::create(parent, Some("after"), "")?;
     let record = RunRecord::new(config, &data.about, "CPU".into(), "test".into());
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(parent, Some("after"), &record)?;
     let tell = |line: String| told.lock().unwrap().push(line);
     let outcome = train(&Request {
         config,

@@ -167,15 +167,10 @@ fn start(arguments: &Arguments, device: &Device, world: World) -> Result<ExitCod
         "  {}",
         data.divide(&config.data, config.seed)?.division.explained
     );
-    let stem = match config.preset.as_str() {
-        "auto" => data.about.name.clone(),
-        preset => format!("{}-{preset}", data.about.name),
-    };
     check(&config, &data, device)?; // before anything is made
-    let folder = RunFolder::create(&arguments.runs, arguments.name.as_deref(), &stem)?;
-    let _claim = folder.claim()?;
     let record = RunRecord::new(&config, &data.about, describe(device), own_command());
-    folder.write_json("config.json", &record)?;
+    let folder = RunFolder::begin(&arguments.runs, arguments.name.as_deref(), &record)?;
+    let _claim = folder.claim()?;
     run_and_refit(arguments, device, (&record, &data, &folder), world)
 }
 
@@ -247,8 +242,7 @@ fn run_and_refit(
     } else {
         let record = record.refit(folder.name(), own_command());
         let parent = place.parent().unwrap_or(Path::new("."));
-        let folder = RunFolder::create(parent, Some(&name), "")?;
-        folder.write_json("config.json", &record)?;
+        let folder = RunFolder::begin(parent, Some(&name), &record)?;
         (folder, record)
     };
     eprintln!("\nand now on the test images too, with the same settings");

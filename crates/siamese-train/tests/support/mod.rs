@@ -148,11 +148,8 @@ pub(crate) fn run(
     data: &TrainingData,
     interrupts: usize,
 ) -> Result<Finished> {
-    let folder = RunFolder::create(parent, Some(name), "")?;
-    folder.write_json(
-        "config.json",
-        &RunRecord::new(config, &data.about, "CPU".into(), "test".into()),
-    )?;
+    let record = RunRecord::new(config, &data.about, "CPU".into(), "test".into());
+    let folder = RunFolder::begin(parent, Some(name), &record)?;
     for attempt in 0.. {
         if let Outcome::Finished(summary) = go_on(&folder, config, data, attempt < interrupts)? {
             assert!(attempt >= interrupts.min(1), "the interrupt was ignored");
