@@ -13,6 +13,30 @@ pub enum Monitor {
     /// Area under the ROC curve; larger is better.
     #[default]
     Auc,
+    /// None: every epoch is better than those before it. For a learning rate that ends at 0, where a lucky figure of a few
+    /// validation classes would keep weights from the middle of the way.
+    Last,
+}
+
+impl Monitor {
+    /// By how much `value` is better than `best`.
+    fn gain(self, value: f64, best: f64) -> f64 {
+        match self {
+            Self::Loss | Self::Eer => best - value,
+            Self::Auc => value - best,
+            Self::Last if value.is_nan() => f64::NAN,
+            Self::Last => f64::INFINITY,
+        }
+    }
+
+    /// Whether a figure cannot be beaten.
+    fn is_perfect(self, value: f64) -> bool {
+        match self {
+            Self::Loss | Self::Eer => value <= 0.0,
+            Self::Auc => value >= 1.0,
+            Self::Last => false,
+        }
+    }
 }
 
 /// When to stop.
@@ -69,7 +93,7 @@ impl EarlyStopping {
 
     /// Takes in the watched figure of an epoch. A NaN is never progress.
     ///
-    /// An epoch is the best when it beats the best one by more than `min_delta`. A perfect figure cannot be beaten: then
+    /// An epoch is the best when it beats the best one by more than `min_delta`, or whatever its figure by [`Monitor::Last`]. A perfect figure cannot be beaten: then
     /// the later of two such epochs is the better one, since it learned longer; patience runs on.
     ///
     /// ```
@@ -80,13 +104,10 @@ impl EarlyStopping {
     /// assert_eq!(stopping.observe(1, 0.495), Verdict::Stop); // better, but by less than 0.01
     /// ```
     pub fn observe(&mut self, epoch: usize, value: f64) -> Verdict {
-        let gain = |best: f64| match self.config.monitor {
-            Monitor::Loss | Monitor::Eer => best - value,
-            Monitor::Auc => value - best,
-        };
+        let monitor = self.config.monitor;
         let progress = match self.best {
             None => !value.is_nan(),
-            Some((_, best)) => gain(best) > self.config.min_delta,
+            Some((_, best)) => monitor.gain(value, best) > self.config.min_delta,
         };
         if progress {
             self.best = Some((epoch, value));
@@ -97,11 +118,7 @@ impl EarlyStopping {
         if self.exhausted() {
             return Verdict::Stop;
         }
-        let perfect = match self.config.monitor {
-            Monitor::Loss | Monitor::Eer => value <= 0.0,
-            Monitor::Auc => value >= 1.0,
-        };
-        if perfect && self.best.is_some_and(|(_, best)| best == value) {
+        if monitor.is_perfect(value) && self.best.is_some_and(|(_, best)| best == value) {
             self.best = Some((epoch, value));
             return Verdict::Best;
         }
@@ -156,6 +173,16 @@ mod tests {
         assert_eq!(stop_at(0.0), None);
         assert_eq!(stop_at(0.015), None);
         assert_eq!(stop_at(0.1), Some(2));
+    }
+
+    #[test]
+    fn where_the_last_epoch_is_the_model_every_one_that_has_a_figure_is_better() {
+        let mut last = stopping(Monitor::Last, 2, 0.1);
+        let seen = [0.7, 0.6, f64::NAN, 0.5, 1.0, 0.9].map(|v| last.observe(0, v));
+        let mut wanted = [Verdict::Best; 6];
+        wanted[2] = Verdict::Wait;
+        assert_eq!(seen, wanted);
+        assert_eq!(last.waited(), 0);
     }
 
     #[test]

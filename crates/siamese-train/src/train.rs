@@ -363,7 +363,7 @@ fn watched(config: &TrainConfig, validation: &Validation) -> f64 {
     match config.stopping.monitor {
         Monitor::Loss => validation.loss.unwrap_or(f64::NAN),
         Monitor::Eer => validation.eer,
-        Monitor::Auc => validation.auc,
+        Monitor::Auc | Monitor::Last => validation.auc,
     }
 }
 
@@ -412,7 +412,7 @@ fn tell(run: &Run, request: &Request, row: &EpochRow, verdict: Verdict) {
     (request.observe)(&Event::Epoch {
         row,
         epochs: run.config.epochs,
-        best: verdict == Verdict::Best,
+        best: verdict == Verdict::Best && run.config.stopping.monitor != Monitor::Last,
         left: Duration::from_secs_f64(left),
     });
     if verdict == Verdict::Stop {

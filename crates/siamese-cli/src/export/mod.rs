@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Write a folder for the Hugging Face hub: model, ONNX, and a card with the run's figures and nothing of this machine
     #[arg(long, value_name = "FOLDER")]
     hub: Option<PathBuf>,
-    /// With weights of 8 bits: a quarter of the size; how much worse it is is measured and told
+    /// With 8 bits: a quarter of the size, and faster; how much worse it is is measured and told
     #[arg(long, help_heading = INT8, requires = "onnx")]
     int8: bool,
     /// Pictures like those that it will see, a subfolder for each class, which tell the ranges of 8 bits and judge them

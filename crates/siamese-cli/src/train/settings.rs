@@ -103,7 +103,8 @@ pub(crate) struct Settings {
     /// Smaller progress does not count
     #[arg(long, allow_hyphen_values = true)]
     min_delta: Option<String>,
-    /// The validation figure that decides: loss, eer or auc
+    /// The validation figure that decides which epoch's weights are the model: loss, eer or auc; or
+    /// last, whatever it says
     #[arg(long)]
     monitor: Option<String>,
 }
