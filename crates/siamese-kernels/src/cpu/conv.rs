@@ -1,15 +1,13 @@
 //! Convolutions of a few images at a time, by Winograd's filters or directly.
 
-use rayon::prelude::*;
-
 use super::buffer::Buffer;
 use super::chunks;
 use super::direct;
-use super::gemm::{Multiply, MultiplyTransposed, Pixels, Rows, Store, Target, panel};
+use super::gemm::{Multiply, Rows, Store, Target, panel};
 use super::norm::{Affine, Moments};
-use super::winograd::{self, Direction, Order, PackWeights, Tiles};
+use super::winograd::{self, Order, Tiles};
 use crate::plan::ConvStep;
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, Simd};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Algorithm {
@@ -65,107 +63,8 @@ pub(super) fn group(c: &ConvStep) -> usize {
 }
 
 /// Tiles that are transformed, multiplied and transformed back together.
-fn block(c: &ConvStep) -> usize {
+pub(super) fn block(c: &ConvStep) -> usize {
     (4096 / c.input.c.max(c.output.c)).clamp(32, 128)
-}
-
-/// Floats of one packed panel, and how many panels there are.
-fn panels(
-    c: &ConvStep,
-    algorithm: Algorithm,
-    direction: Direction,
-    width: usize,
-) -> (usize, usize) {
-    let xi = |to| Tiles::of(to).xi();
-    let (rows, columns) = match (algorithm, direction) {
-        (Algorithm::Winograd, Direction::Forward) => (xi(c.output) * c.input.c, c.output.c),
-        (Algorithm::Winograd, Direction::Backward) => (xi(c.input) * c.output.c, c.input.c),
-        (Algorithm::Direct, Direction::Forward) => (direct::depth(c), c.output.c),
-        (Algorithm::Direct, Direction::Backward) => (c.output.c, direct::depth(c)),
-    };
-    (rows * width, columns.div_ceil(width))
-}
-
-/// Weights in the order in which a convolution reads them, each output channel times `scale`.
-pub(super) fn pack(
-    level: Level,
-    c: &ConvStep,
-    w: &[f32],
-    scale: &[f32],
-    direction: Direction,
-    packed: &mut Buffer,
-) {
-    pack_for(algorithm(c), level, c, (w, scale), direction, packed);
-}
-
-/// As [`pack`], for an algorithm that is not the usual one.
-pub(super) fn pack_for(
-    algorithm: Algorithm,
-    level: Level,
-    c: &ConvStep,
-    (w, scale): (&[f32], &[f32]),
-    direction: Direction,
-    packed: &mut Buffer,
-) {
-    let (size, count) = panels(c, algorithm, direction, 2 * level.lanes());
-    let packed = packed.resize(size * count);
-    packed
-        .par_chunks_mut(size)
-        .enumerate()
-        .for_each(|(index, out)| {
-            level.run(Pack {
-                c,
-                algorithm,
-                w,
-                scale,
-                direction,
-                index,
-                out,
-            })
-        });
-}
-
-struct Pack<'a> {
-    c: &'a ConvStep,
-    algorithm: Algorithm,
-    w: &'a [f32],
-    scale: &'a [f32],
-    direction: Direction,
-    index: usize,
-    out: &'a mut [f32],
-}
-
-impl Kernel for Pack<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let (c, index) = (self.c, self.index);
-        let channels = (c.input.c, c.output.c);
-        match (self.algorithm, self.direction) {
-            (Algorithm::Winograd, direction) => {
-                let (rows, to) = match direction {
-                    Direction::Forward => (0..c.input.c, c.output),
-                    Direction::Backward => (0..c.output.c, c.input),
-                };
-                S::LEVEL.run(PackWeights {
-                    w: self.w,
-                    channels,
-                    side: Tiles::of(to).side,
-                    direction,
-                    scale: self.scale,
-                    index,
-                    rows,
-                    u: self.out,
-                })
-            }
-            (Algorithm::Direct, Direction::Forward) => {
-                direct::pack_weights::<S>(c, self.w, self.scale, index, self.out)
-            }
-            (Algorithm::Direct, Direction::Backward) => {
-                direct::pack_transposed::<S>(c, self.w, index, self.out)
-            }
-        }
-    }
 }
 
 /// `y = conv(x)` for a few images.
@@ -235,7 +134,7 @@ pub(super) fn fold(to: &mut [f64], from: &[f32]) {
 
 /// Padded copies of the images, or the images themselves where no padding is needed.
 #[inline(always)]
-fn pad_all<'a, S: Simd>(
+pub(super) fn pad_all<'a, S: Simd>(
     s: S,
     c: &ConvStep,
     x: &'a [f32],
@@ -332,152 +231,6 @@ impl Pass<'_> {
             winograd::output_transform(S::LEVEL, m, self.to, tiles, self.how, y, sums);
         }
     }
-}
-
-/// Adds a few images' share to the (transformed) weight gradient in `du`.
-pub(super) struct WeightGradient<'a> {
-    pub(super) c: &'a ConvStep,
-    pub(super) x: &'a [f32],
-    pub(super) pending: Option<Affine<'a>>,
-    pub(super) g: &'a [f32],
-    pub(super) v: &'a mut Buffer,
-    pub(super) m: &'a mut Buffer,
-    pub(super) du: &'a mut [f32],
-}
-
-/// Floats that [`WeightGradient`] sums into.
-pub(super) fn weight_sums(level: Level, c: &ConvStep) -> usize {
-    match algorithm(c) {
-        Algorithm::Winograd => {
-            Tiles::of(c.output).xi() * c.input.c * c.output.c.next_multiple_of(2 * level.lanes())
-        }
-        Algorithm::Direct => direct::depth(c) * c.output.c,
-    }
-}
-
-impl Kernel for WeightGradient<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let c = self.c;
-        match algorithm(c) {
-            Algorithm::Winograd => {
-                let all = Tiles::of(c.output).count * (self.g.len() / c.output.len());
-                let channels = (c.input.c, c.output.c);
-                for first in (0..all).step_by(block(c)) {
-                    let count = block(c).min(all - first);
-                    let tiles = Tiles {
-                        first,
-                        count,
-                        ..Tiles::of(c.output)
-                    };
-                    let (size_v, size_m) = (
-                        winograd::plane::<S>(count, channels.0),
-                        winograd::plane::<S>(count, channels.1),
-                    );
-                    let xis = tiles.xi();
-                    let (v, m) = (self.v.resize(xis * size_v), self.m.resize(xis * size_m));
-                    let (x, pending) = (self.x, self.pending);
-                    winograd::input_transform(
-                        S::LEVEL,
-                        (x, c.input),
-                        c.padding,
-                        tiles,
-                        pending,
-                        size_v,
-                        v,
-                    );
-                    winograd::gradient_transform(S::LEVEL, self.g, c.output, tiles, size_m, m);
-                    let pixels = Pixels {
-                        lines: 1,
-                        width: count,
-                        a_line: 0,
-                        a_pixel: winograd::row::<S>(channels.0),
-                        g_line: 0,
-                        g_pixel: winograd::row::<S>(channels.1),
-                    };
-                    let size = self.du.len() / xis;
-                    for (xi, du) in self.du.chunks_exact_mut(size).enumerate() {
-                        let v = (&v[xi * size_v..][..size_v], 0);
-                        let d = &m[xi * size_m..][..size_m];
-                        for start in (0..channels.1).step_by(panel::<S>()) {
-                            let to = Target {
-                                start,
-                                row: pixels.g_pixel,
-                                cols: panel::<S>(),
-                            };
-                            let d = (d, start);
-                            S::LEVEL.run(MultiplyTransposed {
-                                a: v,
-                                rows: channels.0,
-                                g: d,
-                                pixels,
-                                c: &mut *du,
-                                to,
-                            });
-                        }
-                    }
-                }
-            }
-            Algorithm::Direct => {
-                let inputs = pad_all(s, c, self.x, self.pending, self.v);
-                let size = inputs.len() / (self.x.len() / c.input.len());
-                for (input, g) in inputs
-                    .chunks_exact(size)
-                    .zip(self.g.chunks_exact(c.output.len()))
-                {
-                    direct::weight_gradient::<S>(c, input, g, self.du);
-                }
-            }
-        }
-    }
-}
-
-/// Turns the sums of [`WeightGradient`] by Winograd's filters into `(C_out, C_in, 3, 3)`.
-pub(super) struct FinishWeights<'a> {
-    pub(super) c: &'a ConvStep,
-    pub(super) du: &'a [f32],
-    pub(super) dw: &'a mut [f32],
-}
-
-impl Kernel for FinishWeights<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let (ci, co) = (self.c.input.c, self.c.output.c);
-        for (i, dw) in self.dw.chunks_mut(S::LANES * ci * 9).enumerate() {
-            let first = i * S::LANES;
-            S::LEVEL.run(winograd::WeightGradient {
-                du: self.du,
-                row: winograd::row::<S>(co),
-                first,
-                side: Tiles::of(self.c.output).side,
-                rows: 0..ci,
-                channels: (ci, S::LANES.min(co - first)),
-                how: Store::Set,
-                dw,
-            });
-        }
-    }
-}
-
-/// The sums of a direct [`WeightGradient`], `(k, k, C_in, C_out)`, as `(C_out, C_in, k, k)`.
-pub(super) fn reorder_weights(c: &ConvStep, du: &[f32]) -> Vec<f32> {
-    const COLUMNS: usize = 16;
-    let (ci, co, taps) = (c.input.c, c.output.c, c.kernel * c.kernel);
-    let mut dw = vec![0.; du.len()];
-    dw.par_chunks_mut(COLUMNS * ci * taps)
-        .enumerate()
-        .for_each(|(block, dw)| {
-            let columns = dw.len() / (ci * taps);
-            for (i, k) in (0..ci).flat_map(|i| (0..taps).map(move |k| (i, k))) {
-                let from = &du[(k * ci + i) * co + block * COLUMNS..][..columns];
-                for (j, &x) in from.iter().enumerate() {
-                    dw[(j * ci + i) * taps + k] = x;
-                }
-            }
-        });
-    dw
 }
 
 /// The gradient of a few images' input, put into or added to `dx`.

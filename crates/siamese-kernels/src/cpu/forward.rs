@@ -12,7 +12,7 @@ use super::prepacked::Ready;
 use super::unit::{convolves_again, pending, pick};
 use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
-use super::{few, pool, wide};
+use super::{few, pack, pool, wide};
 use crate::plan::{ConvStep, NormStep, Plan, PoolKind, PoolStep};
 use crate::profile;
 use crate::simd::Level;
@@ -73,7 +73,7 @@ pub(super) fn convolve(
         let (x, affine) = ctx.source(plan, pending, unit.source);
         let way = Way::of(c, batch, views.train || affine.is_some(), ready);
         if way != Way::Wide && ready.is_none() {
-            conv::pack(ctx.level(), c, weight, &[], Direction::Forward, &mut packed);
+            pack::pack(ctx.level(), c, weight, &[], Direction::Forward, &mut packed);
         }
         sums.clear();
         let kept = match convolves_again(unit) && way == Way::Chunks {

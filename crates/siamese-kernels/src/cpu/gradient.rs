@@ -13,7 +13,7 @@ use super::norm_gradient::{Coefficients, Gradient, Gradient2x2, Sign};
 use super::progress::{Backward, Work};
 use super::unit::{convolves_again, pick};
 use super::winograd::Direction;
-use super::{pool, wide};
+use super::{pack, pool, weight_gradient, wide};
 use crate::plan::ConvStep;
 
 impl Backward<'_> {
@@ -131,11 +131,11 @@ impl Backward<'_> {
         let mut packed = std::mem::take(&mut ctx.packed);
         let mut packed_again = std::mem::take(&mut ctx.packed_again);
         if wants_source {
-            conv::pack(level, c, weight, &[], Direction::Backward, &mut packed);
+            pack::pack(level, c, weight, &[], Direction::Backward, &mut packed);
         }
         let again = convolves_again(unit);
         if again {
-            conv::pack(level, c, weight, &[], Direction::Forward, &mut packed_again);
+            pack::pack(level, c, weight, &[], Direction::Forward, &mut packed_again);
         }
         let mut partial = std::mem::take(&mut ctx.partial);
         let mut out = std::mem::take(&mut ctx.grads[unit.source]);
@@ -152,7 +152,9 @@ impl Backward<'_> {
         chunks.for_each(|(k, (share, dw))| {
             ctx.scratches.with(|scratch| {
                 let du = match conv::algorithm(c) {
-                    Algorithm::Winograd => scratch.du.resize(conv::weight_sums(level, c)),
+                    Algorithm::Winograd => {
+                        scratch.du.resize(weight_gradient::weight_sums(level, c))
+                    }
                     Algorithm::Direct => &mut *dw,
                 };
                 du.fill(0.);
@@ -181,7 +183,7 @@ impl Backward<'_> {
                     self.undo(ctx, i, work, first, raw, (&mut *g, &mut scratch.m));
                     let g = &*g;
                     if wants_weight {
-                        level.run(conv::WeightGradient {
+                        level.run(weight_gradient::WeightGradient {
                             c,
                             x,
                             pending,
@@ -205,7 +207,7 @@ impl Backward<'_> {
                 }
                 if wants_weight && conv::algorithm(c) == Algorithm::Winograd {
                     let du = &scratch.du[..];
-                    level.run(conv::FinishWeights { c, du, dw });
+                    level.run(weight_gradient::FinishWeights { c, du, dw });
                 }
             });
         });
@@ -213,7 +215,7 @@ impl Backward<'_> {
             let sum = sum_chunks(partials, weight.len());
             self.params[c.weight] = Some(match conv::algorithm(c) {
                 Algorithm::Winograd => sum,
-                Algorithm::Direct => conv::reorder_weights(c, &sum),
+                Algorithm::Direct => weight_gradient::reorder_weights(c, &sum),
             });
         }
         (ctx.packed, ctx.packed_again, ctx.partial) = (packed, packed_again, partial);

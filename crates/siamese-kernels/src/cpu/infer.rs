@@ -9,7 +9,7 @@ use super::prepacked::{Prepacked, Ready};
 use super::unit::{pick, slope};
 use super::views::{Strided, Views, conv_bias, gather};
 use super::winograd::Direction;
-use super::{conv, few, forward, pool};
+use super::{conv, few, forward, pack, pool};
 use crate::plan::{Plan, Unit};
 use crate::simd::Level;
 
@@ -87,7 +87,7 @@ fn convolve(plan: &Plan, views: Views<'_>, ctx: &mut Context, i: usize, ready: O
     let (factors, weight) = (&ctx.factors[i], views.params[c.weight]);
     if ready.is_none() {
         let scale = &factors.scale;
-        conv::pack(level, c, weight, scale, Direction::Forward, &mut packed);
+        pack::pack(level, c, weight, scale, Direction::Forward, &mut packed);
     }
     let weight: &[f32] = ready.map_or(&packed, |ready| &ready.weight);
     let (from, to) = (c.input.len(), plan.values[unit.target].len());

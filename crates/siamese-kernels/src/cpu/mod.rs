@@ -21,6 +21,7 @@ mod lanes;
 pub(crate) mod naive;
 mod norm;
 mod norm_gradient;
+mod pack;
 mod pool;
 mod prepacked;
 mod product;
@@ -30,6 +31,7 @@ pub(crate) mod tests;
 mod unit;
 mod unit_rows;
 mod views;
+mod weight_gradient;
 mod wide;
 mod winograd;
 

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::buffer::Buffer;
 use super::context::Factors;
 use super::conv::{self, Algorithm};
-use super::few;
 use super::views::{Views, conv_bias};
 use super::winograd::{Direction, Tiles};
+use super::{few, pack};
 use crate::plan::{ConvStep, Unit};
 use crate::simd::Level;
 
@@ -74,7 +74,7 @@ impl Ready {
         }
         let mut weight = Buffer::default();
         let from = (views.params[c.weight], &factors.scale[..]);
-        conv::pack_for(algorithm, level, c, from, Direction::Forward, &mut weight);
+        pack::pack_for(algorithm, level, c, from, Direction::Forward, &mut weight);
         Self {
             algorithm,
             weight,

@@ -50,7 +50,7 @@ pub(super) fn images_at_once(c: &ConvStep) -> usize {
 pub(super) struct Pass<'a> {
     pub(super) c: &'a ConvStep,
     pub(super) weight: &'a [f32],
-    /// The weights as [`conv::pack`](super::conv::pack) gives them, where that was done before.
+    /// The weights as [`pack`](super::pack::pack) gives them, where that was done before.
     pub(super) packed: Option<&'a [f32]>,
     pub(super) direction: Direction,
     pub(super) pending: Option<Affine<'a>>,
