@@ -233,32 +233,7 @@ fn weight_of_8_bits(graph: &mut GraphProto, weight: &TensorProto) -> (String, Ve
         );
         scales.push(scale);
     }
-    let name = &weight.name;
-    let quantized = constant(
-        graph,
-        &format!("{name}_whole"),
-        &weight.dims,
-        DataType::Int8,
-        &whole,
-    );
-    let dims = [outputs as i64];
-    let scale = scales_of(graph, name, &scales);
-    let zeros = vec![0; outputs];
-    let zero = constant(
-        graph,
-        &format!("{name}_zero"),
-        &dims,
-        DataType::Int8,
-        &zeros,
-    );
-    let back = format!("{name}_back");
-    node(
-        graph,
-        "DequantizeLinear",
-        [&quantized, &scale, &zero],
-        &back,
-        Some(0),
-    );
+    let back = whole_and_back(graph, weight, (DataType::Int8, &whole), &scales);
     (back, scales)
 }
 
@@ -269,46 +244,33 @@ fn bias_of_32_bits(graph: &mut GraphProto, bias: &TensorProto, scales: &[f32]) -
         .zip(scales)
         .flat_map(|(b, scale)| ((b / scale).round() as i32).to_le_bytes())
         .collect();
-    let name = &bias.name;
-    let quantized = constant(
-        graph,
-        &format!("{name}_whole"),
-        &bias.dims,
-        DataType::Int32,
-        &whole,
-    );
-    let scale = scales_of(graph, name, scales);
-    let zero = constant(
-        graph,
-        &format!("{name}_zero"),
-        &bias.dims,
-        DataType::Int32,
-        &vec![0; whole.len()],
-    );
-    let back = format!("{name}_back");
-    node(
-        graph,
-        "DequantizeLinear",
-        [&quantized, &scale, &zero],
-        &back,
-        Some(0),
-    );
-    back
+    whole_and_back(graph, bias, (DataType::Int32, &whole), scales)
 }
 
-fn scales_of(graph: &mut GraphProto, name: &str, scales: &[f32]) -> String {
+/// A constant as whole numbers with a scale for each output, and back; the name of the latter.
+fn whole_and_back(
+    graph: &mut GraphProto,
+    tensor: &TensorProto,
+    (of, whole): (DataType, &[u8]),
+    scales: &[f32],
+) -> String {
+    let name = &tensor.name;
+    let outputs = [scales.len() as i64];
+    let mut add = |what: &str, dims: &[i64], of: DataType, bytes: &[u8]| {
+        constant(graph, &format!("{name}_{what}"), dims, of, bytes)
+    };
+    let quantized = add("whole", &tensor.dims, of, whole);
     let bytes: Vec<u8> = scales
         .iter()
         .flat_map(|scale| scale.to_le_bytes())
         .collect();
-    let name = format!("{name}_scale");
-    constant(
-        graph,
-        &name,
-        &[scales.len() as i64],
-        DataType::Float,
-        &bytes,
-    )
+    let scale = add("scale", &outputs, DataType::Float, &bytes);
+    let each = if of == DataType::Int32 { 4 } else { 1 };
+    let zero = add("zero", &outputs, of, &vec![0; each * scales.len()]);
+    let back = format!("{name}_back");
+    let inputs = [&*quantized, &scale, &zero];
+    node(graph, "DequantizeLinear", inputs, &back, Some(0));
+    back
 }
 
 fn floats(tensor: &TensorProto) -> Vec<f32> {
@@ -351,7 +313,7 @@ fn node(
 #[cfg(test)]
 mod tests {
     use siamese_core::candle::Device;
-    use siamese_core::{Distance, Tower, TowerConfig};
+    use siamese_core::{Body, Distance, Tower, TowerConfig};
 
     use super::*;
     use crate::{OnnxEmbedder, Told};
@@ -388,6 +350,45 @@ mod tests {
         activation(&mut graph, "y", (0.0, 0.0));
         let scale = f32::from_le_bytes(graph.initializer[2].raw_data[..4].try_into().unwrap());
         assert!(scale > 0.0);
+    }
+
+    #[test]
+    fn every_convolution_takes_and_gives_whole_numbers_and_the_embedding_is_f32() {
+        for body in [
+            Body::Stages(Default::default()),
+            Body::Resnet9(Default::default()),
+        ] {
+            let config = TowerConfig {
+                body,
+                ..TowerConfig::system_c()
+            };
+            let tower = Tower::new(config, 3, &Device::Cpu).unwrap();
+            let graph = tower::graph(&tower).unwrap();
+            let ranges = held(&graph).into_iter().map(|name| (name, (-1.0, 1.0)));
+            let graph = quantized(graph, &ranges.collect());
+            let made_by = |name: &String| graph.node.iter().find(|node| node.output[0] == *name);
+            let users = |name: &String| {
+                let users = graph.node.iter().filter(|node| node.input.contains(name));
+                users.map(|node| &*node.op_type).collect::<Vec<_>>()
+            };
+            let mut convolutions = 0;
+            for node in graph.node.iter().filter(|node| node.op_type == "Conv") {
+                for input in &node.input {
+                    assert_eq!(made_by(input).unwrap().op_type, "DequantizeLinear");
+                }
+                // a ReLU between is one with the rounding, whose least number is zero
+                assert!(
+                    matches!(&*users(&node.output[0]), ["QuantizeLinear"] | ["Relu"]),
+                    "{:?}",
+                    users(&node.output[0])
+                );
+                convolutions += 1;
+            }
+            assert!(convolutions >= 8);
+            for node in graph.node.iter().filter(|node| node.op_type == "Gemm") {
+                assert!(!users(&node.output[0]).contains(&"QuantizeLinear"));
+            }
+        }
     }
 
     #[test]
