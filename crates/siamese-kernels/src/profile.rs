@@ -14,7 +14,7 @@ use crate::plan::{ConvStep, PoolKind, Unit};
 pub struct Profile {
     /// The fused units of all chains, in the order in which they first ran.
     pub units: Vec<UnitTime>,
-    /// Passes without training.
+    /// Passes forward from which nothing is learned: evaluation, and what ran [`apart`].
     pub inference: Duration,
     /// Steps of optimizers.
     pub optimizer: Duration,
@@ -56,6 +56,7 @@ impl UnitTime {
 }
 
 static ON: AtomicBool = AtomicBool::new(false);
+static APART: AtomicBool = AtomicBool::new(false);
 static PROFILE: Mutex<Profile> = Mutex::new(Profile {
     units: Vec::new(),
     inference: Duration::ZERO,
@@ -71,6 +72,14 @@ pub fn start() {
 /// What was measured so far.
 pub fn read() -> Profile {
     lock().clone()
+}
+
+/// Counts passes forward in training's manner, such as those that estimate a norm's statistics anew, as no training.
+pub fn apart<T>(work: impl FnOnce() -> T) -> T {
+    APART.store(true, Ordering::Relaxed);
+    let result = work();
+    APART.store(false, Ordering::Relaxed);
+    result
 }
 
 /// The time now, where something is measured.
@@ -92,6 +101,9 @@ pub(crate) fn optimizer(clock: Option<Instant>) {
 
 /// A unit's pass forward with a batch.
 pub(crate) fn forward(clock: Option<Instant>, unit: &Unit, batch: usize) {
+    if APART.load(Ordering::Relaxed) {
+        return inference(clock);
+    }
     if let Some(started) = clock {
         let took = started.elapsed();
         with(unit, |time| {

@@ -45,6 +45,8 @@ fn every_unit_of_a_training_is_counted_from_the_start_on() {
     step();
     step();
     chain.forward_t(&images, false).unwrap();
+    let evaluated = profile::read().inference;
+    profile::apart(|| chain.forward_t(&images, true)).unwrap();
     let found = profile::read();
     let units: Vec<&str> = found.units.iter().map(|time| time.unit.as_str()).collect();
     assert_eq!(units.len(), 3, "{units:?}");
@@ -59,5 +61,6 @@ fn every_unit_of_a_training_is_counted_from_the_start_on() {
         );
     }
     assert_eq!(found.units[1].multiply_adds, 4 * 6 * 4 * 8 * 9);
-    assert!(!found.inference.is_zero() && !found.optimizer.is_zero());
+    assert!(!evaluated.is_zero() && !found.optimizer.is_zero());
+    assert!(found.inference > evaluated, "what ran apart is no training");
 }

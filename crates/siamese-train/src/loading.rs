@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use siamese_core::Tower;
 use siamese_data::{Draw, Loader, LoaderConfig, Shrunk, stream};
+use siamese_kernels::profile;
 
 use crate::run::Run;
 use crate::step::Prepared;
@@ -81,8 +82,8 @@ impl Run {
             // a rest that is smaller than a chunk has odd statistics
             for first in (0..=batch.len() - at_once).step_by(at_once) {
                 let images = batch.images().narrow(0, first, at_once)?;
-                self.tower
-                    .embed_training(&images.to_device(device)?, &mut dropout)?;
+                let images = images.to_device(device)?;
+                profile::apart(|| self.tower.embed_training(&images, &mut dropout))?;
             }
         }
         Ok(())

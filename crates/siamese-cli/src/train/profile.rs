@@ -81,7 +81,7 @@ impl Seen {
                 rest,
                 "loss, gradients between chains, figures, checkpoints within an epoch",
             ),
-            (inference, "layers, in validation"),
+            (inference, "layers, in validation and for norms' statistics"),
             (
                 whole - self.training - inference,
                 "beginning, validation's figures, checkpoints",
@@ -142,7 +142,7 @@ mod tests {
             "optimizer",
             "for images",
             "within an epoch",
-            "in validation",
+            "norms' statistics",
             "figures, checkpoints",
         ];
         let share = |what| {
