@@ -93,8 +93,9 @@ impl EarlyStopping {
 
     /// Takes in the watched figure of an epoch. A NaN is never progress.
     ///
-    /// An epoch is the best when it beats the best one by more than `min_delta`, or whatever its figure by [`Monitor::Last`]. A perfect figure cannot be beaten: then
-    /// the later of two such epochs is the better one, since it learned longer; patience runs on.
+    /// An epoch is the best when it beats the best one by more than `min_delta`, or whatever its figure by [`Monitor::Last`].
+    /// A perfect figure cannot be beaten: then the later of two such epochs is the better one, since it learned longer;
+    /// patience runs on.
     ///
     /// ```
     /// use siamese_train::{EarlyStopping, Monitor, StoppingConfig, Verdict};

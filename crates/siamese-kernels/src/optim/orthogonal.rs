@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::cpu::{Buffer, Products};
+use crate::cpu::{Buffer, Products, turn};
 
 /// The coefficients of Jordan's iteration: steepest at 0 of those that stay near 1.
 const COEFFICIENTS: [f32; 3] = [3.4445, -4.7750, 2.0315];
@@ -50,10 +50,10 @@ impl Workspace {
     /// the `(rows, rows)` matrices alone, all symmetric, and the matrix, several times as wide, is multiplied once.
     pub(super) fn orthogonalise(&mut self, (rows, cols): (usize, usize), steps: usize) {
         if rows > cols {
-            transpose(&self.matrix, (rows, cols), &mut self.turned);
+            turn(&self.matrix, cols, |_| 1.0, self.turned.resize(rows * cols));
             std::mem::swap(&mut self.matrix, &mut self.turned);
             self.orthogonalise((cols, rows), steps);
-            transpose(&self.matrix, (cols, rows), &mut self.turned);
+            turn(&self.matrix, rows, |_| 1.0, self.turned.resize(rows * cols));
             std::mem::swap(&mut self.matrix, &mut self.turned);
             return;
         }
@@ -102,15 +102,6 @@ impl Workspace {
                     std::mem::swap(factor, spare);
                 }
             }
-        }
-    }
-}
-
-fn transpose(m: &[f32], (rows, cols): (usize, usize), to: &mut Buffer) {
-    let to = to.resize(rows * cols);
-    for (i, row) in m.chunks_exact(cols).enumerate() {
-        for (j, x) in row.iter().enumerate() {
-            to[j * rows + i] = *x;
         }
     }
 }
