@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use siamese_core::Metric;
-use siamese_core::metrics::fewshot::{FewShotConfig, few_shot};
+use siamese_core::metrics::fewshot::{Classifier, FewShotConfig, few_shot};
 use siamese_core::metrics::{EmbeddingView, Figure};
 
 /// Which episodes are played: N-way K-shot, for several K.
@@ -41,7 +41,9 @@ impl EpisodeConfig {
 }
 
 /// `few_shot_5way_1shot`, `few_shot_5way_5shot`, …: accuracy of queries given to the nearest class mean of the
-/// support, with the interval `mean ± 1.96·s/√episodes` that the field reports.
+/// support, with the interval `mean ± 1.96·s/√episodes` that the field reports. Then `few_shot_5way_1shot_logistic`, …: of the same
+/// queries by a logistic regression on the support, as RFS (Tian et al. 2020) judges; not where a learned comparison judges, which
+/// knows no directions.
 ///
 /// # Errors
 /// When there are fewer classes than ways, or a class has fewer images than an episode takes.
@@ -50,7 +52,11 @@ pub fn few_shot_figures(
     metric: &Metric,
     config: &EpisodeConfig,
 ) -> Result<Vec<Figure>> {
-    let play = |&shots: &usize| {
+    let classifiers: &[Classifier] = match metric.is_learned() {
+        true => &[Classifier::Centroid],
+        false => &[Classifier::Centroid, Classifier::Logistic],
+    };
+    let play = |(classifier, shots)| {
         let episodes = FewShotConfig {
             ways: config.ways,
             shots,
@@ -58,13 +64,14 @@ pub fn few_shot_figures(
             episodes: config.episodes,
             metric: metric.clone(),
             seed: config.seed,
-            ..Default::default()
+            classifier,
         };
         let played = few_shot(set, &episodes)
             .context("few-shot episodes (fewer: --way, --shot, --queries)")?;
         Ok(played.accuracy)
     };
-    config.shots.iter().map(play).collect()
+    let each = |&classifier| config.shots.iter().map(move |&shots| (classifier, shots));
+    classifiers.iter().flat_map(each).map(play).collect()
 }
 
 #[cfg(test)]
@@ -84,8 +91,9 @@ mod tests {
         };
         let figures = few_shot_figures(&set, &Distance::Euclidean.into(), &config)?;
         let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
-        assert_eq!(names, ["few_shot_5way_1shot", "few_shot_5way_5shot"]);
-        assert!(figures.iter().all(|figure| figure.value == 1.0));
+        let wanted = ["1shot", "5shot", "1shot_logistic", "5shot_logistic"];
+        assert_eq!(names, wanted.map(|name| format!("few_shot_5way_{name}")));
+        assert!(figures[..2].iter().all(|figure| figure.value == 1.0));
         let more = EpisodeConfig::default();
         assert_eq!(more.images_of_a_class(), 20);
         let error = few_shot_figures(&set, &Distance::Euclidean.into(), &more).unwrap_err();

@@ -73,12 +73,18 @@ impl Draft {
         if is_unlabelled(&upper)? && !told.has("data.split.by") {
             upper.set("data.split.by", "classes")?;
         }
-        let (divided, labels) = divide(&listing, &upper)?;
+        let hint = preset.as_ref().and_then(|p| p.elsewhere(&listing.name));
+        let division = divide(&listing, &upper);
+        let (divided, labels) = match &hint {
+            Some(hint) => division.with_context(|| format!("the preset is {hint}"))?,
+            None => division?,
+        };
         let traits = traits(&listing, &divided);
         let start = start(&upper, preset.is_none() && traits.photos())?;
         let Proposal { layer, mut reasons } = traits.propose(start.as_ref(), &upper)?;
         if let Some(preset) = preset {
-            reasons = vec![format!("preset {}: {}", preset.name, preset.about)];
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            reasons = vec![format!("preset {}: {}{hint}", preset.name, preset.about)];
         }
         size(&layer, &mut upper, divided.classes())?;
         reasons.extend(faces.map(|faces| {

@@ -79,15 +79,25 @@ const PRECISION_BELOW_HALF: Figure = figure(
 const BELOW_HALF: &[&str] = &["--threshold-at", "distance=0.5"];
 const ONE_SHOT: Figure = figure(0, "few_shot_5way_1shot", "5-way 1-shot");
 const FIVE_SHOT: Figure = figure(0, "few_shot_5way_5shot", "5-way 5-shot");
+const ONE_SHOT_LOGISTIC: Figure = figure(
+    0,
+    "few_shot_5way_1shot_logistic",
+    "1-shot, logistic regression",
+);
+const FIVE_SHOT_LOGISTIC: Figure = figure(
+    0,
+    "few_shot_5way_5shot_logistic",
+    "5-shot, logistic regression",
+);
 const ONE_SHOT_MIRRORED: Figure = figure(
     0,
-    "few_shot_5way_1shot_mirrored",
-    "1-shot, mirror images averaged",
+    "few_shot_5way_1shot_logistic_mirrored",
+    "1-shot so, mirror images averaged",
 );
 const FIVE_SHOT_MIRRORED: Figure = figure(
     0,
-    "few_shot_5way_5shot_mirrored",
-    "5-shot, mirror images averaged",
+    "few_shot_5way_5shot_logistic_mirrored",
+    "5-shot so, mirror images averaged",
 );
 
 /// What both of system E's networks are measured by: its own figure, to beat `published`, then the honest ones.
@@ -113,11 +123,14 @@ const fn of_clothes(published: f64) -> [Figure; 5] {
     ]
 }
 
-/// What episodes are judged by, to beat what was published of one and of five shots.
-const fn of_episodes(one: (f64, &'static str), five: (f64, &'static str)) -> [Figure; 6] {
+/// What episodes are judged by, to beat what RFS published of one and of five shots. It classifies by a logistic regression
+/// too, on five changed copies of each image of the support; averaged mirror images are the nearest that we have to that.
+const fn of_episodes(one: f64, five: f64) -> [Figure; 8] {
     [
-        above(ONE_SHOT, one.0, one.1),
-        above(FIVE_SHOT, five.0, five.1),
+        ONE_SHOT,
+        FIVE_SHOT,
+        above(ONE_SHOT_LOGISTIC, one, "RFS-distill"),
+        above(FIVE_SHOT_LOGISTIC, five, "RFS-distill"),
         ONE_SHOT_MIRRORED,
         FIVE_SHOT_MIRRORED,
         EER,
@@ -265,10 +278,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0, 1, 2],
         judged: &[&["--few-shot", "cifar-fs", "--mirrored"]],
-        figures: &of_episodes(
-            (0.555, "ProtoNet; RFS-distill 63.8 %"),
-            (0.72, "ProtoNet; RFS-distill 79.5 %"),
-        ),
+        figures: &of_episodes(0.638, 0.795),
     },
     System {
         name: "fc100",
@@ -276,7 +286,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0, 1, 2],
         judged: &[&["--few-shot", "fc100", "--mirrored"]],
-        figures: &of_episodes((0.403, "RFS-distill"), (0.541, "RFS-distill")),
+        figures: &of_episodes(0.403, 0.541),
     },
     System {
         name: "cifar-fs-resnet12",
@@ -284,7 +294,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0],
         judged: &[&["--few-shot", "cifar-fs", "--mirrored"]],
-        figures: &of_episodes((0.739, "RFS-distill"), (0.869, "RFS-distill")),
+        figures: &of_episodes(0.739, 0.869),
     },
     System {
         name: "fc100-resnet12",
@@ -292,7 +302,7 @@ pub(super) const SYSTEMS: &[System] = &[
         data: "CIFAR-100 (cifar100)",
         seeds: &[0],
         judged: &[&["--few-shot", "fc100", "--mirrored"]],
-        figures: &of_episodes((0.446, "RFS-distill"), (0.609, "RFS-distill")),
+        figures: &of_episodes(0.446, 0.609),
     },
     System {
         name: "system-c",

@@ -149,7 +149,7 @@ fn play_episodes(
 /// What the episodes were.
 pub(super) fn episode_note(episodes: &EpisodeConfig) -> String {
     format!(
-        "few-shot: {} episodes each, {} queries per class, nearest class mean, ± 1.96 standard errors",
+        "few-shot: {} episodes each, {} queries per class, nearest class mean (…_logistic: a logistic regression), ± 1.96 standard errors",
         episodes.episodes, episodes.queries
     )
 }

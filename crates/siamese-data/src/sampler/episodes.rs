@@ -30,10 +30,11 @@ impl EpisodeSampler {
             .filter(|&class| groups.classes()[class].places.len() >= wanted)
             .collect();
         if classes.len() < config.ways {
-            return Err(SamplerError::Setting {
+            return Err(SamplerError::TooFewClasses {
                 name: "sampler.ways",
-                value: config.ways.to_string(),
-                expected: "at most the number of training classes with shots + queries images",
+                value: config.ways,
+                classes: classes.len(),
+                images: wanted,
             });
         }
         Ok(Self {

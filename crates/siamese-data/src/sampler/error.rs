@@ -76,6 +76,20 @@ pub enum SamplerError {
         /// What it may be.
         expected: &'static str,
     },
+    /// A batch wants more classes than there are.
+    #[error(
+        "{name} is {value}, and {classes} training classes have the images for it ({images} or more): {name} may be that at most"
+    )]
+    TooFewClasses {
+        /// The setting's name.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// Training classes with enough images.
+        classes: usize,
+        /// Images that a class must have.
+        images: usize,
+    },
     /// The class weights are not one per class.
     #[error("{given} class weights for {classes} classes (labels 0 to {classes}, exclusive)")]
     WeightCount {

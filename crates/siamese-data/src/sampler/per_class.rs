@@ -30,10 +30,11 @@ impl PerClassSampler {
     ) -> Result<Self, SamplerError> {
         let groups = Groups::new(labels, indices, None)?;
         if groups.classes().len() < config.classes {
-            return Err(SamplerError::Setting {
+            return Err(SamplerError::TooFewClasses {
                 name: "sampler.classes",
-                value: config.classes.to_string(),
-                expected: "at most the number of training classes",
+                value: config.classes,
+                classes: groups.classes().len(),
+                images: 1,
             });
         }
         Ok(Self {

@@ -125,7 +125,7 @@ fn rule(items: &Items, config: &SplitConfig) -> SplitBy {
 fn published(items: &Items, config: &SplitConfig, seed: u64) -> Result<Vec<Part>, SplitError> {
     let given = items.published.unwrap_or_default();
     if !given.contains(&Some(Part::Test)) {
-        let message = "the data was published without a test part: divide it by images or classes";
+        let message = "the data has no test part of its own: another data.split.by than published is needed, images or classes";
         return Err(SplitError::Impossible(message.into()));
     }
     let mut parts: Vec<Part> = given.iter().map(|p| p.unwrap_or(Part::Train)).collect();

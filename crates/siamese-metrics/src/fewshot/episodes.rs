@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use siamese_words::counted;
 
+use super::logistic::logistic_classify;
 use crate::classify::{centroid_classify, knn_classify};
 use crate::embeddings::EmbeddingView;
 use crate::error::{Error, Result};
@@ -24,6 +25,19 @@ pub enum Classifier {
     Centroid,
     /// The class of the nearest support item.
     NearestNeighbour,
+    /// A [logistic regression](logistic_classify) on the support, as Tian et al. (2020) judge; whatever the metric is.
+    Logistic,
+}
+
+impl Classifier {
+    /// What tells its figures from those of class means.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Centroid => "",
+            Self::NearestNeighbour => "_nearest",
+            Self::Logistic => "_logistic",
+        }
+    }
 }
 
 /// What episodes are like.
@@ -62,7 +76,7 @@ impl Default for FewShotConfig {
 /// The outcome of many episodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FewShot {
-    /// `few_shot_Nway_Kshot`: the mean over episodes, with the interval `mean ± 1.96·s/√episodes`
+    /// `few_shot_Nway_Kshot`, with `_nearest` or `_logistic` where that is the classifier: the mean over episodes, with the interval `mean ± 1.96·s/√episodes`
     /// that the field reports.
     pub accuracy: Figure,
     /// The share of queries right in each episode.
@@ -99,7 +113,8 @@ pub fn few_shot(set: &EmbeddingView, config: &FewShotConfig) -> Result<FewShot> 
         .into_par_iter()
         .map(episode)
         .collect::<Result<Vec<f64>>>()?;
-    let name = format!("few_shot_{}way_{}shot", config.ways, config.shots);
+    let suffix = config.classifier.suffix();
+    let name = format!("few_shot_{}way_{}shot{suffix}", config.ways, config.shots);
     let (value, interval) = mean_and_normal_interval(&per_episode);
     Ok(FewShot {
         accuracy: Figure {
@@ -187,6 +202,7 @@ fn play(
     let predicted = match config.classifier {
         Classifier::Centroid => centroid_classify(&asked, Some(&support), &config.metric)?,
         Classifier::NearestNeighbour => knn_classify(&asked, Some(&support), &config.metric, 1)?,
+        Classifier::Logistic => logistic_classify(&asked, &support)?,
     };
     let right = predicted
         .iter()

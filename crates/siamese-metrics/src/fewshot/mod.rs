@@ -6,8 +6,10 @@
 
 mod episodes;
 mod lake;
+mod logistic;
 mod splits;
 
 pub use episodes::{Classifier, FewShot, FewShotConfig, few_shot};
 pub use lake::{LakeTrials, Trials, lake_trials};
+pub use logistic::logistic_classify;
 pub use splits::{ClassSplit, cifar_fs, fc100};

@@ -97,11 +97,17 @@ fn described_family(name: &str) -> String {
             return format!("{label}{number}");
         }
     }
-    if let Some((ways, shots)) = name
+    if let Some((ways, rest)) = name
         .strip_prefix("few_shot_")
-        .and_then(|rest| rest.strip_suffix("shot")?.split_once("way_"))
+        .and_then(|rest| rest.split_once("way_"))
     {
-        return format!("{ways}-way {shots}-shot accuracy");
+        let (shots, by) = rest.split_once("shot").unwrap_or((rest, ""));
+        let by = match by {
+            "_logistic" => ", by a logistic regression",
+            "_nearest" => ", by the nearest item",
+            _ => "",
+        };
+        return format!("{ways}-way {shots}-shot accuracy{by}");
     }
     let spaced = name.replace('_', " ");
     let mut letters = spaced.chars();
@@ -193,6 +199,10 @@ mod tests {
         for (name, label) in [
             ("recall_at_10", "Recall@10"),
             ("few_shot_5way_1shot", "5-way 1-shot accuracy"),
+            (
+                "few_shot_5way_5shot_logistic_mirrored",
+                "5-way 5-shot accuracy, by a logistic regression, mirror images averaged",
+            ),
             (
                 "few_shot_5way_1shot_mirrored",
                 "5-way 1-shot accuracy, mirror images averaged",

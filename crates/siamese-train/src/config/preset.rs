@@ -139,6 +139,17 @@ impl Preset {
         let made_for = |preset: &Self| preset.sets.iter().any(|set| set == name);
         Ok(Self::all()?.into_iter().find(made_for))
     }
+
+    /// What to know of the preset where it meets another data set than those that it is made for.
+    pub(crate) fn elsewhere(&self, set: &str) -> Option<String> {
+        let foreign = !self.sets.is_empty() && !self.sets.iter().any(|known| known == set);
+        foreign.then(|| {
+            format!(
+                "made for {}; `--preset auto` chooses by your pictures instead",
+                self.sets.join(", ")
+            )
+        })
+    }
 }
 
 /// What every run starts from.
@@ -198,6 +209,11 @@ mod tests {
             assert_eq!(Preset::for_set(set)?.map(|p| p.name), Some(preset));
         }
         assert!(Preset::for_set("birds")?.is_none());
+        let quick = Preset::named("quick")?;
+        assert_eq!(quick.elsewhere("cifar100"), None);
+        let hint = quick.elsewhere("photos").unwrap_or_default();
+        assert!(hint.starts_with("made for cifar100;"), "{hint}");
+        assert_eq!(Preset::named("pet-pairs")?.elsewhere("photos"), None);
         Ok(())
     }
 }
