@@ -92,7 +92,9 @@ fn judged(folder: &RunFolder, record: &RunRecord, summary: &Summary) -> Result<s
 /// A row per figure, a column per run.
 fn print_table(runs: &[ComparedRun]) {
     let width = |run: &ComparedRun| run.name.chars().count().max(8);
-    print!("{:<28}", "figure");
+    let names = runs.iter().flat_map(|run| &run.figures);
+    let first = names.fold(28, |widest, figure| widest.max(figure.name.chars().count()));
+    print!("{:<first$}", "figure");
     runs.iter()
         .for_each(|run| print!("  {:>1$}", run.name, width(run)));
     println!();
@@ -104,7 +106,7 @@ fn print_table(runs: &[ComparedRun]) {
         }
     }
     for (name, values) in rows {
-        print!("{name:<28}");
+        print!("{name:<first$}");
         for (run, value) in runs.iter().zip(values) {
             match value {
                 Some(value) => print!("  {value:>width$.4}", width = width(run)),

@@ -70,17 +70,23 @@ impl FigureTable {
 
 impl fmt::Display for FigureTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let labels = self.rows.iter().map(|row| row.label.chars().count());
+        let width = labels.fold(28, usize::max);
         if let [name] = self.columns.as_slice() {
             let name = if name.is_empty() { "figure" } else { name };
-            write!(f, "{name:<28} {:>7}   95 % interval", "value")?;
+            write!(f, "{name:<width$} {:>7}   95 % interval", "value")?;
         } else {
-            write!(f, "{:<28}", "with 95 % interval")?;
+            write!(f, "{:<width$}", "with 95 % interval")?;
             let names: Vec<String> = self.columns.iter().map(|n| format!("{n:<24}")).collect();
             write!(f, "   {}", names.join("   ").trim_end())?;
         }
         for row in &self.rows {
             let cells = row.cells.iter().map(|cell| cell_text(cell.as_ref()));
-            let line = format!("{:<28} {}", row.label, cells.collect::<Vec<_>>().join(" "));
+            let line = format!(
+                "{:<width$} {}",
+                row.label,
+                cells.collect::<Vec<_>>().join(" ")
+            );
             write!(f, "\n{}", line.trim_end())?;
         }
         Ok(())
@@ -102,6 +108,18 @@ fn cell_text(figure: Option<&Figure>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_name_widens_its_column() {
+        let figures = ["eer", "few_shot_5way_1shot_logistic_mirrored"].map(|n| Figure::new(n, 0.5));
+        let text = FigureTable::new(&[("", &figures)]).to_string();
+        let at: Vec<_> = text
+            .lines()
+            .skip(1)
+            .map(|line| line.find("0.5000"))
+            .collect();
+        assert!(at[0].is_some() && at[0] == at[1], "{text}");
+    }
 
     #[test]
     fn missing_figures_leave_a_dash_and_rows_are_chosen_by_name() {

@@ -5,7 +5,9 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::direct::{self, Part};
 use super::gemm::{Multiply, Rows, Store, Target};
-use crate::plan::ConvStep;
+use super::norm::{Affine, Apply};
+use super::pool;
+use crate::plan::{ConvStep, PoolStep, Unit};
 use crate::simd::{Kernel, Level, Simd};
 
 /// Images up to which work is split within them.
@@ -174,5 +176,32 @@ fn by_channels(
         for (panel, y) in panels.chunks_exact(size).zip(y.chunks_mut(width)) {
             y.copy_from_slice(&panel[pixel * width..][..y.len()]);
         }
+    });
+}
+
+/// What follows the convolution `x` of a unit up to its pool, by shares of its pixels.
+pub(super) fn apply(level: Level, unit: &Unit, affine: Affine<'_>, x: &[f32], y: &mut [f32]) {
+    let size = share(unit.middle.pixels()) * unit.middle.c;
+    let parts = y.par_chunks_mut(size).zip(x.par_chunks(size));
+    parts.for_each(|(y, x)| {
+        level.run(Apply {
+            x,
+            affine,
+            residual: &[],
+            y,
+        })
+    });
+}
+
+/// The largest of each window, by lines.
+pub(super) fn largest(p: &PoolStep, x: &[f32], y: &mut [f32]) {
+    let lines = share(p.output.h);
+    let images = y.par_chunks_exact_mut(p.output.len());
+    let images = images.zip(x.par_chunks_exact(p.input.len()));
+    images.for_each(|(y, x)| {
+        let parts = y.par_chunks_mut(lines * p.output.w * p.output.c);
+        parts
+            .enumerate()
+            .for_each(|(k, y)| pool::max_of_lines(p, k * lines, x, y, &mut []));
     });
 }

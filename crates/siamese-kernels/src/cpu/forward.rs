@@ -43,7 +43,7 @@ pub(crate) fn forward(
         }
         ctx.factors[i] = factors;
         if !pending[unit.target] {
-            finish(plan, ctx, i);
+            finish(plan, ctx, i, true);
         }
         profile::forward(clock, unit, plan.batch);
     }
@@ -365,8 +365,8 @@ fn moments(level: Level, x: &[f32], batch: usize, pivot: &[f32]) -> Vec<f64> {
     sums
 }
 
-/// Unit `i` from its norm to its value.
-pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize) {
+/// Unit `i` from its norm to its value; it `keeps` what a backward asks for.
+pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize, keeps: bool) {
     let (unit, per, level) = (&plan.units[i], per_chunk(plan.batch), ctx.level());
     let mut out = std::mem::take(&mut ctx.values[unit.target]);
     let mut winners = std::mem::take(&mut ctx.winners[i]);
@@ -404,25 +404,29 @@ pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize) {
             let images = y.par_chunks_exact_mut(to).zip(x.par_chunks_exact(from));
             images.for_each(|(y, x)| pool::average(p, x, y));
         }
+        Some(p) if !keeps && few::is_few(plan.batch) => ctx.scratches.with(|scratch| {
+            let z = scratch.images.resize(x.len());
+            few::apply(level, unit, affine, x, z);
+            few::largest(p, z, y);
+        }),
         Some(p) => {
-            winners.resize(y.len(), 0);
-            let images = y
-                .par_chunks_exact_mut(to)
-                .zip(winners.par_chunks_exact_mut(to));
-            images
-                .zip(x.par_chunks_exact(from))
-                .for_each(|((y, winner), x)| {
-                    ctx.scratches.with(|scratch| {
-                        let z = scratch.images.resize(from);
-                        level.run(Apply {
-                            x,
-                            affine,
-                            residual: &[],
-                            y: &mut *z,
-                        });
-                        pool::max(p, z, y, winner);
+            winners.resize(if keeps { y.len() } else { 0 }, 0);
+            let count = plan.batch;
+            let images = shares(y, to, count).into_par_iter();
+            let images = images.zip(shares(&mut winners, to, count));
+            let images = images.zip(x.par_chunks_exact(from));
+            images.for_each(|((y, winner), x)| {
+                ctx.scratches.with(|scratch| {
+                    let z = scratch.images.resize(from);
+                    level.run(Apply {
+                        x,
+                        affine,
+                        residual: &[],
+                        y: &mut *z,
                     });
+                    pool::max(p, z, y, winner);
                 });
+            });
         }
     }
     (ctx.values[unit.target], ctx.winners[i]) = (out, winners);

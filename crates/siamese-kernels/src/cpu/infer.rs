@@ -52,7 +52,7 @@ pub(crate) fn infer(
             _ => {
                 ctx.raw[i] = std::mem::take(&mut ctx.many);
                 forward::convolve(plan, views, ctx, &stored, i, ready.as_deref());
-                forward::finish(plan, ctx, i);
+                forward::finish(plan, ctx, i, false);
                 ctx.many = std::mem::take(&mut ctx.raw[i]);
             }
         }

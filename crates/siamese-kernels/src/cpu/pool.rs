@@ -1,10 +1,18 @@
 //! Max- and average-pool of one image with any window.
 
+use std::ops::Range;
+
 use crate::plan::PoolStep;
 
 /// For each pixel of each window inside the image: (output pixel, input pixel, place in the window).
-fn taps(p: &PoolStep, mut f: impl FnMut(usize, usize, usize)) {
-    for oy in 0..p.output.h {
+fn taps(p: &PoolStep, f: impl FnMut(usize, usize, usize)) {
+    taps_of(p, 0..p.output.h, f);
+}
+
+/// The same of some lines of the output, whose pixels are counted from the first of these.
+fn taps_of(p: &PoolStep, lines: Range<usize>, mut f: impl FnMut(usize, usize, usize)) {
+    let first = lines.start;
+    for oy in lines {
         for ox in 0..p.output.w {
             for ky in 0..p.kernel.0 {
                 let iy = (oy * p.stride + ky).wrapping_sub(p.padding);
@@ -12,7 +20,7 @@ fn taps(p: &PoolStep, mut f: impl FnMut(usize, usize, usize)) {
                     let ix = (ox * p.stride + kx).wrapping_sub(p.padding);
                     if iy < p.input.h && ix < p.input.w {
                         f(
-                            oy * p.output.w + ox,
+                            (oy - first) * p.output.w + ox,
                             iy * p.input.w + ix,
                             ky * p.kernel.1 + kx,
                         );
@@ -25,9 +33,21 @@ fn taps(p: &PoolStep, mut f: impl FnMut(usize, usize, usize)) {
 
 /// The largest of each window, the first where several are; its place into `winner` unless empty.
 pub(super) fn max(p: &PoolStep, x: &[f32], y: &mut [f32], winner: &mut [u8]) {
+    max_of_lines(p, 0, x, y, winner);
+}
+
+/// The same of the lines of an image's output from `first` on, as many as `y` holds.
+pub(super) fn max_of_lines(
+    p: &PoolStep,
+    first: usize,
+    x: &[f32],
+    y: &mut [f32],
+    winner: &mut [u8],
+) {
     let c = p.input.c;
+    let lines = first..first + y.len() / (p.output.w * c);
     y.fill(f32::NEG_INFINITY);
-    taps(p, |o, i, k| {
+    taps_of(p, lines, |o, i, k| {
         let (x, y) = (&x[i * c..][..c], &mut y[o * c..][..c]);
         if winner.is_empty() {
             y.iter_mut()

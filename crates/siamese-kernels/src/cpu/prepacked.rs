@@ -13,7 +13,7 @@ use crate::plan::{ConvStep, Unit};
 use crate::simd::Level;
 
 /// Tiles up to which a direct convolution is faster: Winograd's weights are four times as many to read.
-const FEW_TILES: usize = 3;
+const FEW_TILES: usize = 4;
 
 /// A chain's weights by their place among the parameters and by who reads them; filled as they are asked for.
 #[derive(Debug, Default)]
