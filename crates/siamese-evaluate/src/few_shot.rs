@@ -5,6 +5,9 @@ use siamese_core::Metric;
 use siamese_core::metrics::fewshot::{Classifier, FewShotConfig, few_shot};
 use siamese_core::metrics::{EmbeddingView, Figure};
 
+/// Support images of an episode up to which a logistic regression is fitted to them: its time grows with their square.
+const FITTED: usize = 128;
+
 /// Which episodes are played: N-way K-shot, for several K.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpisodeConfig {
@@ -43,7 +46,7 @@ impl EpisodeConfig {
 /// `few_shot_5way_1shot`, `few_shot_5way_5shot`, …: accuracy of queries given to the nearest class mean of the
 /// support, with the interval `mean ± 1.96·s/√episodes` that the field reports. Then `few_shot_5way_1shot_logistic`, …: of the same
 /// queries by a logistic regression on the support, as RFS (Tian et al. 2020) judges; not where a learned comparison judges, which
-/// knows no directions.
+/// knows no directions, and not for more than 128 support images, to which it is fitted too slowly.
 ///
 /// # Errors
 /// When there are fewer classes than ways, or a class has fewer images than an episode takes.
@@ -52,10 +55,10 @@ pub fn few_shot_figures(
     metric: &Metric,
     config: &EpisodeConfig,
 ) -> Result<Vec<Figure>> {
-    let classifiers: &[Classifier] = match metric.is_learned() {
-        true => &[Classifier::Centroid],
-        false => &[Classifier::Centroid, Classifier::Logistic],
-    };
+    let fits = |shots: usize| !metric.is_learned() && config.ways.saturating_mul(shots) <= FITTED;
+    let by_means = config.shots.iter().map(|&k| (Classifier::Centroid, k));
+    let fitted = config.shots.iter().filter(|&&shots| fits(shots));
+    let fitted = fitted.map(|&k| (Classifier::Logistic, k));
     let play = |(classifier, shots)| {
         let episodes = FewShotConfig {
             ways: config.ways,
@@ -70,8 +73,7 @@ pub fn few_shot_figures(
             .context("few-shot episodes (fewer: --way, --shot, --queries)")?;
         Ok(played.accuracy)
     };
-    let each = |&classifier| config.shots.iter().map(move |&shots| (classifier, shots));
-    classifiers.iter().flat_map(each).map(play).collect()
+    by_means.chain(fitted).map(play).collect()
 }
 
 #[cfg(test)]
@@ -94,6 +96,18 @@ mod tests {
         let wanted = ["1shot", "5shot", "1shot_logistic", "5shot_logistic"];
         assert_eq!(names, wanted.map(|name| format!("few_shot_5way_{name}")));
         assert!(figures[..2].iter().all(|figure| figure.value == 1.0));
+        let many = EpisodeConfig {
+            ways: 6,
+            shots: vec![22],
+            queries: 1,
+            episodes: 2,
+            ..Default::default()
+        };
+        let labels: Vec<u32> = (0..138).map(|i| i / 23).collect();
+        let values: Vec<f32> = labels.iter().map(|&label| label as f32).collect();
+        let large = EmbeddingView::new(&values, 1, &labels)?;
+        let figures = few_shot_figures(&large, &Distance::Euclidean.into(), &many)?;
+        assert_eq!(figures.len(), 1, "132 support images are too many to fit");
         let more = EpisodeConfig::default();
         assert_eq!(more.images_of_a_class(), 20);
         let error = few_shot_figures(&set, &Distance::Euclidean.into(), &more).unwrap_err();
