@@ -133,7 +133,11 @@ fn class_sums(set: &EmbeddingView, metric: &Metric) -> BTreeMap<u32, (Vec<f64>, 
     sums
 }
 
-fn unit_or_raw<'a>(row: &'a [f32], metric: &Metric) -> impl Iterator<Item = f64> + use<'a> {
+/// A row, of unit length where only directions count; zeros stay zeros.
+pub(crate) fn unit_or_raw<'a>(
+    row: &'a [f32],
+    metric: &Metric,
+) -> impl Iterator<Item = f64> + use<'a> {
     let length = match metric.is_cosine() {
         true => row
             .iter()

@@ -5,9 +5,8 @@ use rayon::prelude::*;
 use super::buffer::Buffer;
 use super::direct::{self, Part};
 use super::gemm::{Multiply, Rows, Store, Target};
-use super::norm::{Affine, Apply};
 use super::pool;
-use crate::plan::{ConvStep, PoolStep, Unit};
+use crate::plan::{ConvStep, PoolStep};
 use crate::simd::{Kernel, Level, Simd};
 
 /// Images up to which work is split within them.
@@ -176,20 +175,6 @@ fn by_channels(
         for (panel, y) in panels.chunks_exact(size).zip(y.chunks_mut(width)) {
             y.copy_from_slice(&panel[pixel * width..][..y.len()]);
         }
-    });
-}
-
-/// What follows the convolution `x` of a unit up to its pool, by shares of its pixels.
-pub(super) fn apply(level: Level, unit: &Unit, affine: Affine<'_>, x: &[f32], y: &mut [f32]) {
-    let size = share(unit.middle.pixels()) * unit.middle.c;
-    let parts = y.par_chunks_mut(size).zip(x.par_chunks(size));
-    parts.for_each(|(y, x)| {
-        level.run(Apply {
-            x,
-            affine,
-            residual: &[],
-            y,
-        })
     });
 }
 

@@ -384,21 +384,7 @@ pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize, keeps: bool) {
                 true => few::share(unit.middle.pixels()) * unit.middle.c,
                 false => per * to,
             };
-            y.par_chunks_mut(size).enumerate().for_each(|(k, y)| {
-                let range = k * size..k * size + y.len();
-                let residual = if all.is_empty() {
-                    all
-                } else {
-                    &all[range.clone()]
-                };
-                let x = &x[range];
-                level.run(Apply {
-                    x,
-                    affine,
-                    residual,
-                    y,
-                });
-            });
+            apply(level, affine, size, (x, all), y);
         }
         Some(p) if p.kind == PoolKind::Average => {
             let images = y.par_chunks_exact_mut(to).zip(x.par_chunks_exact(from));
@@ -406,7 +392,8 @@ pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize, keeps: bool) {
         }
         Some(p) if !keeps && few::is_few(plan.batch) => ctx.scratches.with(|scratch| {
             let z = scratch.images.resize(x.len());
-            few::apply(level, unit, affine, x, z);
+            let size = few::share(unit.middle.pixels()) * unit.middle.c;
+            apply(level, affine, size, (x, &[]), z);
             few::largest(p, z, y);
         }),
         Some(p) => {
@@ -430,4 +417,28 @@ pub(super) fn finish(plan: &Plan, ctx: &mut Context, i: usize, keeps: bool) {
         }
     }
     (ctx.values[unit.target], ctx.winners[i]) = (out, winners);
+}
+
+/// Norm, residual, if there is one, and activation, `size` numbers a task.
+fn apply(
+    level: Level,
+    affine: Affine<'_>,
+    size: usize,
+    (x, residual): (&[f32], &[f32]),
+    y: &mut [f32],
+) {
+    y.par_chunks_mut(size).enumerate().for_each(|(k, y)| {
+        let range = k * size..k * size + y.len();
+        let residual = match residual.is_empty() {
+            true => residual,
+            false => &residual[range.clone()],
+        };
+        let x = &x[range];
+        level.run(Apply {
+            x,
+            affine,
+            residual,
+            y,
+        });
+    });
 }

@@ -76,8 +76,8 @@ impl Default for FewShotConfig {
 /// The outcome of many episodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FewShot {
-    /// `few_shot_Nway_Kshot`, with `_nearest` or `_logistic` where that is the classifier: the mean over episodes, with the interval `mean ± 1.96·s/√episodes`
-    /// that the field reports.
+    /// `few_shot_Nway_Kshot`, with `_nearest` or `_logistic` where that is the classifier: the mean over episodes, with
+    /// the interval `mean ± 1.96·s/√episodes` that the field reports.
     pub accuracy: Figure,
     /// The share of queries right in each episode.
     pub per_episode: Vec<f64>,

@@ -1,5 +1,7 @@
 //! A logistic regression on a few embeddings of each class, as Tian et al. (2020) judge few-shot features.
 
+use crate::classify::unit_or_raw;
+use crate::distance::Distance;
 use crate::embeddings::{EmbeddingView, check_same_dim};
 use crate::error::{Error, Result};
 
@@ -153,12 +155,8 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// A row of zeros stays one.
 fn of_unit_length(row: &[f32]) -> Vec<f64> {
-    let row: Vec<f64> = row.iter().map(|&x| f64::from(x)).collect();
-    let length = dot(&row, &row).sqrt();
-    let length = if length > 0.0 { length } else { 1.0 };
-    row.into_iter().map(|x| x / length).collect()
+    unit_or_raw(row, &Distance::Cosine.into()).collect()
 }
 
 #[cfg(test)]
